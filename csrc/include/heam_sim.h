@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * heam_sim: the whole public surface of the C core.
+ *
+ * Contracts that hold everywhere:
+ * - Handles are opaque; *_create sets *out only on HEAM_OK; *_destroy(NULL) is allowed.
+ * - Functions return a status (0 is HEAM_OK); heam_status_name() and heam_status_text() describe it.
+ * - Arrays belong to the caller and are copied or consumed within the call; no pointer is kept.
+ * - Cycles are of the named clock, ticks are the common base of all clocks. Integers only.
+ * - One thread per handle at a time; different handles are independent. There are no globals.
+ */
+#ifndef HEAM_SIM_H
+#define HEAM_SIM_H
+
+#include <stdint.h>
+
+#if defined(__GNUC__)
+#define HEAM_API __attribute__((visibility("default")))
+#else
+#define HEAM_API
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* cffi-begin */
+#define HEAM_KIND_ACT 0
+#define HEAM_KIND_PRE 1
+#define HEAM_KIND_PREA 2
+#define HEAM_KIND_RD 3
+#define HEAM_KIND_WR 4
+#define HEAM_KIND_REF 5
+#define HEAM_KIND_PIM_RD 6
+#define HEAM_KIND_PIM_MOV 7
+#define HEAM_KIND_PIM_RDRES 8
+#define HEAM_KIND_PIM_WRLUT 9
+#define HEAM_KIND_PIM_LUT 10
+#define HEAM_KIND_OTHER 11
+
+#define HEAM_ITEM_HOST_READ 0
+#define HEAM_ITEM_PIM_READ 1
+#define HEAM_ITEM_PIM_LUT 2
+
+#define HEAM_ROLE_ACC 0
+#define HEAM_ROLE_LOAD 1
+#define HEAM_ROLE_MAC 2
+
+#define HEAM_CHANNEL_PLAIN 0
+#define HEAM_CHANNEL_PIM 1
+
+#define HEAM_STATE_NEED_INPUT 0
+#define HEAM_STATE_PAUSED 1
+#define HEAM_STATE_DONE 2
+
+/* The log's command number of a host access that the LLC served. */
+#define HEAM_LOG_LLC_HIT 255
+/* The log's unit number where no PE is concerned. */
+#define HEAM_NO_UNIT 65535
+
+/* `bound` of a logged command where no constraint row set its time. */
+#define HEAM_BOUND_NONE -1
+#define HEAM_BOUND_ARRIVAL -2
+#define HEAM_BOUND_SLOT -3
+#define HEAM_BOUND_PATH -4
+#define HEAM_BOUND_LUT -5
+#define HEAM_BOUND_REGISTER -6
+
+typedef struct heam_spec heam_spec;
+typedef struct heam_device heam_device;
+typedef struct heam_system heam_system;
+typedef struct heam_replay heam_replay;
+
+/* A memory standard as data. Level 0 is the channel, level 1 the rank or pseudo channel, the last the bank. */
+typedef struct {
+    uint32_t levels;            /* 3..8 */
+    const uint32_t *counts;     /* levels entries: nodes per parent; counts[0] = 1 */
+    uint32_t commands;          /* 1..64 */
+    const uint8_t *kind;        /* per command: HEAM_KIND_* (each kind but OTHER at most once) */
+    const uint8_t *scope;       /* per command: level */
+    uint32_t rows;              /* constraint rows, one per (preceding, following) pair */
+    const uint8_t *row_level;
+    const uint8_t *row_preceding;
+    const uint8_t *row_following;
+    const uint32_t *row_cycles;
+    const uint16_t *row_window; /* >= 1 */
+    const uint8_t *row_sibling; /* 0 or 1 */
+    const int16_t *row_id;      /* reported as `bound`; >= 0 */
+    uint64_t dram_rows;         /* per bank */
+    uint32_t dram_columns;      /* per row, in bursts */
+    uint32_t split_buses;       /* 1: a column and a row command slot per cycle */
+    uint32_t read_latency;      /* cycles from RD to the last beat: nCL + nBL */
+    uint32_t burst_cycles;      /* nBL */
+    uint32_t burst_bytes;
+    uint32_t refresh_interval;  /* nREFI, cycles */
+} heam_spec_desc;
+
+typedef struct {
+    uint32_t kind;               /* HEAM_CHANNEL_* */
+    uint32_t period;             /* ticks per cycle */
+    uint32_t refresh;            /* 0 or 1 */
+    uint32_t read_queue;         /* plain: entries, 1..16384 */
+    uint32_t write_queue;        /* plain: entries */
+    uint32_t write_high_percent; /* plain: switch to writes above this fill */
+    uint32_t write_low_percent;  /* plain: back to reads below this fill */
+    uint32_t unit_level;         /* pim: level of the PEs */
+    uint32_t merge;              /* pim: 1 if the channel has a merge node */
+    uint32_t queue_depth;        /* pim: operands queued per PE */
+    uint32_t batch_tags;         /* pim: GnRs in flight per channel */
+    uint32_t instruction_buffer; /* pim: instructions the host can have waiting */
+    uint32_t instruction_cycles; /* pim: cycles one instruction occupies its path */
+    uint32_t path_uses_dq;       /* pim: 1: instructions also travel over the data pins and keep clear of results */
+    uint32_t decode_cycles;
+    uint32_t alu_cycles;         /* per burst */
+    uint32_t alu_latency;
+    uint32_t merge_cycles;       /* per burst */
+    uint32_t mov_latency;
+    uint32_t res_latency;
+    uint32_t lut_cycles;         /* per LUT row */
+    uint32_t lut_load;           /* bursts to load per rank before the first instruction */
+    uint32_t result_bursts;      /* bursts of a partial */
+} heam_channel_desc;
+
+typedef struct {
+    uint32_t period;          /* ticks per host cycle */
+    uint32_t issue_per_cycle; /* tokens */
+    uint32_t outstanding;     /* bursts */
+    uint32_t add_bytes_per_cycle;
+    uint32_t line_bytes;
+    uint32_t llc_sets;        /* 0: no LLC */
+    uint32_t llc_ways;
+    uint32_t window;          /* GnRs in flight */
+    uint32_t batch;           /* 0: sliding window; else barrier every so many GnRs */
+} heam_host_desc;
+
+/* Work of `gnrs` bags; item i of bag g: offsets[g] <= i < offsets[g + 1]. */
+typedef struct {
+    uint64_t gnrs;
+    const uint64_t *offsets;
+    const uint8_t *kind;
+    const uint8_t *role;
+    const uint16_t *channel;
+    const uint16_t *bank;
+    const uint32_t *row;
+    const uint16_t *column;
+    const uint16_t *bursts;
+    const uint16_t *unit;
+    const uint32_t *slot;
+    const uint64_t *line;
+} heam_items;
+
+typedef struct {
+    uint64_t clock;
+    uint32_t row;
+    uint32_t tag;
+    uint32_t slot;
+    uint16_t channel;
+    uint16_t bank;
+    uint16_t column;
+    uint16_t unit;
+    int16_t bound;
+    uint8_t command;
+    uint8_t role;
+} heam_log_record;
+
+typedef struct {
+    uint64_t gnr;
+    uint64_t arrival; /* tick */
+    uint64_t finish;  /* tick */
+} heam_latency_record;
+
+/* Names, units and descriptions; NULL beyond the last. */
+HEAM_API const char *heam_status_name(int32_t status);
+HEAM_API const char *heam_status_text(int32_t status);
+HEAM_API const char *heam_kind_name(uint32_t kind);
+HEAM_API const char *heam_counter_name(uint32_t counter);
+HEAM_API const char *heam_counter_unit(uint32_t counter);
+HEAM_API const char *heam_counter_text(uint32_t counter);
+HEAM_API const char *heam_host_counter_name(uint32_t counter);
+HEAM_API const char *heam_host_counter_unit(uint32_t counter);
+HEAM_API const char *heam_host_counter_text(uint32_t counter);
+
+/* Checks and copies the description. *detail (may be NULL) gets the index of the offending entry. */
+HEAM_API int32_t heam_spec_create(const heam_spec_desc *desc, heam_spec **out, uint64_t *detail);
+HEAM_API void heam_spec_destroy(heam_spec *self);
+
+/* The bare device of one channel: for tests and for playing other simulators' commands. Copies what it needs of the spec. */
+HEAM_API int32_t heam_device_create(const heam_spec *spec, heam_device **out);
+HEAM_API void heam_device_destroy(heam_device *self);
+/* Earliest cycle of a command on a bank's path and the row that sets it (-1: none). */
+HEAM_API int32_t heam_device_earliest(const heam_device *self, uint32_t command, uint32_t bank, uint64_t *cycle, int32_t *row);
+/* HEAM_OK if the command may be issued at `cycle`; HEAM_TOO_EARLY or HEAM_BAD_STATE otherwise. */
+HEAM_API int32_t heam_device_probe(const heam_device *self, uint32_t command, uint32_t bank, uint64_t dram_row, uint64_t cycle);
+/* Issues it if probe allows. */
+HEAM_API int32_t heam_device_issue(heam_device *self, uint32_t command, uint32_t bank, uint64_t dram_row, uint64_t cycle);
+
+/* specs: one per channel (may repeat). *detail gets the channel that was refused. */
+HEAM_API int32_t heam_system_create(const heam_host_desc *host, uint32_t channels, const heam_channel_desc *desc,
+                                    const heam_spec *const *specs, uint32_t with_log, heam_system **out, uint64_t *detail);
+HEAM_API void heam_system_destroy(heam_system *self);
+/* Copies more bags; allowed when the state is NEED_INPUT (as after create). last = 1: no more will come.
+   On HEAM_BAD_ITEM nothing is taken and *detail is the item's index. */
+HEAM_API int32_t heam_system_feed(heam_system *self, const heam_items *items, uint32_t last, uint64_t *detail);
+/* Simulates until input is needed, everything is done, or max_steps events have passed. *state: HEAM_STATE_*. */
+HEAM_API int32_t heam_system_run(heam_system *self, uint64_t max_steps, uint32_t *state);
+/* Tick of the last finish so far. */
+HEAM_API uint64_t heam_system_time(const heam_system *self);
+HEAM_API uint64_t heam_system_finished(const heam_system *self);
+/* Copies up to `capacity` counters of a channel; returns how many there are. */
+HEAM_API uint32_t heam_system_counters(const heam_system *self, uint32_t channel, uint64_t *out, uint32_t capacity);
+HEAM_API uint32_t heam_system_host_counters(const heam_system *self, uint64_t *out, uint32_t capacity);
+/* Commands by what set their time: rows of the spec by id, then -1..-6 at [n_rows + 0..5]. Returns the length. */
+HEAM_API uint32_t heam_system_bounds(const heam_system *self, uint32_t channel, uint64_t *out, uint32_t capacity);
+/* Moves up to `capacity` records out of the buffers, oldest first; returns how many. */
+HEAM_API uint64_t heam_system_take_log(heam_system *self, heam_log_record *out, uint64_t capacity);
+HEAM_API uint64_t heam_system_take_latencies(heam_system *self, heam_latency_record *out, uint64_t capacity);
+HEAM_API uint64_t heam_system_log_size(const heam_system *self);
+HEAM_API uint64_t heam_system_latencies_size(const heam_system *self);
+
+/* Plain request streams with the compatibility front end (head-of-line blocking over all channels). */
+HEAM_API int32_t heam_replay_create(uint32_t channels, const heam_channel_desc *desc, const heam_spec *spec,
+                                    uint32_t offers_per_cycle, uint32_t with_log, heam_replay **out);
+HEAM_API void heam_replay_destroy(heam_replay *self);
+/* Runs n more requests until the last of them is accepted; nothing else of that cycle happens yet. */
+HEAM_API int32_t heam_replay_run(heam_replay *self, uint64_t n, const uint16_t *channel, const uint16_t *bank, const uint32_t *row,
+                                 const uint16_t *column, const uint8_t *is_write, uint64_t *detail);
+/* Brings the counters to the clock at which the last request was accepted, as a run that stops there reports them. */
+HEAM_API int32_t heam_replay_stop(heam_replay *self);
+/* Goes on until every request has retired and its data have arrived. */
+HEAM_API int32_t heam_replay_drain(heam_replay *self);
+HEAM_API uint32_t heam_replay_counters(const heam_replay *self, uint32_t channel, uint64_t *out, uint32_t capacity);
+HEAM_API uint64_t heam_replay_cycle(const heam_replay *self);
+HEAM_API uint64_t heam_replay_take_log(heam_replay *self, heam_log_record *out, uint64_t capacity);
+HEAM_API uint64_t heam_replay_log_size(const heam_replay *self);
+/* cffi-end */
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: MIT */
+/* What plain and PIM channels have in common, and their interfaces towards the host. */
+#ifndef HEAM_CHANNEL_H
+#define HEAM_CHANNEL_H
+
+#include "buffer.h"
+#include "timing.h"
+
+/* One operand as the host hands it to a channel. */
+typedef struct {
+    uint64_t pushed; /* first channel cycle that may see it */
+    uint32_t gnr_slot; /* the host's table entry */
+    uint32_t tag;
+    uint32_t row;
+    uint32_t slot;
+    uint16_t bank;
+    uint16_t column;
+    uint16_t bursts;
+    uint16_t unit;
+    uint8_t kind;
+    uint8_t role;
+    uint8_t last_of_unit;
+    uint8_t last_of_channel;
+} heam_order;
+
+/* A burst on its way to the host. */
+typedef struct {
+    uint64_t cycle; /* of the channel: when the host has it */
+    uint64_t arrival; /* of the request, in the channel's cycles */
+    uint32_t gnr_slot;
+    uint32_t is_write;
+} heam_burst;
+
+typedef struct {
+    heam_channel_desc desc;
+    heam_timing timing;
+    uint16_t index;
+    heam_ring orders;   /* from the host, in order */
+    heam_ring bursts;   /* to the host: reads of a plain channel, results of a PIM channel */
+    heam_ring *log;     /* of the run, or NULL */
+    uint64_t *bounds;   /* commands by what set their time */
+    uint64_t counters[HEAM_COUNTERS];
+    bool failed;        /* memory was exhausted in mid-cycle */
+} heam_channel;
+
+int32_t heam_channel_init(heam_channel *self, const heam_channel_desc *desc, const heam_spec *spec, uint16_t index, heam_ring *log);
+void heam_channel_clear(heam_channel *self);
+/* Issues `command`, counts it, logs it. `bound` as in heam_log_record. */
+void heam_channel_issue(heam_channel *self, uint32_t kind, uint64_t cycle, const heam_log_record *record);
+/* Hits, misses and conflicts: by the bank's state before a request's first command. */
+void heam_channel_count_row(heam_channel *self, uint32_t bank, uint32_t row);
+void heam_channel_push_burst(heam_channel *self, uint64_t cycle, uint64_t arrival, uint32_t gnr_slot, bool is_write);
+uint32_t heam_channel_counters(const heam_channel *self, uint64_t *out, uint32_t capacity);
+uint32_t heam_channel_bounds(const heam_channel *self, uint64_t *out, uint32_t capacity);
+
+typedef struct heam_plain heam_plain;
+typedef struct heam_pim heam_pim;
+
+int32_t heam_plain_create(const heam_channel_desc *desc, const heam_spec *spec, uint16_t index, heam_ring *log, heam_plain **out);
+void heam_plain_destroy(heam_plain *self);
+heam_channel *heam_plain_base(heam_plain *self);
+/* Everything of cycle `cycle`, accepting at most one order. Returns the next cycle in which something can happen
+   (HEAM_NEVER: not before the next order). */
+uint64_t heam_plain_cycle(heam_plain *self, uint64_t cycle);
+/* The compatibility front end splits a cycle: begin, any number of offers, schedule. */
+void heam_plain_begin(heam_plain *self, uint64_t cycle);
+/* False: the queue is full. `stamp` is the clock at the time of the offer. */
+bool heam_plain_offer(heam_plain *self, const heam_order *order, bool is_write, uint64_t stamp);
+uint64_t heam_plain_schedule(heam_plain *self, uint64_t cycle);
+/* Would a read of this burst be answered from the write queue now? */
+bool heam_plain_forwards(const heam_plain *self, const heam_order *order);
+bool heam_plain_idle(const heam_plain *self);
+
+int32_t heam_pim_create(const heam_channel_desc *desc, const heam_spec *spec, uint16_t index, heam_ring *log, heam_pim **out);
+void heam_pim_destroy(heam_pim *self);
+heam_channel *heam_pim_base(heam_pim *self);
+uint32_t heam_pim_units(const heam_pim *self);
+/* As heam_plain_cycle. *delivered is set when an instruction left the host's buffer. */
+uint64_t heam_pim_cycle(heam_pim *self, uint64_t cycle, bool *delivered);
+
+#endif

@@ -1,0 +1,419 @@
+/* SPDX-License-Identifier: MIT */
+/* A channel with plain read and write traffic (docs/engine.md, "A plain channel"). */
+#include "channel.h"
+
+#define MAINTENANCE_MAX 1568u /* as the controller this one is compatible with */
+
+enum { SLOT_COLUMN = 1, SLOT_ROW = 2 };
+enum { QUEUE_READ, QUEUE_WRITE, QUEUE_ACTIVE, QUEUES };
+
+/* Requests in order of entry. `order` lists pool entries; the hot fields lie in arrays of their own. */
+typedef struct {
+    uint32_t size;
+    uint32_t capacity;
+    uint16_t *order;
+} queue;
+
+typedef struct {
+    heam_order what;
+    uint64_t arrival; /* clock stamp */
+    uint8_t is_write;
+    uint8_t counted;
+    uint8_t next; /* HEAM_KIND_* of its next command, valid while ready > 0 */
+    int16_t bound;
+} request;
+
+struct heam_plain {
+    heam_channel base;
+    queue queues[QUEUES];
+    request *pool;
+    uint64_t *ready; /* per pool entry: lower bound of its next command's time; 0 = look again */
+    uint16_t *vacant; /* stack of unused pool entries */
+    uint32_t vacant_size;
+    uint32_t *active_in_bank;
+    uint32_t *active_in_rank;
+    uint16_t *maintenance; /* ring of ranks that wait for REFab */
+    uint32_t maintenance_head;
+    uint32_t maintenance_size;
+    uint64_t last_cycle;
+    uint64_t next_refresh;
+    bool write_mode;
+};
+
+typedef struct {
+    uint32_t queue;
+    uint32_t position;
+    uint32_t kind;
+    int16_t bound;
+    bool found;
+} choice;
+
+static int32_t queue_init(queue *self, uint32_t capacity) {
+    self->capacity = capacity;
+    self->order = calloc(capacity, sizeof(*self->order));
+    return self->order == NULL ? HEAM_OUT_OF_MEMORY : HEAM_OK;
+}
+
+int32_t heam_plain_create(const heam_channel_desc *desc, const heam_spec *spec, uint16_t index, heam_ring *log, heam_plain **out) {
+    if (desc->read_queue == 0 || desc->read_queue > 16384 || desc->write_queue == 0 || desc->write_queue > 16384 || desc->period == 0 ||
+        desc->write_high_percent > 100 || desc->write_low_percent > desc->write_high_percent) {
+        return HEAM_BAD_CHANNEL;
+    }
+    heam_plain *self = calloc(1, sizeof(*self));
+    if (self == NULL) {
+        return HEAM_OUT_OF_MEMORY;
+    }
+    int32_t status = heam_channel_init(&self->base, desc, spec, index, log);
+    if (status != HEAM_OK) {
+        goto out;
+    }
+    const heam_spec *own = &self->base.timing.spec;
+    /* An active request holds its bank, so there are at most as many as banks, all of which were queued before. */
+    uint32_t pool = desc->read_queue + desc->write_queue + own->banks;
+    self->pool = calloc(pool, sizeof(*self->pool));
+    self->ready = calloc(pool, sizeof(*self->ready));
+    self->vacant = calloc(pool, sizeof(*self->vacant));
+    self->active_in_bank = calloc(own->banks, sizeof(*self->active_in_bank));
+    self->active_in_rank = calloc(own->nodes[1], sizeof(*self->active_in_rank));
+    self->maintenance = calloc(MAINTENANCE_MAX, sizeof(*self->maintenance));
+    status = HEAM_OUT_OF_MEMORY;
+    if (self->pool == NULL || self->ready == NULL || self->vacant == NULL || self->active_in_bank == NULL ||
+        self->active_in_rank == NULL || self->maintenance == NULL ||
+        queue_init(&self->queues[QUEUE_READ], desc->read_queue) != HEAM_OK ||
+        queue_init(&self->queues[QUEUE_WRITE], desc->write_queue) != HEAM_OK ||
+        queue_init(&self->queues[QUEUE_ACTIVE], own->banks) != HEAM_OK) {
+        goto out;
+    }
+    for (uint32_t i = 0; i < pool; i++) {
+        self->vacant[self->vacant_size++] = (uint16_t)(pool - 1 - i);
+    }
+    self->next_refresh = desc->refresh ? own->refresh_interval : HEAM_NEVER;
+    *out = self;
+    self = NULL;
+    status = HEAM_OK;
+out:
+    heam_plain_destroy(self);
+    return status;
+}
+
+void heam_plain_destroy(heam_plain *self) {
+    if (self == NULL) {
+        return;
+    }
+    heam_channel_clear(&self->base);
+    for (int q = 0; q < QUEUES; q++) {
+        free(self->queues[q].order);
+    }
+    free(self->pool);
+    free(self->ready);
+    free(self->vacant);
+    free(self->active_in_bank);
+    free(self->active_in_rank);
+    free(self->maintenance);
+    free(self);
+}
+
+heam_channel *heam_plain_base(heam_plain *self) {
+    return &self->base;
+}
+
+static void remove_at(queue *self, uint32_t position) {
+    self->size--;
+    memmove(self->order + position, self->order + position + 1, (self->size - position) * sizeof(*self->order));
+}
+
+/* A bank's state or its active requests changed: what waits for it must be looked at again. */
+static void wake_bank(heam_plain *self, uint32_t bank) {
+    for (int q = 0; q < QUEUES; q++) {
+        for (uint32_t i = 0; i < self->queues[q].size; i++) {
+            uint32_t entry = self->queues[q].order[i];
+            if (self->pool[entry].what.bank == bank) {
+                self->ready[entry] = 0;
+            }
+        }
+    }
+}
+
+static void wake_all(heam_plain *self) {
+    for (int q = 0; q < QUEUES; q++) {
+        for (uint32_t i = 0; i < self->queues[q].size; i++) {
+            self->ready[self->queues[q].order[i]] = 0;
+        }
+    }
+}
+
+/* Sets an entry's next command and its earliest time (HEAM_NEVER while an active request keeps its bank open). */
+static void look(heam_plain *self, uint32_t entry) {
+    request *r = &self->pool[entry];
+    heam_timing *timing = &self->base.timing;
+    uint32_t open = timing->open_row[r->what.bank];
+    int32_t row;
+    r->next = open == HEAM_CLOSED ? HEAM_KIND_ACT : open != r->what.row ? HEAM_KIND_PRE : r->is_write ? HEAM_KIND_WR : HEAM_KIND_RD;
+    if (r->next == HEAM_KIND_PRE && self->active_in_bank[r->what.bank] > 0) {
+        self->ready[entry] = HEAM_NEVER;
+        return;
+    }
+    uint64_t earliest = heam_timing_earliest(timing, timing->spec.of_kind[r->next], r->what.bank, &row);
+    self->ready[entry] = earliest == 0 ? 1 : earliest;
+    r->bound = (int16_t)row;
+}
+
+static int slot_of(uint32_t kind) {
+    return kind == HEAM_KIND_RD || kind == HEAM_KIND_WR ? SLOT_COLUMN : SLOT_ROW;
+}
+
+/* The earliest arrived request that is ready and fits the slot; on equal arrival the one that entered the list first. */
+static bool pick(heam_plain *self, uint32_t q, uint64_t cycle, int slots, choice *out) {
+    const queue *list = &self->queues[q];
+    uint64_t best = HEAM_NEVER;
+    for (uint32_t i = 0; i < list->size; i++) {
+        uint32_t entry = list->order[i];
+        if (self->ready[entry] > cycle) {
+            continue;
+        }
+        look(self, entry);
+        const request *r = &self->pool[entry];
+        if (self->ready[entry] > cycle || (slot_of(r->next) & slots) == 0 || r->arrival >= best) {
+            continue;
+        }
+        best = r->arrival;
+        *out = (choice){.queue = q, .position = i, .kind = r->next, .bound = r->bound, .found = true};
+        if (q != QUEUE_ACTIVE) {
+            break; /* these lists are in order of arrival */
+        }
+    }
+    if (out->found && self->ready[list->order[out->position]] < cycle) {
+        const request *r = &self->pool[list->order[out->position]];
+        out->bound = r->arrival + 1 == cycle ? HEAM_BOUND_ARRIVAL : HEAM_BOUND_SLOT;
+    }
+    return out->found;
+}
+
+static bool pick_maintenance(heam_plain *self, uint64_t cycle, int slots, choice *out) {
+    if (self->maintenance_size == 0 || (slots & SLOT_ROW) == 0) {
+        return false;
+    }
+    heam_timing *timing = &self->base.timing;
+    uint32_t rank = self->maintenance[self->maintenance_head];
+    uint32_t kind = timing->rank_open[rank] > 0 ? HEAM_KIND_PREA : HEAM_KIND_REF;
+    if (kind == HEAM_KIND_PREA && self->active_in_rank[rank] > 0) {
+        return false;
+    }
+    int32_t row;
+    uint64_t earliest = heam_timing_earliest(timing, timing->spec.of_kind[kind], rank * timing->spec.stride[1], &row);
+    if (earliest > cycle) {
+        return false;
+    }
+    *out = (choice){.queue = QUEUES, .position = rank, .kind = kind, .bound = (int16_t)(earliest == cycle ? row : HEAM_BOUND_SLOT), .found = true};
+    return true;
+}
+
+static void decide_mode(heam_plain *self) {
+    const heam_channel_desc *desc = &self->base.desc;
+    uint64_t writes = (uint64_t)self->queues[QUEUE_WRITE].size * 100;
+    uint32_t reads = self->queues[QUEUE_READ].size;
+    if (!self->write_mode) {
+        self->write_mode = writes > (uint64_t)desc->write_high_percent * desc->write_queue || reads == 0;
+    } else {
+        self->write_mode = !(writes < (uint64_t)desc->write_low_percent * desc->write_queue && reads != 0);
+    }
+}
+
+static void issue_maintenance(heam_plain *self, const choice *chosen, uint64_t cycle) {
+    const heam_spec *spec = &self->base.timing.spec;
+    heam_log_record record = {.bank = (uint16_t)(chosen->position * spec->stride[1]), .unit = HEAM_NO_UNIT, .bound = chosen->bound};
+    heam_channel_issue(&self->base, chosen->kind, cycle, &record);
+    if (chosen->kind == HEAM_KIND_REF) {
+        self->maintenance_head = (self->maintenance_head + 1) % MAINTENANCE_MAX;
+        self->maintenance_size--;
+    } else {
+        wake_all(self);
+    }
+}
+
+static void retire(heam_plain *self, uint32_t entry, uint64_t cycle) {
+    request *r = &self->pool[entry];
+    if (r->is_write) {
+        self->base.counters[HEAM_COUNT_writes_retired]++;
+    } else {
+        self->base.counters[HEAM_COUNT_reads_retired]++;
+        heam_channel_push_burst(&self->base, cycle + self->base.timing.spec.read_latency, r->arrival, r->what.gnr_slot, false);
+    }
+    self->vacant[self->vacant_size++] = (uint16_t)entry;
+}
+
+static void issue(heam_plain *self, const choice *chosen, uint64_t cycle) {
+    queue *list = &self->queues[chosen->queue];
+    uint32_t entry = list->order[chosen->position];
+    request *r = &self->pool[entry];
+    uint32_t bank = r->what.bank;
+    uint32_t rank = heam_rank_of(&self->base.timing, bank);
+    if (!r->counted) {
+        r->counted = 1;
+        heam_channel_count_row(&self->base, bank, r->what.row);
+    }
+    heam_log_record record = {.row = r->what.row, .tag = r->what.tag, .slot = r->what.slot, .bank = r->what.bank, .column = r->what.column,
+                              .unit = HEAM_NO_UNIT, .bound = chosen->bound, .role = r->what.role};
+    heam_channel_issue(&self->base, chosen->kind, cycle, &record);
+    if (chosen->kind == HEAM_KIND_ACT) {
+        remove_at(list, chosen->position);
+        queue *active = &self->queues[QUEUE_ACTIVE];
+        active->order[active->size++] = (uint16_t)entry;
+        self->active_in_bank[bank]++;
+        self->active_in_rank[rank]++;
+        wake_bank(self, bank);
+    } else if (chosen->kind == HEAM_KIND_PRE) {
+        wake_bank(self, bank);
+    } else {
+        remove_at(list, chosen->position);
+        if (chosen->queue == QUEUE_ACTIVE) {
+            self->active_in_rank[rank]--;
+            if (--self->active_in_bank[bank] == 0) {
+                wake_bank(self, bank);
+            }
+        }
+        retire(self, entry, cycle);
+    }
+}
+
+/* One command slot. */
+static bool try_slot(heam_plain *self, uint64_t cycle, int slots) {
+    choice chosen = {.found = false};
+    if ((slots & SLOT_COLUMN) != 0 && pick(self, QUEUE_ACTIVE, cycle, slots, &chosen)) {
+        issue(self, &chosen, cycle);
+        return true;
+    }
+    if (pick_maintenance(self, cycle, slots, &chosen)) {
+        issue_maintenance(self, &chosen, cycle);
+        return true;
+    }
+    if (self->maintenance_size > 0) {
+        return false;
+    }
+    decide_mode(self);
+    if (pick(self, self->write_mode ? QUEUE_WRITE : QUEUE_READ, cycle, slots, &chosen)) {
+        issue(self, &chosen, cycle);
+        return true;
+    }
+    return false;
+}
+
+static uint64_t earliest_in(const heam_plain *self, uint32_t q) {
+    uint64_t least = HEAM_NEVER;
+    for (uint32_t i = 0; i < self->queues[q].size; i++) {
+        uint64_t ready = self->ready[self->queues[q].order[i]];
+        least = ready < least ? ready : least;
+    }
+    return least;
+}
+
+/* After a cycle in which nothing was issued: when can something happen? Bounds may be early, never late. */
+static uint64_t next_event(heam_plain *self, uint64_t cycle) {
+    uint64_t next = self->next_refresh;
+    uint64_t active = earliest_in(self, QUEUE_ACTIVE);
+    next = active < next ? active : next;
+    if (self->maintenance_size > 0) {
+        heam_timing *timing = &self->base.timing;
+        uint32_t rank = self->maintenance[self->maintenance_head];
+        uint32_t kind = timing->rank_open[rank] > 0 ? HEAM_KIND_PREA : HEAM_KIND_REF;
+        if (kind == HEAM_KIND_REF || self->active_in_rank[rank] == 0) {
+            int32_t row;
+            uint64_t due = heam_timing_earliest(timing, timing->spec.of_kind[kind], rank * timing->spec.stride[1], &row);
+            next = due < next ? due : next;
+        }
+    } else {
+        uint64_t queued = earliest_in(self, self->write_mode ? QUEUE_WRITE : QUEUE_READ);
+        next = queued < next ? queued : next;
+    }
+    return next > cycle ? next : cycle + 1;
+}
+
+void heam_plain_begin(heam_plain *self, uint64_t cycle) {
+    /* Idle cycles were skipped: each of them would have decided the mode, all alike. */
+    if (cycle > self->last_cycle + 1 && self->maintenance_size == 0) {
+        decide_mode(self);
+    }
+    self->last_cycle = cycle;
+}
+
+static uint64_t key_of(const heam_order *order) {
+    return ((uint64_t)order->bank << 48) | ((uint64_t)order->row << 16) | order->column;
+}
+
+static bool write_queued(const heam_plain *self, const heam_order *order) {
+    const queue *writes = &self->queues[QUEUE_WRITE];
+    for (uint32_t i = 0; i < writes->size; i++) {
+        if (key_of(&self->pool[writes->order[i]].what) == key_of(order)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool heam_plain_forwards(const heam_plain *self, const heam_order *order) {
+    return write_queued(self, order);
+}
+
+bool heam_plain_offer(heam_plain *self, const heam_order *order, bool is_write, uint64_t stamp) {
+    queue *list = &self->queues[is_write ? QUEUE_WRITE : QUEUE_READ];
+    uint64_t *counters = self->base.counters;
+    if (write_queued(self, order)) {
+        counters[is_write ? HEAM_COUNT_writes : HEAM_COUNT_reads]++;
+        counters[is_write ? HEAM_COUNT_coalesced : HEAM_COUNT_forwarded]++;
+        if (!is_write) {
+            heam_channel_push_burst(&self->base, stamp + 1, stamp, order->gnr_slot, false);
+        }
+        return true;
+    }
+    if (list->size == list->capacity) {
+        return false;
+    }
+    uint32_t entry = self->vacant[--self->vacant_size];
+    self->pool[entry] = (request){.what = *order, .arrival = stamp, .is_write = is_write};
+    self->ready[entry] = 0;
+    list->order[list->size++] = (uint16_t)entry;
+    counters[is_write ? HEAM_COUNT_writes : HEAM_COUNT_reads]++;
+    uint64_t queued = (uint64_t)self->queues[QUEUE_READ].size + self->queues[QUEUE_WRITE].size;
+    if (queued > counters[HEAM_COUNT_queue_peak]) {
+        counters[HEAM_COUNT_queue_peak] = queued;
+    }
+    return true;
+}
+
+uint64_t heam_plain_schedule(heam_plain *self, uint64_t cycle) {
+    if (cycle == self->next_refresh) {
+        self->next_refresh += self->base.timing.spec.refresh_interval;
+        for (uint32_t rank = 0; rank < self->base.timing.spec.nodes[1]; rank++) {
+            if (self->maintenance_size < MAINTENANCE_MAX) {
+                self->maintenance[(self->maintenance_head + self->maintenance_size++) % MAINTENANCE_MAX] = (uint16_t)rank;
+            }
+        }
+    }
+    bool issued;
+    if (self->base.timing.spec.split_buses) {
+        issued = try_slot(self, cycle, SLOT_COLUMN);
+        issued = try_slot(self, cycle, SLOT_ROW) || issued;
+    } else {
+        issued = try_slot(self, cycle, SLOT_COLUMN | SLOT_ROW);
+    }
+    return issued ? cycle + 1 : next_event(self, cycle);
+}
+
+uint64_t heam_plain_cycle(heam_plain *self, uint64_t cycle) {
+    heam_channel *base = &self->base;
+    heam_plain_begin(self, cycle);
+    if (base->orders.size > 0) {
+        const heam_order *order = heam_ring_at(&base->orders, 0);
+        if (order->pushed <= cycle && heam_plain_offer(self, order, false, cycle - 1)) {
+            heam_ring_pop(&base->orders);
+        }
+    }
+    uint64_t next = heam_plain_schedule(self, cycle);
+    bool room = self->queues[QUEUE_READ].size < self->queues[QUEUE_READ].capacity;
+    return base->orders.size > 0 && room ? cycle + 1 : next;
+}
+
+bool heam_plain_idle(const heam_plain *self) {
+    return self->queues[QUEUE_READ].size == 0 && self->queues[QUEUE_WRITE].size == 0 && self->queues[QUEUE_ACTIVE].size == 0 &&
+           self->maintenance_size == 0;
+}

@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: MIT */
+/* Plain request streams through the compatibility front end (docs/engine.md, "Replay front end"). */
+#include "channel.h"
+
+#define MAX_CHANNELS 4096u
+
+typedef struct {
+    heam_plain *plain;
+    heam_channel *base;
+    uint64_t next_cycle;
+    uint64_t begun; /* the cycle for which heam_plain_begin has run */
+} member;
+
+struct heam_replay {
+    uint32_t channels;
+    uint32_t offers_per_cycle;
+    member *members;
+    heam_ring log;
+    bool with_log;
+    uint64_t cycle;   /* the last complete one, or the one whose offers are being made */
+    uint32_t offers;  /* left in this cycle */
+    bool offering;    /* this cycle's offers are not over */
+    bool failed;
+};
+
+int32_t heam_replay_create(uint32_t channels, const heam_channel_desc *desc, const heam_spec *spec, uint32_t offers_per_cycle,
+                           uint32_t with_log, heam_replay **out) {
+    if (channels == 0 || channels > MAX_CHANNELS || desc == NULL || spec == NULL || out == NULL || offers_per_cycle == 0) {
+        return HEAM_BAD_ARGUMENT;
+    }
+    int32_t status = HEAM_OUT_OF_MEMORY;
+    heam_replay *self = calloc(1, sizeof(*self));
+    if (self == NULL) {
+        return status;
+    }
+    self->channels = channels;
+    self->offers_per_cycle = offers_per_cycle;
+    self->with_log = with_log != 0;
+    self->log.record = sizeof(heam_log_record);
+    self->members = calloc(channels, sizeof(*self->members));
+    if (self->members == NULL) {
+        goto out;
+    }
+    for (uint32_t c = 0; c < channels; c++) {
+        member *m = &self->members[c];
+        status = heam_plain_create(desc, spec, (uint16_t)c, self->with_log ? &self->log : NULL, &m->plain);
+        if (status != HEAM_OK) {
+            goto out;
+        }
+        m->base = heam_plain_base(m->plain);
+        m->next_cycle = 1;
+    }
+    *out = self;
+    self = NULL;
+out:
+    heam_replay_destroy(self);
+    return status;
+}
+
+void heam_replay_destroy(heam_replay *self) {
+    if (self == NULL) {
+        return;
+    }
+    for (uint32_t c = 0; self->members != NULL && c < self->channels; c++) {
+        heam_plain_destroy(self->members[c].plain);
+    }
+    free(self->members);
+    heam_ring_clear(&self->log);
+    free(self);
+}
+
+static void begin(heam_replay *self, member *m) {
+    if (m->begun != self->cycle) {
+        heam_plain_begin(m->plain, self->cycle);
+        m->begun = self->cycle;
+    }
+}
+
+/* Data that have arrived, in the order in which they were asked for. */
+static void complete(heam_channel *base, uint64_t cycle) {
+    while (base->bursts.size > 0) {
+        const heam_burst *burst = heam_ring_at(&base->bursts, 0);
+        if (burst->cycle > cycle) {
+            return;
+        }
+        base->counters[HEAM_COUNT_read_latency] += burst->cycle - burst->arrival;
+        base->counters[HEAM_COUNT_reads_completed]++;
+        heam_ring_pop(&base->bursts);
+    }
+}
+
+/* The rest of a cycle after its offers. */
+static void schedule(heam_replay *self) {
+    for (uint32_t c = 0; c < self->channels; c++) {
+        member *m = &self->members[c];
+        if (m->next_cycle == self->cycle || m->begun == self->cycle) {
+            begin(self, m);
+            complete(m->base, self->cycle);
+            m->next_cycle = heam_plain_schedule(m->plain, self->cycle);
+            self->failed = self->failed || m->base->failed;
+        }
+    }
+    self->offering = false;
+}
+
+static uint64_t next_event(const heam_replay *self) {
+    uint64_t next = HEAM_NEVER;
+    for (uint32_t c = 0; c < self->channels; c++) {
+        next = self->members[c].next_cycle < next ? self->members[c].next_cycle : next;
+    }
+    return next;
+}
+
+static void enter(heam_replay *self, uint64_t cycle) {
+    self->cycle = cycle;
+    self->offers = cycle == 1 ? 1 : self->offers_per_cycle;
+    self->offering = true;
+}
+
+int32_t heam_replay_run(heam_replay *self, uint64_t n, const uint16_t *channel, const uint16_t *bank, const uint32_t *row,
+                        const uint16_t *column, const uint8_t *is_write, uint64_t *detail) {
+    if (self == NULL || (n > 0 && (channel == NULL || bank == NULL || row == NULL || column == NULL || is_write == NULL))) {
+        return HEAM_BAD_ARGUMENT;
+    }
+    const heam_spec *spec = &self->members[0].base->timing.spec;
+    for (uint64_t i = 0; i < n; i++) {
+        if (channel[i] >= self->channels || bank[i] >= spec->banks || row[i] >= spec->dram_rows || column[i] >= spec->dram_columns) {
+            if (detail != NULL) {
+                *detail = i;
+            }
+            return HEAM_BAD_ITEM;
+        }
+    }
+    uint64_t i = 0;
+    bool blocked = false;
+    while (i < n && !self->failed) {
+        if (!self->offering) {
+            uint64_t next = blocked ? next_event(self) : self->cycle + 1;
+            if (next == HEAM_NEVER) {
+                return HEAM_STUCK;
+            }
+            enter(self, next);
+        }
+        blocked = false;
+        while (i < n && self->offers > 0) {
+            member *m = &self->members[channel[i]];
+            heam_order order = {.bank = bank[i], .row = row[i], .column = column[i], .bursts = 1};
+            begin(self, m);
+            if (!heam_plain_offer(m->plain, &order, is_write[i] != 0, self->cycle - 1)) {
+                blocked = true;
+                break;
+            }
+            self->offers--;
+            i++;
+        }
+        if (i < n) {
+            schedule(self);
+        }
+    }
+    return self->failed ? HEAM_OUT_OF_MEMORY : HEAM_OK;
+}
+
+int32_t heam_replay_stop(heam_replay *self) {
+    if (self == NULL) {
+        return HEAM_BAD_ARGUMENT;
+    }
+    uint64_t clock = self->offering ? self->cycle - 1 : self->cycle;
+    for (uint32_t c = 0; c < self->channels; c++) {
+        complete(self->members[c].base, clock);
+        self->members[c].base->counters[HEAM_COUNT_cycles] = clock;
+    }
+    return self->failed ? HEAM_OUT_OF_MEMORY : HEAM_OK;
+}
+
+static bool drained(const heam_replay *self) {
+    for (uint32_t c = 0; c < self->channels; c++) {
+        if (!heam_plain_idle(self->members[c].plain)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+int32_t heam_replay_drain(heam_replay *self) {
+    if (self == NULL) {
+        return HEAM_BAD_ARGUMENT;
+    }
+    if (self->offering) {
+        schedule(self);
+    }
+    while (!drained(self) && !self->failed) {
+        uint64_t next = next_event(self);
+        if (next == HEAM_NEVER) {
+            return HEAM_STUCK;
+        }
+        self->cycle = next;
+        schedule(self);
+    }
+    for (uint32_t c = 0; c < self->channels; c++) {
+        const heam_channel *base = self->members[c].base;
+        for (size_t i = 0; i < base->bursts.size; i++) {
+            const heam_burst *burst = heam_ring_at(&base->bursts, i);
+            self->cycle = burst->cycle > self->cycle ? burst->cycle : self->cycle;
+        }
+    }
+    return heam_replay_stop(self);
+}
+
+uint32_t heam_replay_counters(const heam_replay *self, uint32_t channel, uint64_t *out, uint32_t capacity) {
+    if (self == NULL || channel >= self->channels || (out == NULL && capacity > 0)) {
+        return 0;
+    }
+    return heam_channel_counters(self->members[channel].base, out, capacity);
+}
+
+uint64_t heam_replay_cycle(const heam_replay *self) {
+    return self == NULL ? 0 : self->offering ? self->cycle - 1 : self->cycle;
+}
+
+uint64_t heam_replay_take_log(heam_replay *self, heam_log_record *out, uint64_t capacity) {
+    return self == NULL || out == NULL ? 0 : heam_ring_take(&self->log, out, capacity);
+}
+
+uint64_t heam_replay_log_size(const heam_replay *self) {
+    return self == NULL ? 0 : self->log.size;
+}

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: MIT */
+#include "timing.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+int32_t heam_timing_init(heam_timing *self, const heam_spec *source) {
+    memset(self, 0, sizeof(*self));
+    int32_t status = heam_spec_copy(source, &self->spec);
+    if (status != HEAM_OK) {
+        return status;
+    }
+    const heam_spec *spec = &self->spec;
+    size_t cells = (size_t)spec->total_nodes * spec->commands;
+    self->node_of = calloc((size_t)spec->banks * spec->levels, sizeof(*self->node_of));
+    self->ready = calloc(cells, sizeof(*self->ready));
+    self->who = calloc(cells, sizeof(*self->who));
+    self->history = calloc((size_t)spec->history_size + 1, sizeof(*self->history));
+    self->seen = calloc((size_t)spec->history_size + 1, sizeof(*self->seen));
+    self->open_row = calloc(spec->banks, sizeof(*self->open_row));
+    self->rank_open = calloc(spec->nodes[1], sizeof(*self->rank_open));
+    self->rank_since = calloc(spec->nodes[1], sizeof(*self->rank_since));
+    if (self->node_of == NULL || self->ready == NULL || self->who == NULL || self->history == NULL || self->seen == NULL ||
+        self->open_row == NULL || self->rank_open == NULL || self->rank_since == NULL) {
+        heam_timing_clear(self);
+        return HEAM_OUT_OF_MEMORY;
+    }
+    for (size_t i = 0; i < cells; i++) {
+        self->who[i] = HEAM_BOUND_NONE;
+    }
+    for (uint32_t bank = 0; bank < spec->banks; bank++) {
+        self->open_row[bank] = HEAM_CLOSED;
+        for (uint32_t level = 0; level < spec->levels; level++) {
+            self->node_of[(size_t)bank * spec->levels + level] = spec->base[level] + bank / spec->stride[level];
+        }
+    }
+    return HEAM_OK;
+}
+
+void heam_timing_clear(heam_timing *self) {
+    heam_spec_clear(&self->spec);
+    free(self->node_of);
+    free(self->ready);
+    free(self->who);
+    free(self->history);
+    free(self->seen);
+    free(self->open_row);
+    free(self->rank_open);
+    free(self->rank_since);
+    memset(self, 0, sizeof(*self));
+}
+
+static inline void raise_bound(heam_timing *self, uint32_t node, const heam_update *update, uint64_t time) {
+    size_t at = (size_t)node * self->spec.commands + update->following;
+    if (time > self->ready[at]) {
+        self->ready[at] = time;
+        self->who[at] = update->row_id;
+    }
+}
+
+static void raise_siblings(heam_timing *self, uint32_t node, const heam_update *update, uint64_t time) {
+    uint32_t base = self->spec.base[update->level];
+    uint32_t count = self->spec.counts[update->level];
+    uint32_t first = base + (node - base) / count * count;
+    for (uint32_t other = first; other < first + count; other++) {
+        if (other != node) {
+            raise_bound(self, other, update, time);
+        }
+    }
+}
+
+/* The ring of a node: `window` times, and at the same index of `seen` how many were pushed. */
+static inline uint32_t ring_of(const heam_timing *self, const heam_group *group, uint32_t node) {
+    return group->offset + (node - self->spec.base[group->level]) * group->window;
+}
+
+static void push_history(heam_timing *self, uint32_t command, const uint32_t *node, uint64_t cycle) {
+    const heam_spec *spec = &self->spec;
+    for (uint32_t g = spec->group_begin[command]; g < spec->group_begin[command + 1]; g++) {
+        const heam_group *group = &spec->groups[g];
+        uint32_t ring = ring_of(self, group, node[group->level]);
+        self->history[ring + self->seen[ring] % group->window] = cycle;
+        self->seen[ring]++;
+        if (self->seen[ring] == 2 * group->window * 1024) {
+            self->seen[ring] = group->window * 1024; /* same phase, no overflow */
+        }
+    }
+}
+
+static void raise_windowed(heam_timing *self, uint32_t node, const heam_update *update) {
+    const heam_group *group = &self->spec.groups[update->group];
+    uint32_t ring = ring_of(self, group, node);
+    if (self->seen[ring] >= update->window) {
+        uint64_t time = self->history[ring + (self->seen[ring] - update->window) % group->window];
+        raise_bound(self, node, update, time + update->cycles);
+    }
+}
+
+static void open_bank(heam_timing *self, uint32_t bank, uint32_t dram_row, uint64_t cycle) {
+    uint32_t rank = heam_rank_of(self, bank);
+    if (self->open_row[bank] == HEAM_CLOSED && self->rank_open[rank]++ == 0) {
+        self->rank_since[rank] = cycle;
+    }
+    self->open_row[bank] = dram_row;
+}
+
+static void close_bank(heam_timing *self, uint32_t bank, uint64_t cycle) {
+    uint32_t rank = heam_rank_of(self, bank);
+    if (self->open_row[bank] != HEAM_CLOSED && --self->rank_open[rank] == 0) {
+        self->rank_active += cycle - self->rank_since[rank];
+    }
+    self->open_row[bank] = HEAM_CLOSED;
+}
+
+static void change_state(heam_timing *self, uint32_t command, uint32_t bank, uint32_t dram_row, uint64_t cycle) {
+    const heam_spec *spec = &self->spec;
+    switch (spec->kind[command]) {
+        case HEAM_KIND_ACT:
+            open_bank(self, bank, dram_row, cycle);
+            break;
+        case HEAM_KIND_PRE:
+            close_bank(self, bank, cycle);
+            break;
+        case HEAM_KIND_PREA: {
+            uint32_t first = bank / spec->stride[1] * spec->stride[1];
+            for (uint32_t b = first; b < first + spec->stride[1]; b++) {
+                close_bank(self, b, cycle);
+            }
+            break;
+        }
+        default:
+            break;
+    }
+}
+
+void heam_timing_issue(heam_timing *self, uint32_t command, uint32_t bank, uint32_t dram_row, uint64_t cycle) {
+    const heam_spec *spec = &self->spec;
+    const uint32_t *node = self->node_of + (size_t)bank * spec->levels;
+    push_history(self, command, node, cycle);
+    const heam_update *end = spec->updates + spec->update_begin[command + 1];
+    for (const heam_update *update = spec->updates + spec->update_begin[command]; update < end; update++) {
+        uint32_t at = node[update->level];
+        if (update->window > 1) {
+            raise_windowed(self, at, update);
+        } else if (update->sibling) {
+            raise_siblings(self, at, update, cycle + update->cycles);
+        } else {
+            raise_bound(self, at, update, cycle + update->cycles);
+        }
+    }
+    change_state(self, command, bank, dram_row, cycle);
+}
+
+uint64_t heam_timing_active(const heam_timing *self, uint64_t cycle) {
+    uint64_t sum = self->rank_active;
+    for (uint32_t rank = 0; rank < self->spec.nodes[1]; rank++) {
+        if (self->rank_open[rank] > 0 && cycle > self->rank_since[rank]) {
+            sum += cycle - self->rank_since[rank];
+        }
+    }
+    return sum;
+}

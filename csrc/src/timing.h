@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: MIT */
+/* A compiled standard and the timing state of one channel (docs/engine.md, "Timing state of a channel"). */
+#ifndef HEAM_TIMING_H
+#define HEAM_TIMING_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "heam_sim.h"
+#include "tables.h"
+
+#define HEAM_MAX_LEVELS 8
+#define HEAM_MAX_COMMANDS 64
+#define HEAM_MAX_BANKS 4096
+#define HEAM_KINDS 12
+#define HEAM_NO_COMMAND 255u
+#define HEAM_CLOSED UINT32_MAX
+#define HEAM_NEVER UINT64_MAX
+
+/* What issuing one command does to the earliest time of another. */
+typedef struct {
+    uint32_t cycles;
+    uint32_t group; /* history to read when window > 1 */
+    int16_t row_id;
+    uint16_t window;
+    uint8_t level;
+    uint8_t following;
+    uint8_t sibling;
+} heam_update;
+
+/* The last `window` times of one command at every node of one level. */
+typedef struct {
+    uint32_t window;
+    uint32_t offset; /* of node 0's ring in the history array */
+    uint8_t level;
+    uint8_t command;
+} heam_group;
+
+struct heam_spec {
+    uint32_t levels;
+    uint32_t counts[HEAM_MAX_LEVELS];
+    uint32_t nodes[HEAM_MAX_LEVELS];  /* in the channel */
+    uint32_t stride[HEAM_MAX_LEVELS]; /* banks below a node */
+    uint32_t base[HEAM_MAX_LEVELS];   /* index of the level's first node among all */
+    uint32_t total_nodes;
+    uint32_t banks;
+    uint32_t commands;
+    uint8_t kind[HEAM_MAX_COMMANDS];
+    uint8_t scope[HEAM_MAX_COMMANDS];
+    uint8_t of_kind[HEAM_KINDS];
+    uint32_t update_begin[HEAM_MAX_COMMANDS + 1];
+    uint32_t group_begin[HEAM_MAX_COMMANDS + 1];
+    uint32_t updates_count;
+    uint32_t groups_count;
+    heam_update *updates;
+    heam_group *groups;
+    uint32_t history_size;
+    uint32_t rows_count; /* 1 + largest row id */
+    uint64_t dram_rows;
+    uint32_t dram_columns;
+    uint32_t split_buses;
+    uint32_t read_latency;
+    uint32_t burst_cycles;
+    uint32_t burst_bytes;
+    uint32_t refresh_interval;
+};
+
+typedef struct {
+    heam_spec spec;     /* own copy */
+    uint32_t *node_of;  /* [bank * levels + level] -> node among all */
+    uint64_t *ready;    /* [node * commands + command] */
+    int16_t *who;
+    uint64_t *history;
+    uint32_t *seen;     /* per history ring (offset / window addressing): how many were pushed */
+    uint32_t *open_row; /* per bank; HEAM_CLOSED */
+    uint32_t *rank_open; /* per level-1 node: open banks */
+    uint64_t *rank_since;
+    uint64_t rank_active; /* cycles, summed over ranks */
+} heam_timing;
+
+int32_t heam_spec_copy(const heam_spec *self, heam_spec *out);
+void heam_spec_clear(heam_spec *self);
+
+int32_t heam_timing_init(heam_timing *self, const heam_spec *spec);
+void heam_timing_clear(heam_timing *self);
+/* Issues without checking; the caller has. */
+void heam_timing_issue(heam_timing *self, uint32_t command, uint32_t bank, uint32_t dram_row, uint64_t cycle);
+/* Sum over ranks of cycles with a bank open, up to `cycle`. */
+uint64_t heam_timing_active(const heam_timing *self, uint64_t cycle);
+
+static inline uint32_t heam_rank_of(const heam_timing *self, uint32_t bank) {
+    return bank / self->spec.stride[1];
+}
+
+static inline uint64_t heam_timing_earliest(const heam_timing *self, uint32_t command, uint32_t bank, int32_t *row) {
+    const heam_spec *spec = &self->spec;
+    const uint32_t *node = self->node_of + (size_t)bank * spec->levels;
+    uint64_t best = 0;
+    int32_t who = HEAM_BOUND_NONE;
+    for (uint32_t level = 0; level <= spec->scope[command]; level++) {
+        size_t at = (size_t)node[level] * spec->commands + command;
+        if (self->ready[at] > best) {
+            best = self->ready[at];
+            who = self->who[at];
+        }
+    }
+    *row = who;
+    return best;
+}
+
+#endif

@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: MIT
+"""The only room that touches cffi: handles, dtype checks, status codes turned into typed errors."""
+
+from __future__ import annotations
+
+from heam_sim._core.handles import Device, Replay, SpecHandle, System
+from heam_sim._core.records import (
+    BOUND_NAMES,
+    ITEM_DTYPES,
+    ITEM_HOST_READ,
+    ITEM_PIM_LUT,
+    ITEM_PIM_READ,
+    LATENCY_DTYPE,
+    LLC_HIT,
+    LOG_DTYPE,
+    NO_UNIT,
+    ROLE_ACC,
+    ROLE_LOAD,
+    ROLE_MAC,
+    STATE_DONE,
+    STATE_NEED_INPUT,
+    STATE_PAUSED,
+    ChannelParameters,
+    HostParameters,
+    Statistic,
+    counters,
+    host_counters,
+)
+
+__all__ = [
+    "BOUND_NAMES",
+    "ITEM_DTYPES",
+    "ITEM_HOST_READ",
+    "ITEM_PIM_LUT",
+    "ITEM_PIM_READ",
+    "LATENCY_DTYPE",
+    "LLC_HIT",
+    "LOG_DTYPE",
+    "NO_UNIT",
+    "ROLE_ACC",
+    "ROLE_LOAD",
+    "ROLE_MAC",
+    "STATE_DONE",
+    "STATE_NEED_INPUT",
+    "STATE_PAUSED",
+    "ChannelParameters",
+    "Device",
+    "HostParameters",
+    "Replay",
+    "SpecHandle",
+    "Statistic",
+    "System",
+    "counters",
+    "host_counters",
+]

@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: MIT
+"""Array layouts, constants and parameter records of the C core, read from its interface."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+
+from heam_sim._core._heam import ffi, lib
+
+__all__ = [
+    "BOUND_NAMES",
+    "ITEM_DTYPES",
+    "ITEM_HOST_READ",
+    "ITEM_PIM_LUT",
+    "ITEM_PIM_READ",
+    "LATENCY_DTYPE",
+    "LLC_HIT",
+    "LOG_DTYPE",
+    "NO_UNIT",
+    "ROLE_ACC",
+    "ROLE_LOAD",
+    "ROLE_MAC",
+    "STATE_DONE",
+    "STATE_NEED_INPUT",
+    "STATE_PAUSED",
+    "ChannelParameters",
+    "HostParameters",
+    "Statistic",
+    "counters",
+    "host_counters",
+    "text",
+]
+
+ITEM_HOST_READ: int = lib.HEAM_ITEM_HOST_READ
+ITEM_PIM_READ: int = lib.HEAM_ITEM_PIM_READ
+ITEM_PIM_LUT: int = lib.HEAM_ITEM_PIM_LUT
+ROLE_ACC: int = lib.HEAM_ROLE_ACC
+ROLE_LOAD: int = lib.HEAM_ROLE_LOAD
+ROLE_MAC: int = lib.HEAM_ROLE_MAC
+STATE_NEED_INPUT: int = lib.HEAM_STATE_NEED_INPUT
+STATE_PAUSED: int = lib.HEAM_STATE_PAUSED
+STATE_DONE: int = lib.HEAM_STATE_DONE
+LLC_HIT: int = lib.HEAM_LOG_LLC_HIT
+NO_UNIT: int = lib.HEAM_NO_UNIT
+
+#: Names of the negative values of the log's field ``bound``.
+BOUND_NAMES: dict[int, str] = {
+    lib.HEAM_BOUND_NONE: "none",
+    lib.HEAM_BOUND_ARRIVAL: "arrival",
+    lib.HEAM_BOUND_SLOT: "command slot",
+    lib.HEAM_BOUND_PATH: "instruction path",
+    lib.HEAM_BOUND_LUT: "LUT port",
+    lib.HEAM_BOUND_REGISTER: "register",
+}
+
+_SCALARS = {"uint64_t": "<u8", "uint32_t": "<u4", "uint16_t": "<u2", "int16_t": "<i2", "uint8_t": "u1"}
+
+
+def _dtype(name: str) -> np.dtype[np.void]:
+    """Mirror a C record, so that the layout is written once, in the header."""
+    record = ffi.typeof(name)
+    members = [(field, info.type.cname, info.offset) for field, info in record.fields]
+    return np.dtype(
+        {
+            "names": [field for field, _, _ in members],
+            "formats": [_SCALARS[cname] for _, cname, _ in members],
+            "offsets": [offset for _, _, offset in members],
+            "itemsize": ffi.sizeof(name),
+        }
+    )
+
+
+LOG_DTYPE = _dtype("heam_log_record")
+LATENCY_DTYPE = _dtype("heam_latency_record")
+
+#: Work arrays of the engine and their dtypes (see docs/development.md, "Items").
+ITEM_DTYPES: dict[str, np.dtype[Any]] = {
+    name: np.dtype(_SCALARS[info.type.item.cname.replace("const ", "")])
+    for name, info in ffi.typeof("heam_items").fields
+    if info.type.kind == "pointer" and name != "offsets"
+}
+
+
+def text(value: Any) -> str:
+    """Turn a C string into Python's."""
+    return "" if value == ffi.NULL else ffi.string(value).decode("ascii")
+
+
+@dataclass(frozen=True)
+class Statistic:
+    """A counter of the core: its name, unit and description."""
+
+    name: str
+    unit: str
+    description: str
+
+
+def _statistics(name: Callable[[int], Any], unit: Callable[[int], Any], what: Callable[[int], Any]) -> tuple[Statistic, ...]:
+    found = []
+    while name(len(found)) != ffi.NULL:
+        index = len(found)
+        found.append(Statistic(text(name(index)), text(unit(index)), text(what(index))))
+    return tuple(found)
+
+
+def counters() -> tuple[Statistic, ...]:
+    """Return the counters of a channel, in the core's order."""
+    return _statistics(lib.heam_counter_name, lib.heam_counter_unit, lib.heam_counter_text)
+
+
+def host_counters() -> tuple[Statistic, ...]:
+    """Return the counters of the host, in the core's order."""
+    return _statistics(lib.heam_host_counter_name, lib.heam_host_counter_unit, lib.heam_host_counter_text)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChannelParameters:
+    """Parameters of one channel's controller; meaning and units stand in ``heam_sim.h``."""
+
+    kind: str
+    period: int
+    refresh: bool = True
+    read_queue: int = 32
+    write_queue: int = 32
+    write_high_percent: int = 80
+    write_low_percent: int = 20
+    unit_level: int = 0
+    merge: bool = False
+    queue_depth: int = 1
+    batch_tags: int = 1
+    instruction_buffer: int = 1
+    instruction_cycles: int = 1
+    path_uses_dq: bool = False
+    decode_cycles: int = 0
+    alu_cycles: int = 0
+    alu_latency: int = 0
+    merge_cycles: int = 0
+    mov_latency: int = 0
+    res_latency: int = 0
+    lut_cycles: int = 0
+    lut_load: int = 0
+    result_bursts: int = 1
+
+    def to_c(self) -> dict[str, int]:
+        """Return the fields as the C record has them."""
+        kinds = {"plain": lib.HEAM_CHANNEL_PLAIN, "pim": lib.HEAM_CHANNEL_PIM}
+        record = {item.name: int(getattr(self, item.name)) for item in fields(self) if item.name != "kind"}
+        return {"kind": kinds[self.kind], **record}
+
+
+@dataclass(frozen=True, kw_only=True)
+class HostParameters:
+    """Parameters of the host; meaning and units stand in ``heam_sim.h``."""
+
+    period: int
+    issue_per_cycle: int
+    outstanding: int
+    add_bytes_per_cycle: int
+    line_bytes: int
+    llc_sets: int
+    llc_ways: int
+    window: int
+    batch: int
+
+    def to_c(self) -> dict[str, int]:
+        """Return the fields as the C record has them."""
+        return {item.name: int(getattr(self, item.name)) for item in fields(self)}

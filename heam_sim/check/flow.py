@@ -1,0 +1,200 @@
+# SPDX-License-Identifier: MIT
+"""Arithmetic of a functional check: composing factors, and sums that are collected and drained once.
+
+A value arrives at a place at a moment, which is its row in the log. A place is the host or a unit of a
+channel, and holds one sum per GnR and granule. All sums wrap at 64 bits, so they do not depend on order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from heam_sim.check.report import Findings
+
+__all__ = ["ACC", "LOAD", "MAC", "Access", "Flow", "compose", "drain"]
+
+IntArray = npt.NDArray[np.int64]
+BoolArray = npt.NDArray[np.bool_]
+ACC, LOAD, MAC = 0, 1, 2
+
+
+@dataclass(frozen=True, eq=False)
+class Flow:
+    """Values on their way: all arrays (n,), ``value`` (n, lanes).
+
+    ``place`` is -1 for the host and ``channel * 65536 + unit`` else; ``moment`` is the row of the log.
+    """
+
+    place: IntArray
+    tag: IntArray
+    granule: IntArray
+    moment: IntArray
+    value: IntArray
+
+    def take(self, which: IntArray | BoolArray) -> Flow:
+        """Select some of the values."""
+        return Flow(
+            self.place[which], self.tag[which], self.granule[which], self.moment[which], self.value[which]
+        )
+
+    def at(self, place: IntArray) -> Flow:
+        """The same values at other places."""
+        return Flow(place, self.tag, self.granule, self.moment, self.value)
+
+    def plus(self, other: Flow) -> Flow:
+        """Both, one after the other."""
+        mine = (self.place, self.tag, self.granule, self.moment, self.value)
+        theirs = (other.place, other.tag, other.granule, other.moment, other.value)
+        return Flow(*(np.concatenate(pair) for pair in zip(mine, theirs, strict=True)))
+
+
+@dataclass(frozen=True, eq=False)
+class Access(Flow):
+    """Operands as they were read: a flow with register name and role."""
+
+    slot: IntArray
+    role: IntArray
+
+    def only(self, which: BoolArray) -> Access:
+        """Select some of the operands."""
+        flow = self.take(which)
+        return Access(
+            flow.place, flow.tag, flow.granule, flow.moment, flow.value, self.slot[which], self.role[which]
+        )
+
+
+def _wording(first: IntArray, rule: str, what: Callable[[int], str]) -> Callable[[int], str]:
+    return lambda i: f"{rule}: log row {int(first[i])}: {what(i)}"
+
+
+def place_name(place: int) -> str:
+    """Name a place for a message."""
+    return "the host" if place < 0 else f"unit {place & 65535} of channel {place >> 16}"
+
+
+def report(
+    findings: Findings, rule: str, moment: IntArray, clock: IntArray, what: Callable[[int], str]
+) -> None:
+    """Record violations that concern one log row each."""
+    none = np.full(len(moment), -1, dtype=np.int64)
+    findings.add(rule, rule, (none, moment), (none, clock[moment]), _wording(moment, rule, what))
+
+
+def compose(access: Access, clock: IntArray, findings: Findings) -> Flow:
+    """Turn operands into what is added: ACC as it is, LOAD and MAC of one register multiplied.
+
+    A register (place, GnR, slot, granule) without exactly one LOAD and one MAC is a violation, and so is a
+    PE's register with the MAC first.
+    """
+    plain = access.role == ACC
+    factors = access.only(~plain)
+    order = np.lexsort(
+        (factors.moment, factors.role, factors.granule, factors.slot, factors.tag, factors.place)
+    )
+    f = factors.take(order)
+    slot, role = factors.slot[order], factors.role[order]
+    new = np.ones(len(order), dtype=np.bool_)
+    for key in (f.place, f.tag, slot, f.granule):
+        new[1:] &= key[1:] == key[:-1]
+    new[1:] = ~new[1:]
+    start = np.flatnonzero(new)
+    size = np.diff(np.append(start, len(order)))
+    pair = start[size == 2]
+    good = (role[pair] == LOAD) & (role[pair + 1] == MAC)
+    load, mac = pair[good], pair[good] + 1
+    lone = np.concatenate((start[size != 2], pair[~good]))
+    report(
+        findings, "pairing", f.moment[lone], clock,
+        lambda i: f"GnR {int(f.tag[lone[i]])} slot {int(slot[lone[i]])} granule {int(f.granule[lone[i]])} "
+        f"does not meet exactly one LOAD and one MAC at {place_name(int(f.place[lone[i]]))}",
+    )  # fmt: skip
+    early = mac[(f.moment[mac] < f.moment[load]) & (f.place[mac] >= 0)]
+    report(
+        findings, "pairing", f.moment[early], clock,
+        lambda i: f"the MAC of GnR {int(f.tag[early[i]])} slot {int(slot[early[i]])} comes before its LOAD "
+        f"at {place_name(int(f.place[early[i]]))}",
+    )  # fmt: skip
+    product = Flow(
+        f.place[mac],
+        f.tag[mac],
+        f.granule[mac],
+        np.maximum(f.moment[load], f.moment[mac]),
+        f.value[load] * f.value[mac],
+    )
+    return access.take(plain).plus(product)
+
+
+def _keys(*flows: Flow, granules: int) -> list[IntArray]:
+    """One integer per (place, tag, granule), the same numbering for all flows."""
+    places = np.unique(np.concatenate([flow.place for flow in flows]))
+    tags = 1 + max((int(flow.tag.max()) for flow in flows if len(flow.tag)), default=0)
+    return [
+        (np.searchsorted(places, flow.place) * tags + flow.tag) * granules + flow.granule for flow in flows
+    ]
+
+
+def drain(inflow: Flow, drains: Flow, granules: int, name: str, clock: IntArray, findings: Findings) -> Flow:
+    """Collect the inflow in its places and let each drain take what is there.
+
+    Violations: a second drain of one place, a drain of a place that holds nothing, inflow after the drain,
+    inflow that no drain ever takes.
+
+    Parameters
+    ----------
+    inflow
+        What is added to the places.
+    drains
+        The commands that empty them; their values are not used.
+    granules
+        Granules of a vector.
+    name
+        Name of the draining command.
+    clock
+        Clock of every log row.
+
+    Returns
+    -------
+    Flow
+        What the first drain of each place took, at the drain's place and moment.
+    """
+    in_key, out_key = _keys(inflow, drains, granules=granules)
+    order = np.lexsort((drains.moment, out_key))
+    sorted_key = out_key[order]
+    again = order[1:][sorted_key[1:] == sorted_key[:-1]]
+    first = np.ones(len(order), dtype=np.bool_)
+    first[1:] = sorted_key[1:] != sorted_key[:-1]
+    order, sorted_key = order[first], sorted_key[first]
+    at = np.searchsorted(sorted_key, in_key)
+    taken = at < len(sorted_key)
+    taken[taken] = sorted_key[at[taken]] == in_key[taken]
+    lost = np.flatnonzero(~taken)
+    late = np.flatnonzero(taken)
+    late = late[inflow.moment[late] > drains.moment[order[at[late]]]]
+    good = taken.copy()
+    good[late] = False
+    value = np.zeros((len(order), inflow.value.shape[1]), dtype=np.int64)
+    np.add.at(value, at[good], inflow.value[good])
+    met = np.zeros(len(order), dtype=np.bool_)
+    met[at[taken]] = True
+    empty = order[~met]
+
+    def of(flow: Flow, which: IntArray) -> Callable[[int], str]:
+        return lambda i: (
+            f"granule {int(flow.granule[which[i]])} of GnR {int(flow.tag[which[i]])} "
+            f"at {place_name(int(flow.place[which[i]]))}"
+        )
+
+    def tell(rule: str, flow: Flow, which: IntArray, form: str) -> None:
+        text = of(flow, which)
+        report(findings, rule, flow.moment[which], clock, lambda i: form.format(text(i)))
+
+    tell("twice", drains, again, name + " takes {} a second time")
+    tell("empty", drains, empty, name + " takes {}, which holds nothing")
+    tell("order", inflow, late, "a value joins {} after its " + name)
+    tell("left over", inflow, lost, "{} is never taken by a " + name)
+    out = drains.take(order)
+    return Flow(out.place, out.tag, out.granule, out.moment, value)

@@ -1,0 +1,377 @@
+# SPDX-License-Identifier: MIT
+"""The functional check: execute the issued commands on integer embeddings, compare with an embedding bag."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from heam_sim.check.events import need_fields
+from heam_sim.check.flow import Access, Flow, compose, drain
+from heam_sim.check.flow import report as tell
+from heam_sim.check.homes import AddressMap, Homes
+from heam_sim.check.operands import Values, count_operands
+from heam_sim.check.report import Findings, Report, Violation
+from heam_sim.embedding import EmbeddingScheme, reference
+from heam_sim.errors import CheckError
+from heam_sim.trace import LookupTrace
+
+__all__ = ["FunctionalReport", "Mismatch", "check_functional"]
+
+IntArray = npt.NDArray[np.int64]
+NAMES = ("RD", "LLC_HIT", "PIM_RD", "PIM_LUT", "PIM_MOV", "PIM_RDRES")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mismatch:
+    """A GnR's granule whose sum is wrong: ``expected`` and ``got`` hold one integer per lane."""
+
+    gnr: int
+    tables: str
+    granule: int
+    expected: tuple[int, ...]
+    got: tuple[int, ...]
+
+    def __str__(self) -> str:
+        sums = f"expected {self.expected}, got {self.got}"
+        return f"GnR {self.gnr} ({self.tables}), granule {self.granule}: {sums}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class FunctionalReport(Report):
+    """Outcome of a functional check.
+
+    Attributes
+    ----------
+    gnrs
+        GnRs that were compared.
+    granule_bytes
+        Size of the granules that values are kept for: the smallest burst of the run.
+    reads
+        Commands by name: ``RD``, ``LLC_HIT``, ``PIM_RD``, ``PIM_LUT``, ``PIM_MOV``, ``PIM_RDRES``.
+    mismatches
+        Wrong (GnR, granule) sums.
+    first_mismatch
+        The first of them in GnR order, or ``None``.
+    """
+
+    gnrs: int
+    granule_bytes: int
+    reads: dict[str, int]
+    mismatches: int
+    first_mismatch: Mismatch | None
+
+
+@dataclass(frozen=True, eq=False)
+class _Run:
+    """The log's columns as int64, and the geometry of the vectors."""
+
+    column: dict[str, IntArray]
+    kind: IntArray  # index into NAMES, -1 for all others
+    per_burst: IntArray  # granules of a burst, per channel
+    granules: int
+    findings: Findings
+
+    def rows(self, *names: str) -> IntArray:
+        """Log rows that hold these commands."""
+        return np.flatnonzero(np.isin(self.kind, [NAMES.index(name) for name in names]))
+
+    def place(self, rows: IntArray) -> IntArray:
+        """``channel * 65536 + unit`` of log rows."""
+        return self.column["channel"][rows] << 16 | self.column["unit"][rows]
+
+    def spread(self, first: IntArray, count: IntArray) -> tuple[IntArray, IntArray]:
+        """One (element, granule) pair for ``count`` granules from ``first`` on, cut at the vector's end."""
+        count = np.maximum(np.minimum(count, self.granules - first), 0)
+        element = np.repeat(np.arange(len(first), dtype=np.int64), count)
+        ordinal = np.arange(len(element), dtype=np.int64) - np.repeat(np.cumsum(count) - count, count)
+        return element, first[element] + ordinal
+
+
+def _burst_table(bursts: Mapping[int, int] | Sequence[int]) -> dict[int, int]:
+    table = dict(bursts) if isinstance(bursts, Mapping) else dict(enumerate(bursts))
+    if not table or min(table.values()) < 1:
+        raise CheckError("burst_bytes_of_channel names no channel or no positive size; give bytes per burst.")
+    smallest = min(table.values())
+    odd = [channel for channel, size in table.items() if size % smallest]
+    if odd:
+        raise CheckError(
+            f"burst_bytes_of_channel: channel {odd[0]} has no multiple of the smallest, {smallest} bytes."
+        )
+    return {int(channel): int(size) for channel, size in table.items()}
+
+
+def _prepare(
+    log: npt.NDArray[Any],
+    names: Sequence[str],
+    bursts: dict[int, int],
+    vector_bytes: int,
+    limit: int,
+) -> _Run:
+    need_fields(log, ("clock", "channel", "command", "bank", "row", "column", "tag", "slot", "unit", "role"))
+    column = {name: log[name].astype(np.int64) for name in log.dtype.names or ()}
+    code = np.array([NAMES.index(str(n)) if str(n) in NAMES else -1 for n in names] or [-1], dtype=np.int64)
+    if len(log) and int(column["command"].max()) >= len(code):
+        raise CheckError(
+            "the log holds command numbers beyond command_names; pass the command_names of the same run."
+        )
+    smallest = min(bursts.values())
+    per_burst = np.zeros(max([*bursts, int(column["channel"].max()) if len(log) else 0]) + 1, dtype=np.int64)
+    for channel, size in bursts.items():
+        per_burst[channel] = size // smallest
+    kind = code[column["command"]]
+    used = np.unique(column["channel"][kind >= 0])
+    if (per_burst[used] == 0).any():
+        channel = int(used[per_burst[used] == 0][0])
+        raise CheckError(
+            f"burst_bytes_of_channel does not name channel {channel}, which the log uses; add it."
+        )
+    granules = -(-vector_bytes // smallest)
+    return _Run(column, kind, per_burst, granules, Findings(limit))
+
+
+def _memory_reads(run: _Run, homes: Homes, values: Values) -> tuple[Access, IntArray]:
+    """Operands read from memory or from the LLC, granule by granule, with their numbers in ``values``."""
+    rows = run.rows("RD", "LLC_HIT", "PIM_RD")
+    c = run.column
+    home = AddressMap.of(homes).find(c["channel"][rows], c["bank"][rows], c["row"][rows], c["column"][rows])
+    lost = rows[home < 0]
+    tell(
+        run.findings, "address", lost, c["clock"],
+        lambda i: f"channel {c['channel'][lost[i]]}, bank {c['bank'][lost[i]]}, row {c['row'][lost[i]]}, "
+        f"column {c['column'][lost[i]]} holds no row of a table",
+    )  # fmt: skip
+    rows, home = rows[home >= 0], home[home >= 0]
+    per_burst = run.per_burst[c["channel"][rows]]
+    element, granule = run.spread(homes.burst[home] * per_burst, per_burst)
+    number = values.number(homes.subtable_id[home], homes.row[home])[element]
+    local = run.kind[rows] == NAMES.index("PIM_RD")
+    place = np.where(local, run.place(rows), -1)
+    return _access(run, rows[element], place[element], granule, values.at(number, granule)), number
+
+
+def _lut_reads(run: _Run, lut: tuple[IntArray, IntArray], values: Values) -> tuple[Access, IntArray]:
+    """Operands served by LUTs: a PIM_LUT yields the whole vector."""
+    rows = run.rows("PIM_LUT")
+    entry = run.column["row"][rows]
+    lost = rows[entry >= len(lut[0])]
+    tell(
+        run.findings,
+        "LUT",
+        lost,
+        run.column["clock"],
+        lambda i: f"LUT row {run.column['row'][lost[i]]} was never filled",
+    )
+    rows, entry = rows[entry < len(lut[0])], entry[entry < len(lut[0])]
+    element, granule = run.spread(
+        np.zeros(len(rows), dtype=np.int64), np.full(len(rows), run.granules, dtype=np.int64)
+    )
+    number = values.number(lut[0][entry], lut[1][entry])[element]
+    return _access(run, rows[element], run.place(rows)[element], granule, values.at(number, granule)), number
+
+
+def _access(run: _Run, rows: IntArray, place: IntArray, granule: IntArray, value: IntArray) -> Access:
+    c = run.column
+    return Access(place, c["tag"][rows], granule, rows, value, c["slot"][rows], c["role"][rows])
+
+
+def _drains(run: _Run, name: str, lanes: int) -> Flow:
+    """The commands that move results on; ``column`` is the burst number of the partial."""
+    rows = run.rows(name)
+    per_burst = run.per_burst[run.column["channel"][rows]]
+    element, granule = run.spread(run.column["column"][rows] * per_burst, per_burst)
+    outside = rows[run.column["column"][rows] * per_burst >= run.granules]
+    tell(
+        run.findings,
+        "burst",
+        outside,
+        run.column["clock"],
+        lambda i: f"{name} names a burst beyond the vector's end",
+    )
+    rows = rows[element]
+    return Flow(
+        run.place(rows), run.column["tag"][rows], granule, rows, np.zeros((len(rows), lanes), dtype=np.int64)
+    )
+
+
+def _execute(run: _Run, access: Access, merges: dict[int, bool], default: bool, gnrs: int) -> IntArray:
+    """Follow every value to the host. Returns int64 (gnrs, granules, lanes)."""
+    clock, lanes = run.column["clock"], access.value.shape[1]
+    added = compose(access, clock, run.findings)
+    local = added.take(added.place >= 0)
+    table = np.full(65536, default, dtype=np.bool_)
+    for channel, merge in merges.items():
+        table[channel] = merge
+    merging = table[local.place >> 16]
+    moves = _drains(run, "PIM_MOV", lanes)
+    moved = drain(local.take(merging), moves, run.granules, "PIM_MOV", clock, run.findings)
+    results = _drains(run, "PIM_RDRES", lanes)
+    # A merge node is the channel's one; a result of a unit keeps its unit.
+    at_node = np.where(table[results.place >> 16], results.place | 65535, results.place)
+    waiting = moved.at(moved.place | 65535).plus(local.take(~merging))
+    arrived = drain(waiting, results.at(at_node), run.granules, "PIM_RDRES", clock, run.findings)
+    host = np.zeros((gnrs, run.granules, lanes), dtype=np.int64)
+    for flow in (added.take(added.place < 0), arrived):
+        inside = flow.tag < gnrs
+        np.add.at(host, (flow.tag[inside], flow.granule[inside]), flow.value[inside])
+    return host
+
+
+def _table_of(gnr: int, scope: str, trace: LookupTrace) -> str:
+    if scope == "bag":
+        return f"sample {gnr // trace.tables}, table {gnr % trace.tables}"
+    return f"sample {gnr}, tables 0 to {trace.tables - 1}"
+
+
+def _compare(
+    run: _Run, host: IntArray, truth: IntArray, scope: str, trace: LookupTrace
+) -> tuple[int, Mismatch | None]:
+    wrong = np.argwhere((host != truth).any(axis=2))
+    if len(wrong) == 0:
+        return 0, None
+    mismatches = [
+        Mismatch(
+            gnr=int(gnr),
+            tables=_table_of(int(gnr), scope, trace),
+            granule=int(granule),
+            expected=tuple(int(v) for v in truth[gnr, granule]),
+            got=tuple(int(v) for v in host[gnr, granule]),
+        )
+        for gnr, granule in wrong[: run.findings.limit]
+    ]
+    run.findings.counts["sum"] = len(wrong)
+    for one in mismatches:
+        run.findings.violations.append(
+            Violation(
+                rule="sum",
+                row="sum",
+                first_index=-1,
+                second_index=-1,
+                first_clock=-1,
+                second_clock=-1,
+                message=f"sum: {one}",
+            )
+        )
+    return len(wrong), mismatches[0] if mismatches else None
+
+
+def _lut_arrays(
+    lut_rows: Mapping[int, tuple[int, int]] | Sequence[tuple[int, int]] | None,
+) -> tuple[IntArray, IntArray]:
+    """LUT contents as two arrays: subtable and row of each LUT row."""
+    if lut_rows is None:
+        return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)
+    if isinstance(lut_rows, Mapping):
+        if sorted(lut_rows) != list(range(len(lut_rows))):
+            raise CheckError(
+                "lut_rows does not name the LUT rows 0, 1, 2, ... without a gap; name each filled row once."
+            )
+        lut_rows = [lut_rows[i] for i in range(len(lut_rows))]
+    table = np.asarray(lut_rows, dtype=np.int64).reshape(-1, 2)
+    return table[:, 0].copy(), table[:, 1].copy()
+
+
+def check_functional(
+    log: npt.NDArray[Any],
+    command_names: Sequence[str],
+    *,
+    trace: LookupTrace,
+    embedding: EmbeddingScheme,
+    vector_bytes: int,
+    scope: str,
+    burst_bytes_of_channel: Mapping[int, int] | Sequence[int],
+    locate: Homes,
+    lut_rows: Mapping[int, tuple[int, int]] | Sequence[tuple[int, int]] | None = None,
+    merge: bool | Mapping[int, bool] = True,
+    exactly_once: bool = True,
+    limit: int = 100,
+) -> FunctionalReport:
+    """Execute a command log on integer embeddings and compare every sum with the ground truth.
+
+    Rows are found by their physical addresses alone. Operands of role LOAD and MAC with one GnR, slot and
+    burst are multiplied where they meet (in the host, or in one unit); the rest is added. PIM_MOV empties a
+    unit's partial into the channel's merge node, PIM_RDRES empties the merge node (or the unit) into the
+    host; each burst exactly once.
+
+    Parameters
+    ----------
+    log
+        Structured array of :data:`heam_sim.check.LOG_DTYPE`, in order of issue, of a run that has drained.
+    command_names
+        Names behind the log's command numbers.
+    trace
+        The simulated part of the trace: GnR 0 of the log is its first.
+    embedding
+        The scheme of the run.
+    vector_bytes
+        Size of a pooled vector and of a row. Rows smaller than a burst must have a burst of their own.
+    scope
+        ``"bag"`` or ``"sample"``.
+    burst_bytes_of_channel
+        Bytes per burst of every channel over all tiers.
+    locate
+        Every place where a touched row may live, as the placement declares it.
+    lut_rows
+        (subtable, row) of each LUT row, the same in all LUTs.
+    merge
+        Whether units hand their partials to a merge node; per channel, or one answer for all.
+    exactly_once
+        Also demand that each GnR reads precisely its operands, each once: more than equal sums.
+    limit
+        Violations spelled out per rule; all are counted.
+
+    Returns
+    -------
+    FunctionalReport
+        Sums that differ and rules that are broken; ``report.ok`` when there are none.
+
+    Raises
+    ------
+    CheckError
+        Two rows live in one place, or the arguments do not describe the log.
+    ConfigError
+        Unknown scope or invalid vector size.
+    """
+    bursts = _burst_table(burst_bytes_of_channel)
+    granule_bytes = min(bursts.values())
+    run = _prepare(log, command_names, bursts, vector_bytes, limit)
+    truth = reference.pooled(trace, embedding, vector_bytes, granule_bytes, scope)
+    lut = _lut_arrays(lut_rows)
+    values = Values.of(
+        np.concatenate((locate.subtable_id, lut[0])), np.concatenate((locate.row, lut[1])), run.granules
+    )
+    memory, memory_numbers = _memory_reads(run, locate, values)
+    from_lut, lut_numbers = _lut_reads(run, lut, values)
+    flow = memory.plus(from_lut)
+    slot, role = np.concatenate((memory.slot, from_lut.slot)), np.concatenate((memory.role, from_lut.role))
+    access = Access(flow.place, flow.tag, flow.granule, flow.moment, flow.value, slot, role)
+    foreign = np.unique(access.moment[access.tag >= len(truth)])
+    tell(
+        run.findings,
+        "tag",
+        foreign,
+        run.column["clock"],
+        lambda i: f"GnR {run.column['tag'][foreign[i]]} does not exist",
+    )
+    if exactly_once:
+        numbers = np.concatenate((memory_numbers, lut_numbers))
+        seen = np.stack((access.tag, numbers, access.granule))
+        count_operands(seen, values, trace, embedding, vector_bytes, scope, run.granules, run.findings)
+    merges, default = (dict(merge), True) if isinstance(merge, Mapping) else ({}, bool(merge))
+    host = _execute(run, access, merges, default, len(truth))
+    mismatches, first = _compare(run, host, truth, scope, trace)
+    report = run.findings.report(int((run.kind >= 0).sum()))
+    return FunctionalReport(
+        violations=report.violations,
+        counts=report.counts,
+        commands=report.commands,
+        gnrs=len(truth),
+        granule_bytes=granule_bytes,
+        reads={name: int((run.kind == i).sum()) for i, name in enumerate(NAMES)},
+        mismatches=mismatches,
+        first_mismatch=first,
+    )

@@ -1,0 +1,306 @@
+# SPDX-License-Identifier: MIT
+"""Command logs as files: ``.npz`` and ``.csv``, and recordings of Ramulator 2.1 turned into our log array."""
+
+from __future__ import annotations
+
+import csv
+import os
+import zipfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from heam_sim.check.events import NO_UNIT, SpecLike, Tree, need_fields
+from heam_sim.errors import DatasetError, OutputError, unknown_name
+
+__all__ = ["LOG_DTYPE", "CommandLog", "Recording", "read_log", "read_recording", "write_log"]
+
+LOG_DTYPE: np.dtype[Any] = np.dtype(
+    [
+        ("clock", "u8"),
+        ("channel", "u2"),
+        ("command", "u1"),
+        ("bank", "u2"),
+        ("row", "u4"),
+        ("column", "u2"),
+        ("tag", "u4"),
+        ("slot", "u4"),
+        ("unit", "u2"),
+        ("bound", "i2"),
+        ("role", "u1"),
+    ]
+)
+FIELDS: tuple[str, ...] = tuple(LOG_DTYPE.names or ())
+
+
+@dataclass(frozen=True)
+class CommandLog:
+    """A command log: ``log`` of dtype :data:`LOG_DTYPE`, ``command_names`` behind its numbers."""
+
+    log: npt.NDArray[Any]
+    command_names: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Recording(CommandLog):
+    """A Ramulator recording: its commands, and the requests that caused them.
+
+    ``address`` is uint64 (requests,) in bytes, ``is_write`` bool (requests,).
+    """
+
+    address: npt.NDArray[np.uint64]
+    is_write: npt.NDArray[np.bool_]
+
+
+def _kind(path: Path) -> str:
+    if path.suffix not in (".npz", ".csv"):
+        raise unknown_name("ending of a command log", path.suffix, (".npz", ".csv"), where=str(path))
+    return path.suffix
+
+
+def read_log(path: str | os.PathLike[str]) -> CommandLog:
+    """Read a command log.
+
+    Parameters
+    ----------
+    path
+        ``.npz`` with the arrays ``log`` and ``command_names``, or ``.csv`` whose header names the log's
+        fields and whose ``command`` column holds names.
+
+    Raises
+    ------
+    ConfigError
+        Another ending.
+    DatasetError
+        The file is missing, foreign or malformed; the line is named for ``.csv``.
+    """
+    path = Path(path)
+    return _read_npz(path) if _kind(path) == ".npz" else _read_csv(path)
+
+
+def write_log(path: str | os.PathLike[str], log: npt.NDArray[Any], command_names: Sequence[str]) -> None:
+    """Write a command log; the file appears whole or not at all.
+
+    Parameters
+    ----------
+    path
+        Ends in ``.npz`` (compressed) or ``.csv`` (commands by name).
+    log
+        Structured array with the fields of :data:`LOG_DTYPE`.
+    command_names
+        Names behind the command numbers.
+
+    Raises
+    ------
+    CheckError
+        The log lacks a field.
+    ConfigError
+        Another ending.
+    OutputError
+        The file cannot be written.
+    """
+    path = Path(path)
+    kind = _kind(path)
+    need_fields(log, FIELDS)
+    part = path.with_name(path.name + ".part")
+    try:
+        if kind == ".npz":
+            with part.open("wb") as stream:
+                names = np.array([str(name) for name in command_names], dtype=np.str_)
+                np.savez_compressed(stream, log=_native(log), command_names=names)
+        else:
+            _write_csv(part, log, command_names)
+        part.replace(path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise OutputError(
+            f"{path}: cannot be written ({error.strerror}); choose a folder that can be written."
+        ) from error
+
+
+def _native(log: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    result = np.zeros(len(log), dtype=LOG_DTYPE)
+    for name in FIELDS:
+        result[name] = log[name]
+    return result
+
+
+def _write_csv(path: Path, log: npt.NDArray[Any], names: Sequence[str]) -> None:
+    with path.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(FIELDS)
+        at = FIELDS.index("command")
+        for values in _native(log).tolist():
+            writer.writerow([*values[:at], names[values[at]], *values[at + 1 :]])
+
+
+@contextmanager
+def _arrays(path: Path, needed: Sequence[str]) -> Iterator[dict[str, npt.NDArray[Any]]]:
+    """Arrays of a .npz, with every way in which it can be bad turned into one typed error."""
+    remedy = "write it again with write_log or record it anew."
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            if not isinstance(archive, np.lib.npyio.NpzFile):
+                raise DatasetError(f"{path}: holds one bare array, not an .npz archive; {remedy}")
+            missing = [name for name in needed if name not in archive.files]
+            if missing:
+                raise DatasetError(f"{path}: lacks the array {missing[0]!r}; {remedy}")
+            arrays = {name: archive[name] for name in needed}
+    except FileNotFoundError as error:
+        raise DatasetError(f"{path}: there is no such file; check the path.") from error
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        if isinstance(error, DatasetError):
+            raise
+        raise DatasetError(f"{path}: is not a readable .npz archive; {remedy}") from error
+    yield arrays
+
+
+def _read_npz(path: Path) -> CommandLog:
+    with _arrays(path, ("log", "command_names")) as arrays:
+        log, names = arrays["log"], arrays["command_names"]
+    fields = log.dtype.names or ()
+    missing = [name for name in FIELDS if name not in fields]
+    if missing or log.ndim != 1 or names.ndim != 1 or names.dtype.kind != "U":
+        what = f"field {missing[0]!r} is missing" if missing else "its arrays have the wrong shape or type"
+        raise DatasetError(f"{path}: is not a command log, {what}; write it with write_log.")
+    if len(log) and int(log["command"].max()) >= len(names):
+        row = int(np.argmax(log["command"] >= len(names)))
+        raise DatasetError(
+            f"{path}: log row {row} holds a command number without a name; write it again with write_log."
+        )
+    return CommandLog(_native(log), tuple(str(name) for name in names))
+
+
+def _read_csv(path: Path) -> CommandLog:
+    names: dict[str, int] = {}
+    rows: list[tuple[int, ...]] = []
+    try:
+        with path.open(newline="", encoding="utf-8") as stream:
+            reader = csv.reader(stream)
+            if tuple(next(reader, ())) != FIELDS:
+                raise DatasetError(
+                    f"{path}, line 1: the header is not {','.join(FIELDS)}; write the log with write_log."
+                )
+            for values in reader:
+                rows.append(_csv_row(path, reader.line_num, values, names))
+    except FileNotFoundError as error:
+        raise DatasetError(f"{path}: there is no such file; check the path.") from error
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DatasetError(f"{path}: cannot be read as CSV; check the path and the file.") from error
+    return CommandLog(np.array(rows, dtype=LOG_DTYPE), tuple(names))
+
+
+def _csv_row(path: Path, line: int, values: list[str], names: dict[str, int]) -> tuple[int, ...]:
+    if len(values) != len(FIELDS):
+        raise DatasetError(
+            f"{path}, line {line}: {len(values)} values instead of {len(FIELDS)}; correct the line."
+        )
+    row = []
+    for name, text in zip(FIELDS, values, strict=True):
+        if name == "command":
+            row.append(names.setdefault(text, len(names)))
+            if len(names) > 255:
+                raise DatasetError(
+                    f"{path}, line {line}: more than 255 different commands; this is not a command log."
+                )
+            continue
+        try:
+            value = int(text)
+        except ValueError:
+            raise DatasetError(
+                f"{path}, line {line}: {name} is {text!r}, not an integer; correct the line."
+            ) from None
+        limits = np.iinfo(LOG_DTYPE[name])
+        if not limits.min <= value <= limits.max:
+            raise DatasetError(
+                f"{path}, line {line}: {name} is {value}, outside {limits.min} to {limits.max}; correct it."
+            )
+        row.append(value)
+    return tuple(row)
+
+
+def _plain(name: str) -> str:
+    """A level's name without case and underscores: recordings write PseudoChannel for pseudo_channel."""
+    return name.replace("_", "").lower()
+
+
+def read_recording(path: str | os.PathLike[str], spec: SpecLike) -> Recording:
+    """Read a recording of Ramulator 2.1's commands as a command log.
+
+    Parameters
+    ----------
+    path
+        ``.npz`` with ``address``, ``is_write``, ``commands`` (rows of ``columns``), ``columns``,
+        ``command_names``.
+    spec
+        Standard that names the levels and counts the banks; a recorded command of wider scope than a bank
+        gets the first bank of its node.
+
+    Returns
+    -------
+    Recording
+        Fields that a recording does not know (tag, slot, role, bound) are 0, ``unit`` is 65535 (none).
+
+    Raises
+    ------
+    DatasetError
+        The file is missing or not such a recording, or its levels or bank numbers do not fit the spec.
+    """
+    path, tree = Path(path), Tree.of(spec)
+    with _arrays(path, ("address", "is_write", "commands", "columns", "command_names")) as arrays:
+        table, names = arrays["commands"], tuple(str(name) for name in arrays["command_names"])
+        place = {_plain(str(column)): i for i, column in enumerate(arrays["columns"])}
+        address, is_write = arrays["address"], arrays["is_write"]
+    for column in ("clock", "command", "row", "column", *(_plain(level) for level in tree.levels)):
+        if column not in place:
+            raise DatasetError(
+                f"{path}: has no column {column!r}; read it with the spec of the recorded standard."
+            )
+    if table.ndim != 2 or table.shape[1] != len(place) or table.dtype.kind not in "iu":
+        raise DatasetError(f"{path}: the commands are not integer rows of its columns; record it anew.")
+    log = np.zeros(len(table), dtype=LOG_DTYPE)
+    for field, column in (
+        ("clock", "clock"),
+        ("command", "command"),
+        ("channel", "channel"),
+        ("row", "row"),
+        ("column", "column"),
+    ):
+        # A wide command has no row or column; recordings may carry -1 there.
+        log[field] = np.maximum(table[:, place[column]], 0)
+    log["bank"] = _flat_banks(path, table, place, names, spec, tree)
+    log["unit"] = NO_UNIT
+    return Recording(log, names, address.astype(np.uint64), is_write.astype(np.bool_))
+
+
+def _flat_banks(
+    path: Path,
+    table: npt.NDArray[Any],
+    place: dict[str, int],
+    names: Sequence[str],
+    spec: SpecLike,
+    tree: Tree,
+) -> npt.NDArray[np.int64]:
+    scopes = {command.name: tree.depth(command.scope) for command in spec.commands}
+    unknown = [name for name in names if name not in scopes]
+    if unknown:
+        raise DatasetError(
+            f"{path}: command {unknown[0]!r} is unknown to {spec.name}; use the recorded standard's spec."
+        )
+    depth = np.array([scopes[name] for name in names], dtype=np.int64)[table[:, place["command"]]]
+    bank = np.zeros(len(table), dtype=np.int64)
+    for i, level in enumerate(tree.levels[1:], start=1):
+        number = np.where(depth >= i, table[:, place[_plain(level)]], 0)
+        wrong = np.flatnonzero((number < 0) | (number >= int(spec.counts[level])))
+        if len(wrong):
+            raise DatasetError(
+                f"{path}: command {wrong[0]} names {level} {number[wrong[0]]} of {spec.counts[level]}; "
+                "use the spec of the recorded organisation."
+            )
+        bank += number * tree.banks_per_node[i]
+    return bank

@@ -1,0 +1,10 @@
+# SPDX-License-Identifier: MIT
+"""Datasets as lookup traces: readers of published formats, and generators of the same shape."""
+
+from __future__ import annotations
+
+from heam_sim.datasets.generators import generate
+from heam_sim.datasets.multi_hot import expand_multi_hot
+from heam_sim.datasets.registry import DatasetInfo, dataset_info, known_datasets, read_dataset
+
+__all__ = ["DatasetInfo", "dataset_info", "expand_multi_hot", "generate", "known_datasets", "read_dataset"]

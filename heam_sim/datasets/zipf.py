@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: MIT
+"""Bounded Zipf ranks by rejection-inversion (Hörmann and Derflinger, ACM TOMACS 6(3), 1996).
+
+Exact for every exponent of at least 0 and any number of rows, in constant memory and a constant number of
+tries per value. Uniform numbers come from the raw PCG64 stream, whose values numpy promises to keep.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["BLOCK", "ZipfSampler", "raw_words", "uniforms"]
+
+BLOCK = 1 << 15  # values drawn at a time: the scratch arrays stay in the cache
+
+_Float64Array = NDArray[np.float64]
+
+
+def raw_words(seed: int, key: tuple[int, ...], count: int) -> NDArray[np.uint64]:
+    """Return `count` raw 64-bit words of the stream that `seed` and `key` name."""
+    words: NDArray[np.uint64] = np.random.PCG64(np.random.SeedSequence(seed, spawn_key=key)).random_raw(count)
+    return words
+
+
+def uniforms(seed: int, key: tuple[int, ...], count: int) -> _Float64Array:
+    """Return `count` numbers of [0, 1) with 53 random bits."""
+    return (raw_words(seed, key, count) >> np.uint64(11)).astype(np.float64) * np.float64(2.0**-53)
+
+
+@dataclass(frozen=True)
+class ZipfSampler:
+    """Ranks 0 to ``rows - 1`` with probability proportional to ``(rank + 1) ** -exponent``.
+
+    Parameters
+    ----------
+    rows
+        Number of ranks, at least 1.
+    exponent
+        At least 0 (0 is uniform).
+    """
+
+    rows: int
+    exponent: float
+
+    def ranks(self, seed: int, key: tuple[int, ...], count: int) -> NDArray[np.int64]:
+        """Return `count` int64 ranks; the first ``m`` of them do not depend on `count`.
+
+        Parameters
+        ----------
+        seed, key
+            Name of the random stream.
+        count
+            Number of values.
+        """
+        result = np.zeros(count, dtype=np.int64)
+        if self.rows == 1:
+            return result
+        for block, start in enumerate(range(0, count, BLOCK)):
+            stop = min(start + BLOCK, count)
+            self._fill(result[start:stop], seed, (*key, block))
+        return result
+
+    def _fill(self, ranks: NDArray[np.int64], seed: int, key: tuple[int, ...]) -> None:
+        # Every round has a stream of its own, so that a shorter block is a prefix of a longer one.
+        low, high = self._integral(1.5) - 1.0, self._integral(self.rows + 0.5)
+        certain = 2.0 - self._inverse(self._integral(2.5) - 2.0**-self.exponent)
+        open_places: NDArray[np.int64] | None = None
+        tries = 0
+        while open_places is None or len(open_places):
+            count = len(ranks) if open_places is None else len(open_places)
+            heights = uniforms(seed, (*key, tries), count)
+            heights *= low - high
+            heights += high
+            points = self._inverse(heights)
+            nearest = np.clip(np.rint(points), 1.0, self.rows)
+            doubtful = np.flatnonzero(nearest - points > certain)
+            inside = self._integral(nearest[doubtful] + 0.5) - nearest[doubtful] ** -self.exponent
+            rejected = doubtful[heights[doubtful] < inside]
+            places: NDArray[np.int64] | slice = slice(None) if open_places is None else open_places
+            ranks[places] = (
+                nearest.astype(np.int64) - 1
+            )  # the rejected ones are overwritten in the next round
+            open_places = rejected if open_places is None else open_places[rejected]
+            tries += 1
+
+    def _integral(self, x: float | _Float64Array) -> _Float64Array:
+        """Integral of t**-exponent from 1 to x."""
+        slope = 1.0 - self.exponent
+        logs = np.log(x)
+        return np.asarray(logs if slope == 0.0 else np.expm1(slope * logs) / slope)
+
+    def _inverse(self, height: float | _Float64Array) -> _Float64Array:
+        slope = 1.0 - self.exponent
+        if slope == 0.0:
+            return np.asarray(np.exp(height))
+        with np.errstate(
+            divide="ignore", invalid="ignore", over="ignore"
+        ):  # rounding at the far end may give infinity
+            return np.asarray(np.exp(np.log1p(np.multiply(height, slope)) / slope))

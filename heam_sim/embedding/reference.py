@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: MIT
+"""Ground truth of pooling on integer-valued embeddings, for functional checks.
+
+Every vector consists of small integers that follow from subtable, row and element by a hash, so no table is
+ever stored. All sums and products wrap at 64 bits: they are exact in modular arithmetic, whatever their
+order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from heam_sim.embedding.schemes import EmbeddingScheme, Subtable, check_vector_bytes
+from heam_sim.errors import unknown_name
+from heam_sim.trace import LookupTrace
+from heam_sim.trace.checks import whole_number
+
+__all__ = ["LANES", "pooled", "row_values"]
+
+Int64Array = NDArray[np.int64]
+
+LANES = 2  # integers that stand for one burst
+_SCOPES = ("bag", "sample")
+_BLOCK = 1 << 15  # lookups whose values are held at a time
+
+# Odd 64-bit constants: the golden ratio's, and the two of the splitmix64 finaliser (Steele et al., OOPSLA
+# 2014).
+_GOLDEN = 0x9E3779B97F4A7C15
+_MIX_1 = 0xBF58476D1CE4E5B9
+_MIX_2 = 0x94D049BB133111EB
+_MASK = (1 << 64) - 1
+
+
+def row_values(subtable_id: int, rows: Int64Array, bursts: int, lanes: int = LANES) -> Int64Array:
+    """Return the integer-valued row vectors of a subtable.
+
+    The value of an element depends on its position ``burst * lanes + lane`` in the row alone, so bursts of
+    twice the size with twice the lanes hold the same elements.
+
+    Parameters
+    ----------
+    subtable_id
+        :attr:`heam_sim.embedding.Subtable.id`.
+    rows
+        1-D array of row numbers.
+    bursts
+        Bursts of a row.
+    lanes
+        Integers per burst.
+
+    Returns
+    -------
+    numpy.ndarray
+        int64 of shape (len(rows), bursts, lanes), values 1 to 7.
+
+    Raises
+    ------
+    ConfigError
+        If a number is negative, or `bursts` or `lanes` is below 1.
+    """
+    table = whole_number("subtable_id", subtable_id, minimum=0)
+    elements = whole_number("bursts", bursts, minimum=1) * whole_number("lanes", lanes, minimum=1)
+    seeds = _mix(
+        np.asarray(rows).astype(np.uint64) * np.uint64(_GOLDEN) + np.uint64((table + 1) * _MIX_2 & _MASK)
+    )
+    steps = np.arange(1, elements + 1, dtype=np.uint64) * np.uint64(_GOLDEN)
+    hashed = (seeds[:, np.newaxis] + steps) * np.uint64(_MIX_1)
+    hashed ^= hashed >> np.uint64(32)
+    hashed *= np.uint64(_MIX_2)
+    # The top 32 bits, scaled to 0..6: no division, and no bias that matters here.
+    values: Int64Array = ((hashed >> np.uint64(32)) * np.uint64(7) >> np.uint64(32)).astype(np.int64) + 1
+    return values.reshape(len(seeds), bursts, lanes)
+
+
+def pooled(
+    trace: LookupTrace,
+    scheme: EmbeddingScheme,
+    vector_bytes: int,
+    burst_bytes: int,
+    scope: str,
+    lanes: int = LANES,
+) -> Int64Array:
+    """Return what every gather-and-reduce (GnR) of a trace must give.
+
+    Parameters
+    ----------
+    trace
+        The lookups.
+    scheme
+        ``Full()`` or ``QR(...)``; the parts of a lookup are composed before pooling.
+    vector_bytes
+        Size of a pooled vector in bytes.
+    burst_bytes
+        Size of a burst in bytes; a vector has ``ceil(vector_bytes / burst_bytes)``.
+    scope
+        ``"bag"``: one GnR per sample and table, ``gnr = sample * tables + table``. ``"sample"``: one per
+        sample.
+    lanes
+        Integers per burst.
+
+    Returns
+    -------
+    numpy.ndarray
+        int64 of shape (gnrs, bursts, lanes), wrapping at 64 bits. Empty bags are zero.
+
+    Raises
+    ------
+    ConfigError
+        If an option is not what it can be.
+    """
+    if scope not in _SCOPES:
+        raise unknown_name("pooling scope", scope, _SCOPES, where="scope")
+    bursts = -(-check_vector_bytes(vector_bytes) // whole_number("burst_bytes", burst_bytes, minimum=1))
+    lanes = whole_number("lanes", lanes, minimum=1)
+    subtables = scheme.subtables(trace.cardinalities, vector_bytes)
+    shape = (trace.samples, bursts, lanes)
+    result = np.zeros(
+        (trace.samples, trace.tables, bursts, lanes) if scope == "bag" else shape, dtype=np.int64
+    )
+    for table in range(trace.tables):
+        for start, stop in _sample_blocks(trace.offsets[table]):
+            sums = _block_sums(trace, scheme, subtables, table, start, stop, bursts, lanes)
+            if scope == "bag":
+                result[start:stop, table] = sums
+            else:
+                result[start:stop] += sums
+    return result.reshape(-1, bursts, lanes)
+
+
+def _sample_blocks(offsets: Int64Array) -> Iterator[tuple[int, int]]:
+    samples = len(offsets) - 1
+    start = 0
+    while start < samples:
+        stop = int(np.searchsorted(offsets, offsets[start] + _BLOCK, side="right")) - 1
+        stop = min(max(stop, start + 1), start + _BLOCK, samples)  # at least one bag, however long
+        yield start, stop
+        start = stop
+
+
+def _block_sums(
+    trace: LookupTrace,
+    scheme: EmbeddingScheme,
+    subtables: tuple[Subtable, ...],
+    table: int,
+    start: int,
+    stop: int,
+    bursts: int,
+    lanes: int,
+) -> Int64Array:
+    cuts = trace.offsets[table][start : stop + 1]
+    indices = trace.indices[table][cuts[0] : cuts[-1]]
+    vectors: Int64Array | None = None
+    for operand in scheme.operands(table, indices, subtables):
+        values = row_values(operand.subtable_id, operand.rows, bursts, lanes)
+        if vectors is None:
+            vectors = values
+        elif scheme.compose == "multiply":
+            vectors *= values
+        else:
+            vectors += values
+    assert vectors is not None
+    # Differences of running sums: exact modulo 2**64, and right for empty bags, which np.add.reduceat is not.
+    running = np.zeros((len(indices) + 1, bursts, lanes), dtype=np.int64)
+    np.cumsum(vectors, axis=0, out=running[1:])
+    sums: Int64Array = running[cuts[1:] - cuts[0]] - running[cuts[:-1] - cuts[0]]
+    return sums
+
+
+def _mix(values: NDArray[np.uint64]) -> NDArray[Any]:
+    values = (values ^ (values >> np.uint64(30))) * np.uint64(_MIX_1)
+    values = (values ^ (values >> np.uint64(27))) * np.uint64(_MIX_2)
+    return values ^ (values >> np.uint64(31))

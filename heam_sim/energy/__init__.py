@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: MIT
+"""Energy: power files, and a pure function from counters and times to joules.
+
+See ``docs/energy.md`` for the model and for every number that is assumed.
+"""
+
+from __future__ import annotations
+
+from heam_sim.energy.activity import COUNTS, HostActivity, TierActivity
+from heam_sim.energy.events import EventEnergies, event_energies
+from heam_sim.energy.interval import Interval
+from heam_sim.energy.model import compute_energy
+from heam_sim.energy.power import PowerFile, PowerValue, load_power, power_names
+from heam_sim.energy.report import COMPONENTS, EnergyReport
+
+__all__ = [
+    "COMPONENTS",
+    "COUNTS",
+    "EnergyReport",
+    "EventEnergies",
+    "HostActivity",
+    "Interval",
+    "PowerFile",
+    "PowerValue",
+    "TierActivity",
+    "compute_energy",
+    "event_energies",
+    "load_power",
+    "power_names",
+]

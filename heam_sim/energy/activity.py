@@ -1,0 +1,174 @@
+# SPDX-License-Identifier: MIT
+"""What the energy model needs to know about a run: integer counters and times."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from heam_sim.energy.events import DEPTH
+from heam_sim.energy.power import PowerFile
+from heam_sim.errors import ConfigError, unknown_name
+
+__all__ = ["COUNTS", "HostActivity", "TierActivity"]
+
+COUNTS: Mapping[str, str] = MappingProxyType(
+    {
+        "act": "row activations (each with its precharge)",
+        "rd": "bursts read by the host",
+        "wr": "bursts written by the host",
+        "ref": "all-bank refreshes, one per rank",
+        "pim_rd": "bursts read by processing elements",
+        "pim_mov": "bursts of partial sums moved to the merge level",
+        "pim_rdres": "bursts of results sent to the host",
+        "pim_wrlut": "bursts written into look-up tables",
+        "pim_lut": "vectors read from look-up tables",
+        "lut_bytes_read": "bytes of those vectors",
+        "alu_add_elements": "FP32 additions in processing elements",
+        "alu_mul_elements": "FP32 multiplications in processing elements",
+        "merge_add_elements": "FP32 additions at the merge level",
+        "instructions": "PIM instructions delivered",
+        "instruction_bits": "bits of those instructions",
+    }
+)
+"""Counters of a tier, all integers; one that is left out is zero."""
+
+_PIM_COUNTS = tuple(key for key in COUNTS if key not in ("act", "rd", "wr", "ref"))
+_BUFFER_LEVELS = ("rank", "channel")
+
+
+def _integer(value: object, what: str) -> int:
+    try:
+        number = operator.index(value)  # type: ignore[arg-type]  # that it may fail is the point
+    except TypeError:
+        raise ConfigError(f"{what} is {value!r}; give an integer count.") from None
+    if isinstance(value, bool) or number < 0:
+        raise ConfigError(f"{what} is {value!r}; give an integer that is not negative.")
+    return number
+
+
+@dataclass(frozen=True, kw_only=True)
+class TierActivity:
+    """Activity of one tier of memory in one run.
+
+    Parameters
+    ----------
+    name
+        Tier, e.g. ``"dimm"`` or ``"hbm"``; not ``"host"``.
+    power
+        Power file of the tier's devices.
+    burst_bytes
+        Bytes moved by one column command.
+    counts
+        Counter name to integer (see ``COUNTS``), summed over the channels of the tier.
+    ranks
+        Rank (or pseudo channel) nodes in the tier.
+    rank_active_ns
+        Time with any bank open, summed over those nodes.
+    unit_level
+        Level of the processing elements, ``None`` for a plain tier.
+    merge_level
+        Level that adds their partial sums, ``None`` if there is none.
+    lut_copies
+        Look-up tables that one ``pim_wrlut`` burst is written into (broadcast).
+    buffered
+        Whether data cross a buffer chip on the module before the host bus. ``None``: a DIMM is buffered when
+        its elements or its merge node sit in that chip; HBM always has its base die.
+
+    Raises
+    ------
+    heam_sim.errors.ConfigError
+        An unknown counter or level, a negative or fractional count, or PIM counts without PIM levels.
+    """
+
+    name: str
+    power: PowerFile
+    burst_bytes: int
+    counts: Mapping[str, int]
+    ranks: int
+    rank_active_ns: float
+    unit_level: str | None = None
+    merge_level: str | None = None
+    lut_copies: int = 1
+    buffered: bool | None = None
+
+    def __post_init__(self) -> None:
+        where = f"tier {self.name}"
+        if self.name == "host":
+            raise ConfigError("tier 'host': the name is reserved for the host's own energy; rename the tier.")
+        for key in self.counts:
+            if key not in COUNTS:
+                raise unknown_name("counter", key, COUNTS, where=where)
+        checked = {key: _integer(self.counts.get(key, 0), f"{where}: counter {key!r}") for key in COUNTS}
+        object.__setattr__(self, "counts", MappingProxyType(checked))
+        for key in ("burst_bytes", "ranks", "lut_copies"):
+            if _integer(getattr(self, key), f"{where}: {key}") < 1:
+                raise ConfigError(f"{where}: {key} is 0; give at least 1.")
+        self._check_levels(where)
+
+    def _check_levels(self, where: str) -> None:
+        for key, level in (("unit_level", self.unit_level), ("merge_level", self.merge_level)):
+            if level is not None and level not in DEPTH:
+                raise unknown_name("level", level, DEPTH, where=f"{where}: {key}")
+        used = next((key for key in _PIM_COUNTS if self.counts[key]), None)
+        if self.unit_level is None:
+            if used or self.merge_level:
+                raise ConfigError(
+                    f"{where}: {used or 'merge_level'} is set but unit_level is None; give unit_level."
+                )
+            return
+        if self.merge_level is None:
+            if self.counts["pim_mov"] or self.counts["merge_add_elements"]:
+                raise ConfigError(
+                    f"{where}: partial sums are merged but merge_level is None; give merge_level."
+                )
+        elif DEPTH[self.merge_level] < DEPTH[self.unit_level]:
+            raise ConfigError(
+                f"{where}: merge_level {self.merge_level!r} is below unit_level {self.unit_level!r}; swap."
+            )
+        if self.counts["pim_lut"] and not self.counts["lut_bytes_read"]:
+            raise ConfigError(
+                f"{where}: pim_lut without lut_bytes_read; give the bytes that the LUTs delivered."
+            )
+
+    @property
+    def crosses_buffer(self) -> bool:
+        """Whether data on the way to the host cross the segment between device and buffer (or base die)."""
+        if self.power.kind == "hbm":
+            return True
+        if self.buffered is not None:
+            return self.buffered
+        return self.unit_level in _BUFFER_LEVELS or self.merge_level in _BUFFER_LEVELS
+
+
+@dataclass(frozen=True, kw_only=True)
+class HostActivity:
+    """Work of the host itself.
+
+    Parameters
+    ----------
+    add_bytes
+        Bytes of vectors that the host adds into sums.
+    multiply_bytes
+        Bytes of products that the host forms (multiplicative composition).
+    llc_lookups
+        Look-ups in its last-level cache.
+    llc_line_bytes
+        Bytes read from and filled into the cache's data array.
+
+    Raises
+    ------
+    heam_sim.errors.ConfigError
+        A count is negative or not an integer.
+    """
+
+    add_bytes: int = 0
+    multiply_bytes: int = 0
+    llc_lookups: int = 0
+    llc_line_bytes: int = 0
+
+    def __post_init__(self) -> None:
+        for key in ("add_bytes", "multiply_bytes", "llc_lookups", "llc_line_bytes"):
+            object.__setattr__(self, key, _integer(getattr(self, key), f"host: {key}"))

@@ -1,0 +1,237 @@
+# SPDX-License-Identifier: MIT
+"""The published figures: DataFrame in, figure and the table behind it out. No files, no simulation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+
+from heam_sim.energy.report import COMPONENTS
+from heam_sim.errors import ConfigError
+from heam_sim.plotting.style import (
+    ONE_COLUMN_IN,
+    SMALLEST_PT,
+    TWO_COLUMNS_IN,
+    Look,
+    component_looks,
+    figure_style,
+    ordered_systems,
+    system_looks,
+)
+from heam_sim.plotting.tables import GEOMEAN, energy_table, facets, speedup_table
+
+__all__ = ["energy_stack", "speedup_bars"]
+
+_LEGEND_IN = 0.17  # height of a row of the legend
+_ENTRY_IN = 1.15  # width of its longest entries at 7 pt
+_LABEL_IN = 0.09  # width that a rotated number over a bar needs
+_LABELS = {
+    "on_die_movement": "on-die movement",
+    "tsv": "TSV",
+    "dram_bus": "module bus",
+    "io": "host I/O",
+    "alu": "ALU",
+    "lut": "LUT",
+    "instruction": "instructions",
+    "cell": "cell access",
+}
+_SCALES = ((1e6, "µJ"), (1e3, "nJ"), (1.0, "pJ"))
+
+
+def speedup_bars(
+    frame: pd.DataFrame, *, baseline: str = "host-dimm", columns: int = 2
+) -> tuple[Figure, pd.DataFrame]:
+    """Bars of speed-up over a baseline, grouped by vector size, one panel per embedding and pooling scope.
+
+    Parameters
+    ----------
+    frame
+        Rows as :meth:`heam_sim.results.Result.to_frame` makes them (see :func:`speedup_table`).
+    baseline
+        System whose speed is 1; drawn as the line at 1.
+    columns
+        Width of the figure: 1 or 2 columns of a two-column page.
+
+    Returns
+    -------
+    tuple of matplotlib.figure.Figure and pandas.DataFrame
+        The figure, and the numbers that it shows.
+
+    Raises
+    ------
+    heam_sim.errors.ConfigError
+        The data do not allow the figure (see :func:`speedup_table`), or ``columns`` is not 1 or 2.
+    """
+    table = speedup_table(frame, baseline=baseline)
+    systems = [name for name in ordered_systems(table["system"]) if name != baseline] or [baseline]
+    looks = system_looks(table["system"])
+    panels = facets(table)
+    with figure_style():
+        across = min(len(panels), _checked(columns))
+        down = -(-len(panels) // across)
+        figure, grid = _grid(down, across, columns, 1.55, [(name, looks[name]) for name in systems])
+        for i, (title, part) in enumerate(panels):
+            axis = grid[i // across][i % across]
+            top = float(table.loc[table["scope"] == part["scope"].iloc[0], "speedup"].max())
+            _speedup_panel(axis, part, systems, looks, top)
+            axis.set_title(title)
+            if i % across == 0:
+                axis.set_ylabel(f"speed-up over\n{baseline}")
+            if i + across >= len(panels):
+                axis.set_xlabel("vector size")
+        for axis in grid.flat[len(panels) :]:
+            axis.remove()
+    return figure, table
+
+
+def _speedup_panel(
+    axis: Axes, part: pd.DataFrame, systems: Sequence[str], looks: Mapping[str, Look], top: float
+) -> None:
+    sizes = list(dict.fromkeys(part["vector_bytes"]))
+    width = 0.84 / len(systems)
+    values = part.set_index(["vector_bytes", "system"])["speedup"]
+    labelled = _group_width_in(axis, len(sizes)) * width > _LABEL_IN
+    for i, system in enumerate(systems):
+        heights = np.array([values.get((size, system), np.nan) for size in sizes], dtype=float)
+        at = np.arange(len(sizes)) + (i - (len(systems) - 1) / 2) * width
+        look = looks[system]
+        axis.bar(at, heights, width * 0.94, color=look.colour, hatch=look.hatch, edgecolor="black")
+        for x, height in zip(at, heights, strict=True):
+            if labelled and np.isfinite(height):
+                _bar_label(axis, x, height, top)
+    axis.axhline(1.0, color="black", linewidth=0.7)
+    if sizes[-1] == GEOMEAN:
+        axis.axvline(len(sizes) - 1.5, color="#999999", linewidth=0.6, linestyle=":")
+    axis.set_xticks(range(len(sizes)), [_size_label(size) for size in sizes])
+    axis.tick_params(axis="x", length=0)
+    axis.set_xlim(-0.55, len(sizes) - 0.45)
+    axis.set_ylim(0.0, max(1.15, top * (1.25 if labelled else 1.05)))
+
+
+def _bar_label(axis: Axes, x: float, height: float, top: float) -> None:
+    text = f"{height:.2f}" if height < 1 else f"{height:.1f}" if height < 100 else f"{height:.0f}"
+    y = height + 0.02 * top
+    axis.text(x, y, text, rotation=90, ha="center", va="bottom", fontsize=SMALLEST_PT)
+
+
+def energy_stack(frame: pd.DataFrame, *, columns: int = 2) -> tuple[Figure, pd.DataFrame]:
+    """Stacked bars of energy per sample by component, one bar per system.
+
+    One row of panels per embedding and pooling scope, one panel per vector size, each with a scale of its own
+    (energies of 64 and 512 B differ too much to share one). Whiskers span the low and the high energy, where
+    sources differ.
+
+    Parameters
+    ----------
+    frame
+        Rows as :meth:`heam_sim.results.Result.to_frame` makes them (see :func:`energy_table`).
+    columns
+        Width of the figure: 1 or 2 columns of a two-column page.
+
+    Returns
+    -------
+    tuple of matplotlib.figure.Figure and pandas.DataFrame
+        The figure, and the numbers that it shows.
+
+    Raises
+    ------
+    heam_sim.errors.ConfigError
+        The data do not allow the figure (see :func:`energy_table`), or ``columns`` is not 1 or 2.
+    """
+    table = energy_table(frame)
+    factor, unit = _scale(float(table["total_pJ_per_sample"].max()))
+    used = [name for name in COMPONENTS if (table[f"{name}_pJ_per_sample"] > 0).any()]
+    looks = component_looks()
+    panels = facets(table)
+    sizes = sorted(set(table["vector_bytes"]))
+    systems = ordered_systems(table["system"])
+    with figure_style():
+        entries = [(_LABELS.get(name, name), looks[name]) for name in used]
+        figure, grid = _grid(len(panels), len(sizes), _checked(columns), 1.55, entries, bottom_in=0.75)
+        for i, (title, part) in enumerate(panels):
+            for j, size in enumerate(sizes):
+                _energy_panel(grid[i][j], part[part["vector_bytes"] == size], systems, used, factor)
+                if i == 0:
+                    grid[i][j].set_title(_size_label(size))
+                if i < len(panels) - 1:
+                    grid[i][j].set_xticklabels([])
+            grid[i][0].set_ylabel(f"{title}\nenergy/sample ({unit})")
+    return figure, table
+
+
+def _energy_panel(
+    axis: Axes, part: pd.DataFrame, systems: Sequence[str], used: Sequence[str], factor: float
+) -> None:
+    looks = component_looks()
+    at = np.array([systems.index(name) for name in part["system"]], dtype=float)
+    bottom = np.zeros(len(part))
+    for name in used:
+        height = part[f"{name}_pJ_per_sample"].to_numpy(dtype=float) / factor
+        look = looks[name]
+        axis.bar(at, height, 0.72, bottom=bottom, color=look.colour, hatch=look.hatch, edgecolor="black")
+        bottom += height
+    low, total, high = (
+        part[f"{end}_pJ_per_sample"].to_numpy(dtype=float) / factor for end in ("low", "total", "high")
+    )
+    # Rounding of the sums may leave a whisker of -1e-20.
+    reach = np.maximum(np.vstack((total - low, high - total)), 0.0)
+    look_of: dict[str, Any] = {"fmt": "none", "ecolor": "black", "elinewidth": 0.7, "capsize": 2.0}
+    axis.errorbar(at, total, yerr=reach, **look_of)
+    axis.set_xticks(range(len(systems)), list(systems), rotation=90)
+    axis.tick_params(axis="x", length=0, pad=2)
+    axis.set_xlim(-0.6, len(systems) - 0.4)
+    axis.set_ylim(0.0, float(high.max()) * 1.05 if len(part) and high.max() > 0 else 1.0)
+
+
+def _scale(largest_pJ: float) -> tuple[float, str]:
+    return next(((factor, unit) for factor, unit in _SCALES if largest_pJ >= factor), _SCALES[-1])
+
+
+def _size_label(size: object) -> str:
+    return str(size) if size == GEOMEAN else f"{size} B"
+
+
+def _checked(columns: int) -> int:
+    if columns not in (1, 2):
+        raise ConfigError(f"columns is {columns!r}; give 1 or 2.")
+    return columns
+
+
+def _group_width_in(axis: Axes, groups: int) -> float:
+    """Width of one group of bars in inches, estimated before the layout has been run."""
+    figure = axis.get_figure()
+    spec = axis.get_subplotspec()
+    assert isinstance(figure, Figure) and spec is not None
+    return float(figure.get_size_inches()[0] / spec.get_gridspec().ncols - 0.5) / groups
+
+
+def _grid(
+    down: int,
+    across: int,
+    columns: int,
+    height_in: float,
+    entries: Sequence[tuple[str, Look]],
+    *,
+    bottom_in: float = 0.25,
+) -> tuple[Figure, Any]:
+    """A figure of ``down`` x ``across`` panels with the legend above, as wide as the page's columns."""
+    width_in = ONE_COLUMN_IN if columns == 1 else TWO_COLUMNS_IN
+    per_row = max(1, min(len(entries), int(width_in / _ENTRY_IN)))
+    legend_in = _LEGEND_IN * -(-len(entries) // per_row) + 0.08
+    size = (width_in, height_in * down + legend_in + bottom_in)
+    figure = Figure(figsize=size, layout="constrained")
+    grid = figure.subplots(down, across, squeeze=False)
+    patches = [
+        Patch(facecolor=look.colour, hatch=look.hatch, edgecolor="black", label=label)
+        for label, look in entries
+    ]
+    figure.legend(
+        handles=patches, loc="outside upper center", ncols=per_row, columnspacing=1.0, handlelength=1.6
+    )
+    return figure, grid

@@ -1,0 +1,328 @@
+# SPDX-License-Identifier: MIT
+"""The protocol checker, proved on legal logs, by mutation for every row of every spec, and against a literal walk."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from heam_sim.check.logs import LOG_DTYPE
+from heam_sim.check.protocol import check_protocol
+from heam_sim.check.report import Report
+from heam_sim.check.timing import row_label
+from heam_sim.dram import derive_pim, load_spec
+from heam_sim.errors import CheckError, SpecError
+
+sys.path.insert(0, str(Path(__file__).parent))
+from check_twin import Generated, Generator, ToyRow, ToySpec, literal_row_counts
+
+TOY = ToySpec()
+NAMES = tuple(c.name for c in TOY.commands)
+PLAIN = (
+    "native/DDR4_8Gb_x8/DDR4_2400",
+    "native/DDR4_8Gb_x8/DDR4_3200",
+    "native/HBM2_4Gb/HBM2_2000",
+    "native/HBM2_4Gb_legacy/HBM2_2000",
+    "ramulator-2.1/DDR4_8Gb_x8/DDR4_2400R",
+    "ramulator-2.1/HBM2_4Gb/HBM2_2000Mbps",
+)
+# Preset, PE level, merge level: the PIM systems of the first issue, and a bank PE.
+PIM = (
+    ("native/DDR4_8Gb_x8/DDR4_2400", "rank", "dimm"),
+    ("native/DDR4_8Gb_x8/DDR4_3200", "rank", None),
+    ("native/HBM2_4Gb/HBM2_2000", "bank_group", "channel"),
+    ("native/HBM2_4Gb_legacy/HBM2_2000", "bank_group", "channel"),
+    ("native/HBM2_4Gb_legacy/HBM2_2000", "bank", "channel"),
+)
+CASES: list[tuple[str, ...]] = [("toy",), *((name,) for name in PLAIN), *PIM]  # type: ignore[list-item]
+
+
+def make_log(*commands: tuple[int, str, int, int], names: tuple[str, ...] = NAMES) -> np.ndarray:
+    """Log of (clock, command, bank, row) in channel 0."""
+    log = np.zeros(len(commands), dtype=LOG_DTYPE)
+    for i, (clock, name, bank, row) in enumerate(commands):
+        log[i] = (clock, 0, names.index(name), bank, row, 0, 0, 0, 65535, -1, 0)
+    return log
+
+
+_CACHE: dict[tuple[str, ...], tuple[Any, Generated]] = {}
+
+
+def case(key: tuple[str, ...]) -> tuple[Any, Generated]:
+    """Spec and legal log of a case, made once."""
+    if key not in _CACHE:
+        if key == ("toy",):
+            spec: Any = TOY
+            made = Generator(spec, 1).run(2500)
+        elif len(key) == 1:
+            spec = load_spec(key[0])
+            made = Generator(spec, 2).run(2500)
+        else:
+            spec = derive_pim(load_spec(key[0]), key[1], key[2])
+            size = {"rank": spec.banks // spec.counts[spec.levels[1]], "bank_group": spec.counts["bank"], "bank": 1}
+            made = Generator(spec, 3, pim=True, unit_banks=size[key[1]]).run(3000)
+        _CACHE[key] = spec, made
+    return _CACHE[key]
+
+
+def check(spec: Any, log: np.ndarray, names: tuple[str, ...], **options: Any) -> Report:
+    # Real refresh intervals are longer than these logs; refresh has tests of its own.
+    return check_protocol(log, names, spec, refresh=options.pop("refresh", False), limit=10_000, **options)
+
+
+def ident(key: tuple[str, ...]) -> str:
+    return "-".join(str(part) for part in key).replace("/", "_")
+
+
+@pytest.mark.parametrize("key", CASES, ids=ident)
+def test_a_legal_log_is_clean(key: tuple[str, ...]) -> None:
+    spec, made = case(key)
+    report = check(spec, made.log, made.names)
+    assert report.counts == {}
+    assert report.commands == len(made.log)
+
+
+def used_rows(spec: Any, made: Generated) -> list[tuple[int, Any]]:
+    """Rows between commands that controllers issue (presets may also carry RDA, WRA, REFpb)."""
+    seen = {made.names[c] for c in np.unique(made.log["command"])}
+    return [
+        (i, row)
+        for i, row in enumerate(spec.constraints)
+        if seen & set(row.preceding) and seen & set(row.following)
+    ]
+
+
+@pytest.mark.parametrize("key", CASES, ids=ident)
+def test_each_row_that_sets_a_time_is_named_when_its_command_comes_a_cycle_early(key: tuple[str, ...]) -> None:
+    spec, made = case(key)
+    tried = 0
+    for i, row in enumerate(spec.constraints):
+        for place in made.binding.get(i, [])[:2]:
+            early = made.log.copy()
+            early["clock"][place] -= 1
+            counts = check(spec, early, made.names).counts
+            assert row_label(row) in counts, row_label(row)
+            tried += 1
+    assert tried > 10
+
+
+@pytest.mark.parametrize("key", CASES, ids=ident)
+def test_each_row_is_enforced_to_the_cycle(key: tuple[str, ...]) -> None:
+    """Longer rows than the log keeps are broken, as long as it keeps are not: for every row, also dominated ones."""
+    spec, made = case(key)
+    missing = []
+    for i, row in used_rows(spec, made):
+        # Far too long a row shows every pair it binds; the closest pair then is the distance that the log keeps.
+        seen = check(replace(spec, constraints=(_longer(row, 100_000),)), made.log, made.names)
+        rows = [v for v in seen.violations if v.rule == "row"]
+        if not rows:
+            missing.append(row_label(row))
+            continue
+        closest = min(v.second_clock - v.first_clock for v in rows)
+        assert closest >= row.cycles
+        kept = check(replace(spec, constraints=(_longer(row, closest),)), made.log, made.names)
+        broken = check(replace(spec, constraints=(_longer(row, closest + 1),)), made.log, made.names)
+        assert kept.counts == {}
+        assert set(broken.counts) == {row_label(_longer(row, closest + 1))}
+        del i
+    assert missing == []
+
+
+def _longer(row: Any, cycles: int) -> Any:
+    return replace(row, cycles=cycles)
+
+
+@pytest.mark.parametrize("key", [("toy",), *PIM[2:3]], ids=ident)
+def test_dropped_row_commands_are_caught(key: tuple[str, ...]) -> None:
+    spec, made = case(key)
+    for name in ("PREpb", "ACT"):
+        for place in np.flatnonzero(made.log["command"] == made.names.index(name))[5:15]:
+            without = np.delete(made.log, place)
+            assert check(spec, without, made.names).counts.get("bank state", 0) >= 1
+
+
+def test_the_message_names_row_commands_and_clocks() -> None:
+    log = make_log((1, "ACT", 0, 7), (10, "RD", 0, 7), (13, "WR", 0, 7))
+    report = check_protocol(log, NAMES, TOY, refresh=False)
+    [violation] = [v for v in report.violations if v.rule == "row"]
+    assert violation.message == "row 'rank RD->WR 4 (rank_io)' broken: RD at 10 then WR at 13, 3 < 4 cycles"
+    assert (violation.first_index, violation.second_index) == (1, 2)
+    with pytest.raises(CheckError, match=r"broken: RD at 10 then WR at 13"):
+        report.require()
+
+
+def test_bank_states() -> None:
+    def states(*commands: tuple[int, str, int, int], **options: bool) -> list[int]:
+        report = check_protocol(make_log(*commands), NAMES, replace(TOY, constraints=()), refresh=False, **options)
+        assert set(report.counts) <= {"bank state"}
+        return [v.second_index for v in report.violations]
+
+    assert states((1, "ACT", 0, 7), (20, "RD", 0, 7), (40, "PREpb", 0, 0)) == []
+    assert states((1, "ACT", 0, 7), (20, "ACT", 0, 7)) == [1]
+    assert states((1, "RD", 0, 7)) == [0]
+    assert states((1, "ACT", 0, 7), (20, "RD", 0, 6)) == [1]
+    assert states((1, "ACT", 0, 7), (20, "WR", 1, 7)) == [1]
+    assert states((1, "PREpb", 0, 0)) == [0]
+    assert states((1, "PREpb", 0, 0), allow_closed_precharge=True) == []
+    assert states((1, "ACT", 3, 7), (20, "REFab", 0, 0)) == [1]
+    assert states((1, "ACT", 3, 7), (20, "PREab", 0, 0), (30, "REFab", 0, 0)) == []
+    assert states((1, "ACT", 3, 7), (20, "REFab", 4, 0)) == []  # the other rank
+    assert states((1, "ACT", 4, 7), (20, "PREab", 0, 0), (30, "REFab", 4, 0)) == [2]
+
+
+def test_command_slots() -> None:
+    spec = replace(TOY, constraints=())
+    log = make_log((1, "ACT", 0, 7), (2, "ACT", 1, 7), (9, "RD", 0, 7), (9, "ACT", 5, 7))
+    assert check(spec, log, NAMES).counts == {"command slot": 1}
+    assert check(spec, log, NAMES, split_buses=True).counts == {}
+    assert check(replace(spec, split_command_buses=True), log, NAMES).counts == {}
+    log["command"][2] = NAMES.index("ACT")
+    log["bank"][2] = 4
+    assert check(spec, log, NAMES, split_buses=True).counts == {"command slot": 1}
+
+
+def test_pim_units_have_their_own_slots() -> None:
+    spec = derive_pim(load_spec("native/DDR4_8Gb_x8/DDR4_2400"), "rank", "dimm")
+    spec = replace(spec, constraints=())
+    names = tuple(c.name for c in spec.commands)
+    log = make_log((1, "ACT", 0, 7), (1, "ACT", 16, 7), (50, "PIM_RD", 0, 7), (50, "PIM_RD", 16, 7), names=names)
+    log["unit"] = [0, 1, 0, 1]
+    assert check(spec, log, names).counts == {}
+    # Two banks of one rank share the rank's unit, whatever the log says.
+    log["bank"][[1, 3]] = 4
+    report = check(spec, log, names)
+    assert report.counts == {"command slot": 2, "unit": 1}
+
+
+def test_bursts_on_one_data_bus_must_not_overlap() -> None:
+    spec = replace(TOY, constraints=())
+    # A read's burst is [15, 17), a write's starts three cycles after it.
+    for clock, overlaps in ((11, 1), (12, 1), (13, 1), (14, 0)):
+        log = make_log((1, "ACT", 0, 7), (2, "ACT", 4, 7), (10, "RD", 0, 7), (clock, "WR", 4, 7))
+        assert check(spec, log, NAMES).counts.get("data bus", 0) == overlaps
+
+
+def test_pseudo_channels_have_their_own_bus() -> None:
+    spec = replace(TOY, constraints=(), levels=("channel", "pseudo_channel", "bank_group", "bank"))
+    spec = replace(spec, counts={"channel": 1, "pseudo_channel": 2, "bank_group": 2, "bank": 2})
+    commands = tuple(replace(c, scope="pseudo_channel") if c.scope == "rank" else c for c in spec.commands)
+    spec = replace(spec, commands=commands)
+    log = make_log((1, "ACT", 0, 7), (2, "ACT", 4, 7), (10, "RD", 0, 7), (11, "RD", 4, 7))
+    assert check(spec, log, NAMES).counts == {}
+    log["bank"][[1, 3]] = 1
+    assert check(spec, log, NAMES).counts == {"data bus": 1}
+
+
+def test_results_of_pes_use_the_bus_after_their_own_latency() -> None:
+    spec = derive_pim(load_spec("native/DDR4_8Gb_x8/DDR4_2400"), "rank", "dimm")
+    names, burst = tuple(c.name for c in spec.commands), spec.timing["nBL"]
+    spec = replace(spec, constraints=())
+    log = make_log((100, "PIM_RDRES", 0, 0), (100 + burst - 1, "PIM_RDRES", 0, 0), names=names)
+    assert check(spec, log, names).counts == {"data bus": 1}
+    log = make_log((1, "ACT", 0, 7), (100, "RD", 0, 7), (103, "PIM_RDRES", 0, 0), names=names)
+    assert check(spec, log, names).counts == {"data bus": 1}
+    assert check(spec, log, names, res_latency=spec.timing["nCL"] + 1).counts == {}
+
+
+def test_refresh_deadlines() -> None:
+    names = NAMES
+    nine = 9 * TOY.refresh_interval
+    log = make_log((nine, "REFab", 0, 0), (nine, "REFab", 4, 0), (2 * nine, "REFab", 0, 0), (2 * nine, "REFab", 4, 0))
+    log["clock"][1] -= 1
+    log["clock"][3] -= 2
+    log = log[[1, 0, 3, 2]]
+    spec = replace(TOY, constraints=())
+    assert check(spec, log, names, refresh=True).counts == {}
+    late = log.copy()
+    late["clock"][3] += 1
+    report = check(spec, late, names, refresh=True)
+    assert report.counts == {"refresh deadline": 1}
+    assert "rank 0 of channel 0" in report.violations[0].message
+    assert check(spec, late, names).counts == {}  # refresh off
+    without = np.delete(log, 0)
+    assert check(spec, without, names, refresh=True).counts == {"refresh deadline": 1}
+    assert check(spec, log, names, refresh=True, postponed_refreshes=7).counts["refresh deadline"] >= 2
+
+
+def test_generated_refreshes_are_in_time_and_a_dropped_stretch_is_not() -> None:
+    spec, made = case(("toy",))
+    assert check(spec, made.log, made.names, refresh=True).ok
+    refresh = made.log["command"] == made.names.index("REFab")
+    window = (made.log["clock"] > 200) & (made.log["clock"] < 900)
+    assert check(spec, made.log[~(refresh & window)], made.names, refresh=True).counts["refresh deadline"] >= 2
+
+
+def test_clocks_must_not_go_back_and_channels_are_apart() -> None:
+    spec = replace(TOY, constraints=())
+    log = make_log((10, "ACT", 0, 7), (9, "ACT", 4, 7))
+    assert check(spec, log, NAMES).counts == {"clock order": 1}
+    log["channel"][1] = 3
+    assert check(spec, log, NAMES).counts == {}
+    assert check(spec, log, NAMES, channel=3).commands == 1
+    assert check(spec, log, NAMES, channel=range(2)).commands == 1
+
+
+def test_rows_do_not_bind_across_channels() -> None:
+    log = make_log((10, "ACT", 0, 7), (11, "ACT", 1, 7))
+    assert check(TOY, log, NAMES).counts == {"rank ACT->ACT 2 (activation_power)": 1}
+    log["channel"][1] = 1
+    assert check(TOY, log, NAMES).counts == {}
+
+
+def test_llc_hits_are_passed_over_and_foreign_commands_refused() -> None:
+    names = (*NAMES, "LLC_HIT", "PIM_RD")
+    log = make_log((1, "ACT", 0, 7), (1, "LLC_HIT", 900, 7), names=names)
+    report = check(TOY, log, names)
+    assert report.ok and report.commands == 1
+    log["command"][1] = names.index("PIM_RD")
+    with pytest.raises(CheckError, match="'PIM_RD', which toy does not have"):
+        check(TOY, log, names)
+    log["command"][1] = 200
+    with pytest.raises(CheckError, match="command number 200"):
+        check(TOY, log, names)
+
+
+def test_bad_arguments_are_refused() -> None:
+    log = make_log((1, "ACT", 8, 7))
+    with pytest.raises(CheckError, match="bank 8"):
+        check(TOY, log, NAMES)
+    with pytest.raises(CheckError, match="'unit'"):
+        check(TOY, log[["clock", "channel", "command", "bank", "row"]], NAMES)
+    log["bank"] = 0
+    for row, what in ((ToyRow("bank", ("ACX",), ("RD",), 3), "ACX"), (ToyRow("bank", ("ACT",), ("RD",), 3, 0), "window")):
+        with pytest.raises(SpecError, match=what):
+            check(replace(TOY, constraints=(row,)), log, NAMES)
+
+
+def test_an_empty_log_is_legal() -> None:
+    assert check(TOY, make_log(), NAMES, refresh=True).ok
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_rows_agree_with_a_literal_walk_on_lawless_logs(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    levels = ("channel", "rank", "bank_group", "bank")
+    rows = []
+    for _ in range(12):
+        sibling = rng.random() < 0.4
+        level = str(rng.choice(levels[1:] if sibling else levels))
+        pick = [tuple(str(n) for n in rng.choice(NAMES, size=rng.integers(1, 3), replace=False)) for _ in range(2)]
+        window = 1 if sibling else int(rng.integers(1, 5))
+        rows.append(ToyRow(level, pick[0], pick[1], int(rng.integers(0, 30)), window, bool(sibling)))
+    spec = replace(TOY, constraints=tuple(rows), counts={"channel": 1, "rank": 2, "bank_group": 2, "bank": 3})
+    log = np.zeros(600, dtype=LOG_DTYPE)
+    log["clock"] = np.cumsum(rng.integers(0, 3, len(log)))
+    log["channel"], log["command"] = rng.integers(0, 2, len(log)), rng.integers(0, len(NAMES), len(log))
+    log["bank"], log["unit"] = rng.integers(0, 12, len(log)), 65535
+    expected: Counter[str] = Counter()
+    for row, count in literal_row_counts(spec, log, NAMES).items():
+        expected[row_label(rows[row])] += count
+    counts = check(spec, log, NAMES).counts
+    assert {k: v for k, v in counts.items() if "->" in k} == dict(expected)
+    assert sum(expected.values()) > 100

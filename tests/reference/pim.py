@@ -1,0 +1,393 @@
+# SPDX-License-Identifier: MIT
+"""A PIM channel: instruction path, operand queues, units, merge node, read-out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from tests.reference.plain import COUNTER_OF_KIND, PLAIN_COUNTERS
+from tests.reference.timing import (
+    BOUND_LUT,
+    NO_UNIT,
+    ROLE_ACC,
+    ROLE_LOAD,
+    ROLE_MAC,
+    Record,
+    Timing,
+)
+
+__all__ = ["Entry", "PimChannel", "ResultBurst"]
+
+
+@dataclass(eq=False)
+class Entry:
+    """One operand: an instruction before its delivery, a queue entry after it."""
+
+    gnr: int
+    unit: int
+    bank: int = 0
+    row: int = 0
+    column: int = 0
+    bursts: int = 1
+    role: int = ROLE_ACC
+    slot: int = 0
+    is_lut: bool = False
+    available: int = 0
+    done: int = 0
+    started: bool = False
+    counted: bool = False
+    left: bool = False
+    register: int = 0
+    partner: Entry | None = None
+
+
+@dataclass(eq=False)
+class Share:
+    """What one unit does for one GnR: items that are still to leave its queue, and the sum."""
+
+    items: int
+    last_alu: int = 0
+    ready: int | None = None
+    bursts_sent: int = 0
+
+
+@dataclass(eq=False)
+class Tag:
+    """A GnR that is in flight in this channel."""
+
+    gnr: int
+    age: int
+    shares: dict[int, Share] = field(default_factory=dict)
+    ready: int | None = None
+    bursts_sent: int = 0
+
+
+class ResultBurst(NamedTuple):
+    """One burst of a result, complete at the host at ``cycle`` of the channel's clock."""
+
+    cycle: int
+    gnr: int
+
+
+class PimChannel:
+    """The rules P1 to P7, in that order, once a cycle; the keywords are the engine's channel options."""
+
+    def __init__(
+        self,
+        spec: Any,
+        *,
+        unit_level: str | int,
+        merge: bool,
+        queue_depth: int,
+        batch_tags: int,
+        instruction_cycles: int,
+        decode_cycles: int,
+        alu_cycles: int,
+        alu_latency: int,
+        merge_cycles: int,
+        mov_latency: int,
+        res_latency: int,
+        lut_cycles: int,
+        lut_load: int,
+        result_bursts: int,
+        refresh: bool,
+        index: int = 0,
+    ) -> None:
+        self.spec = spec
+        self.index = index
+        self.timing = timing = Timing(spec)
+        self.unit_level = timing.levels.index(unit_level) if isinstance(unit_level, str) else unit_level
+        self.units = timing.nodes[self.unit_level]
+        self.merge = merge
+        self.queue_depth = queue_depth
+        self.batch_tags = batch_tags
+        self.instruction_cycles = instruction_cycles
+        self.decode_cycles = decode_cycles
+        self.alu_cycles = alu_cycles
+        self.alu_latency = alu_latency
+        self.merge_cycles = merge_cycles
+        self.mov_latency = mov_latency
+        self.res_latency = res_latency
+        self.lut_cycles = lut_cycles
+        self.result_bursts = result_bursts
+        self.refresh = refresh
+        ref = timing.command.get("REF")
+        self.rank_level = 1 if ref is None else timing.scope[ref]
+        self.ranks = timing.nodes[self.rank_level]
+        self.lut_bursts = [(burst, rank) for burst in range(lut_load) for rank in range(self.ranks)]
+        self.clock = 0
+        self.path_free = 0
+        self.merge_free = 0
+        self.alu_free = [0] * self.units
+        self.lut_free = [0] * self.units
+        self.newest: list[Entry | None] = [None] * self.units
+        self.owed = [0] * self.ranks
+        self.buffer: list[Entry] = []
+        self.entries: list[Entry] = []
+        self.tags: dict[int, Tag] = {}
+        self.delivered_gnrs = 0
+        self.work: dict[int, dict[int, int]] = {}
+        self.log: list[Record] = []
+        self.completed: list[ResultBurst] = []
+        self.counters = dict.fromkeys(PLAIN_COUNTERS, 0)
+
+    # -- the host's side
+
+    def announce(self, gnr: int, items_per_unit: Mapping[int, int]) -> None:
+        """Tell which units a GnR uses here and with how many items (the hardware marks the last ones)."""
+        self.work[gnr] = dict(items_per_unit)
+
+    def push(self, entry: Entry) -> None:
+        """Put an instruction into the buffer."""
+        self.buffer.append(entry)
+
+    def results_of(self, gnr: int) -> int:
+        """Result bursts that a GnR yields here."""
+        return self.result_bursts * (1 if self.merge else len(self.work[gnr]))
+
+    # -- one cycle
+
+    def cycle(self) -> None:
+        """Advance by one cycle of the channel's clock."""
+        self.clock += 1
+        self._owe_refresh()
+        self._load_lut()
+        self._read_out()
+        self._deliver()
+        self._move()
+        self._refresh()
+        self._walk()
+
+    def _owe_refresh(self) -> None:
+        if self.refresh and self.clock % self.spec.refresh_interval == 0:
+            self.owed = [owed + 1 for owed in self.owed]
+
+    def _load_lut(self) -> None:
+        if not self.lut_bursts or self.clock < self.path_free:
+            return
+        burst, rank = self.lut_bursts[0]
+        bank = self.timing.first_bank(self.rank_level, rank)
+        if self._ready("PIM_WRLUT", bank):
+            self._issue("PIM_WRLUT", bank, column=burst)
+            self.lut_bursts.pop(0)
+            self.path_free = self.clock + 1
+
+    def _read_out(self) -> None:
+        if self.clock < self.path_free:
+            return
+        results: list[tuple[int, int, int, Tag, Share | Tag]] = []
+        for tag in self.tags.values():
+            if self.merge:
+                if tag.ready is not None:
+                    results.append((tag.ready, tag.age, NO_UNIT, tag, tag))
+            else:
+                for unit, share in tag.shares.items():
+                    if share.ready is not None and share.bursts_sent < self.result_bursts:
+                        results.append((share.ready, tag.age, unit, tag, share))
+        for ready, _, unit, tag, result in sorted(results, key=lambda r: r[:3]):
+            bank = 0 if unit == NO_UNIT else self.timing.first_bank(self.unit_level, unit)
+            if ready > self.clock or not self._ready("PIM_RDRES", bank):
+                continue
+            self._issue("PIM_RDRES", bank, column=result.bursts_sent, tag=tag.gnr, unit=unit)
+            result.bursts_sent += 1
+            self.path_free = self.clock + 1
+            arrival = self.clock + self.res_latency + self.spec.timing["nBL"]
+            self.completed.append(ResultBurst(arrival, tag.gnr))
+            parts: list[Share | Tag] = [tag] if self.merge else list(tag.shares.values())
+            if all(part.bursts_sent == self.result_bursts for part in parts):
+                del self.tags[tag.gnr]
+            return
+
+    def _deliver(self) -> None:
+        if self.clock < self.path_free or self.lut_bursts or not self.buffer:
+            return
+        entry = self.buffer[0]
+        if entry.gnr not in self.tags and len(self.tags) >= self.batch_tags:
+            return
+        if sum(other.unit == entry.unit for other in self.entries) >= self.queue_depth:
+            return
+        self.buffer.pop(0)
+        self.counters["instructions"] += 1
+        if entry.gnr not in self.tags:
+            shares = {unit: Share(items) for unit, items in sorted(self.work[entry.gnr].items())}
+            self.tags[entry.gnr] = Tag(entry.gnr, self.delivered_gnrs, shares)
+            self.delivered_gnrs += 1
+        if entry.role == ROLE_MAC:
+            entry.partner = self.newest[entry.unit]
+        self.newest[entry.unit] = entry
+        self.entries.append(entry)
+        self.path_free = self.clock + self.instruction_cycles
+        entry.available = self.path_free + self.decode_cycles
+
+    def _move(self) -> None:
+        if not self.merge:
+            return
+        for tag in sorted(self.tags.values(), key=lambda t: t.age):
+            for unit, share in sorted(tag.shares.items()):
+                complete = share.ready is not None and share.ready <= self.clock
+                if not complete or share.bursts_sent == self.result_bursts:
+                    continue
+                bank = self.timing.first_bank(self.unit_level, unit)
+                if not self._ready("PIM_MOV", bank):
+                    continue
+                self._issue("PIM_MOV", bank, column=share.bursts_sent, tag=tag.gnr, unit=unit)
+                share.bursts_sent += 1
+                arrival = self.clock + self.mov_latency + self.spec.timing["nBL"]
+                self.merge_free = max(self.merge_free, arrival) + self.merge_cycles
+                if all(other.bursts_sent == self.result_bursts for other in tag.shares.values()):
+                    tag.ready = self.merge_free
+                return
+
+    def _refresh(self) -> None:
+        for rank in range(self.ranks):
+            if not self.owed[rank]:
+                continue
+            banks = self.timing.banks_below(self.rank_level, rank)
+            if any(entry.started and entry.bank in banks for entry in self.entries):
+                continue
+            if any(self.timing.open_row[bank] is not None for bank in banks):
+                if self._ready("PREA", banks[0]):
+                    self._issue("PREA", banks[0])
+            elif self._ready("REF", banks[0]):
+                self._issue("REF", banks[0])
+                self.owed[rank] -= 1
+
+    # -- the units
+
+    def _walk(self) -> None:
+        """Let every unit work, all entries of the channel in order of delivery."""
+        column_used: set[int] = set()
+        row_used = set() if self.spec.split_command_buses else column_used
+        for entry in list(self.entries):
+            if entry.available > self.clock:
+                continue
+            if entry.is_lut:
+                self._try_lut(entry)
+                continue
+            open_row = self.timing.open_row[entry.bank]
+            if open_row == entry.row:
+                self._try_read(entry, column_used)
+            elif entry.unit in row_used or self._owes(entry):
+                continue
+            elif open_row is None:
+                self._try_activate(entry, row_used)
+            else:
+                self._try_precharge(entry, row_used)
+
+    def _owes(self, entry: Entry) -> bool:
+        return self.owed[self.timing.node(self.rank_level, entry.bank)] > 0
+
+    def _register_loaded(self, entry: Entry) -> bool:
+        return entry.partner is None or entry.partner.left
+
+    def _try_lut(self, entry: Entry) -> None:
+        if self.lut_free[entry.unit] > self.clock or not self._register_loaded(entry):
+            return
+        self._issue_entry("PIM_LUT", entry, 0)
+        self.lut_free[entry.unit] = self.clock + self.lut_cycles
+        arrival = self.clock + self.lut_cycles
+        if entry.role == ROLE_LOAD:
+            entry.register = arrival
+        else:
+            self._accumulate(entry, arrival, entry.bursts)
+        self._leave(entry)
+
+    def _try_read(self, entry: Entry, column_used: set[int]) -> None:
+        if entry.unit in column_used or not self._register_loaded(entry):
+            return
+        if self._owes(entry) and not entry.started:
+            return
+        if not self._ready("PIM_RD", entry.bank):
+            return
+        self._count(entry, "hits")
+        self._issue_entry("PIM_RD", entry, entry.column + entry.done)
+        column_used.add(entry.unit)
+        entry.started = True
+        entry.done += 1
+        arrival = self.clock + self.spec.read_latency
+        if entry.role == ROLE_LOAD:
+            entry.register = arrival
+        else:
+            self._accumulate(entry, arrival, 1)
+        if entry.done == entry.bursts:
+            self._leave(entry)
+
+    def _try_activate(self, entry: Entry, row_used: set[int]) -> None:
+        # A MAC whose LOAD may still be held back by a refresh would hold that refresh back in turn, for ever.
+        load = entry.partner
+        if load is not None and not (load.is_lut or load.started or load.left):
+            return
+        if self._ready("ACT", entry.bank):
+            self._count(entry, "misses")
+            self._issue_entry("ACT", entry, entry.column)
+            row_used.add(entry.unit)
+            entry.started = True
+
+    def _try_precharge(self, entry: Entry, row_used: set[int]) -> None:
+        if any(other.started and other.bank == entry.bank for other in self.entries):
+            return
+        if self._ready("PRE", entry.bank):
+            self._count(entry, "conflicts")
+            self._issue_entry("PRE", entry, entry.column)
+            row_used.add(entry.unit)
+
+    def _accumulate(self, entry: Entry, arrival: int, bursts: int) -> None:
+        unit = entry.unit
+        start = max(self.alu_free[unit], arrival)
+        if entry.partner is not None:
+            start = max(start, entry.partner.register)
+        self.alu_free[unit] = start + bursts * self.alu_cycles
+        self.tags[entry.gnr].shares[unit].last_alu = self.alu_free[unit]
+
+    def _leave(self, entry: Entry) -> None:
+        entry.left = True
+        self.entries.remove(entry)
+        share = self.tags[entry.gnr].shares[entry.unit]
+        share.items -= 1
+        if share.items == 0:
+            share.ready = share.last_alu + self.alu_latency
+
+    # -- issuing
+
+    def _count(self, entry: Entry, state: str) -> None:
+        if not entry.counted:
+            entry.counted = True
+            self.counters["row_" + state] += 1
+
+    def _ready(self, kind: str, bank: int) -> bool:
+        return self.timing.ready(self.timing.command[kind], bank, self.clock)
+
+    def _issue_entry(self, kind: str, entry: Entry, column: int) -> None:
+        self._issue(
+            kind,
+            entry.bank,
+            row=entry.row,
+            column=column,
+            tag=entry.gnr,
+            slot=entry.slot,
+            unit=entry.unit,
+            role=entry.role,
+        )
+
+    def _issue(
+        self,
+        kind: str,
+        bank: int,
+        *,
+        row: int = 0,
+        column: int = 0,
+        tag: int = 0,
+        slot: int = 0,
+        unit: int = NO_UNIT,
+        role: int = 0,
+    ) -> None:
+        # A LUT port has no timing rows: PIM_LUT is bound by the port alone.
+        name = self.timing.command.get(kind, kind)
+        bound = BOUND_LUT if kind == "PIM_LUT" else self.timing.bound(name, bank, self.clock)
+        self.counters[COUNTER_OF_KIND[kind]] += 1
+        record = Record(self.clock, self.index, name, bank, row, column, tag, slot, unit, bound, role)
+        self.log.append(record)
+        if kind != "PIM_LUT":
+            self.timing.issue(name, bank, row, self.clock)

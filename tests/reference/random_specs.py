@@ -1,0 +1,329 @@
+# SPDX-License-Identifier: MIT
+"""Hypothesis strategies: small standards, request streams and whole systems with their work."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from hypothesis import strategies as st
+
+from tests.reference.system import HOST_READ, PIM_LUT, PIM_READ
+from tests.reference.timing import ROLE_ACC, ROLE_LOAD, ROLE_MAC
+
+__all__ = [
+    "ITEM_DTYPES",
+    "RandomSystem",
+    "SmallCommand",
+    "SmallRow",
+    "SmallSpec",
+    "pim_options",
+    "replays",
+    "small_specs",
+    "systems",
+]
+
+ITEM_DTYPES = {
+    "kind": np.uint8,
+    "role": np.uint8,
+    "channel": np.uint16,
+    "bank": np.uint16,
+    "row": np.uint32,
+    "column": np.uint16,
+    "bursts": np.uint16,
+    "unit": np.uint16,
+    "slot": np.uint32,
+    "line": np.uint64,
+}
+
+SHAPES = (
+    ("channel", "rank", "bank"),
+    ("channel", "rank", "bank_group", "bank"),
+    ("channel", "pseudo_channel", "stack_id", "bank_group", "bank"),
+)
+PLAIN_NAMES = {"ACT": "ACT", "PREpb": "PRE", "PREab": "PREA", "RD": "RD", "WR": "WR", "REFab": "REF"}
+PIM_NAMES = ("PIM_RD", "PIM_MOV", "PIM_RDRES", "PIM_WRLUT", "PIM_LUT")
+
+
+@dataclass(frozen=True)
+class SmallCommand:
+    """A command of a random standard."""
+
+    name: str
+    kind: str
+    scope: str
+
+
+@dataclass(frozen=True)
+class SmallRow:
+    """A constraint row of a random standard."""
+
+    level: str
+    preceding: tuple[str, ...]
+    following: tuple[str, ...]
+    cycles: int
+    window: int = 1
+    sibling: bool = False
+    resource: str = "bank"
+
+
+@dataclass(frozen=True)
+class SmallSpec:
+    """A random standard with the fields that the engine reads."""
+
+    levels: tuple[str, ...]
+    counts: dict[str, int]
+    rows: int
+    columns: int
+    burst_bytes: int
+    split_command_buses: bool
+    timing: dict[str, int]
+    commands: tuple[SmallCommand, ...]
+    constraints: tuple[SmallRow, ...]
+    read_latency: int
+    refresh_interval: int
+    banks: int
+
+
+@dataclass(frozen=True)
+class RandomSystem:
+    """The arguments of :func:`tests.reference.system.simulate`."""
+
+    channels: list[dict[str, Any]]
+    host: dict[str, int]
+    items: dict[str, np.ndarray]
+    gnr_offsets: np.ndarray
+
+
+def _base_rows(draw: st.DrawFn, rank: str) -> list[SmallRow]:
+    """Rows of the kind that every standard has, so that most cases look like a memory."""
+    cycles = st.integers(1, 6)
+    rows = [
+        SmallRow("bank", ("ACT",), ("RD", "WR"), draw(cycles)),
+        SmallRow("bank", ("ACT",), ("PREpb",), draw(cycles) + 3),
+        SmallRow("bank", ("PREpb",), ("ACT",), draw(cycles)),
+        SmallRow("bank", ("RD",), ("PREpb",), draw(cycles)),
+        SmallRow(rank, ("PREpb", "PREab"), ("REFab",), draw(cycles)),
+        SmallRow(rank, ("PREab",), ("ACT",), draw(cycles)),
+        SmallRow(rank, ("REFab",), ("ACT", "PREab", "REFab"), draw(st.integers(1, 20))),
+        SmallRow(rank, ("ACT",), ("ACT",), draw(st.integers(1, 16)), draw(st.integers(2, 4))),
+    ]
+    kept = draw(st.lists(st.booleans(), min_size=len(rows), max_size=len(rows)))
+    return [row for row, keep in zip(rows, kept, strict=True) if keep]
+
+
+@st.composite
+def _free_rows(draw: st.DrawFn, levels: tuple[str, ...], names: tuple[str, ...]) -> SmallRow:
+    some = st.lists(st.sampled_from(names), min_size=1, max_size=3, unique=True).map(tuple)
+    window = draw(st.sampled_from((1, 1, 1, 2, 3, 4)))
+    # The engine's text defines windows and siblings apart from each other, never together.
+    sibling = window == 1 and draw(st.integers(0, 3)) == 0
+    level = draw(st.sampled_from(levels[1:] if sibling else levels))
+    return SmallRow(level, draw(some), draw(some), draw(st.integers(0, 8)), window, sibling)
+
+
+@st.composite
+def small_specs(draw: st.DrawFn, *, pim: bool = False, unit_level: str | None = None) -> SmallSpec:
+    """A small random standard; with ``pim`` it has the PIM commands too.
+
+    Every row is at most 20 cycles long and refresh at least 150 cycles apart, so every run comes to an end.
+
+    Parameters
+    ----------
+    pim
+        Add PIM_RD, PIM_MOV, PIM_RDRES, PIM_WRLUT and PIM_LUT with rows of their own.
+    unit_level
+        The scope of PIM_MOV (default: the bank).
+    """
+    levels = draw(st.sampled_from(SHAPES))
+    if unit_level is not None and unit_level not in levels:
+        levels = next(shape for shape in SHAPES if unit_level in shape)
+    counts = {"channel": 1, levels[1]: draw(st.integers(1, 2))}
+    for level in levels[2:]:
+        counts[level] = draw(st.integers(1, 2 if len(levels) > 3 else 4))
+    banks = int(np.prod([counts[level] for level in levels]))
+    commands = [
+        SmallCommand(name, kind, levels[1] if kind in ("PREA", "REF") else "bank")
+        for name, kind in PLAIN_NAMES.items()
+    ]
+    names = tuple(PLAIN_NAMES)
+    if pim:
+        scopes = {
+            "PIM_RD": "bank",
+            "PIM_MOV": unit_level or "bank",
+            "PIM_RDRES": draw(st.sampled_from(levels[:2])),
+            "PIM_WRLUT": levels[1],
+            "PIM_LUT": "bank",
+        }
+        commands += [SmallCommand(name, name, scopes[name]) for name in PIM_NAMES]
+        names += PIM_NAMES[:-1]
+    rows = _base_rows(draw, levels[1])
+    if pim:
+        rows.append(SmallRow("bank", ("ACT",), ("PIM_RD",), draw(st.integers(1, 6))))
+        rows.append(SmallRow("channel", ("PIM_MOV",), ("PIM_MOV",), draw(st.integers(1, 4))))
+    rows += draw(st.lists(_free_rows(levels, names), max_size=6))
+    burst = draw(st.integers(1, 4))
+    latency = draw(st.integers(1, 8)) + burst
+    return SmallSpec(
+        levels=levels,
+        counts=counts,
+        rows=8,
+        columns=16,
+        burst_bytes=draw(st.sampled_from((32, 64))),
+        split_command_buses=draw(st.booleans()),
+        timing={"nCL": latency - burst, "nBL": burst},
+        commands=tuple(commands),
+        constraints=tuple(draw(st.permutations(rows))),
+        read_latency=latency,
+        refresh_interval=draw(st.integers(150, 300)),
+        banks=banks,
+    )
+
+
+@st.composite
+def replays(draw: st.DrawFn, *, max_requests: int = 120) -> dict[str, Any]:
+    """Keyword arguments of :func:`tests.reference.plain.replay` (with ``spec`` and ``requests``).
+
+    The burst address is a function of the location, as the core derives its own from the location too.
+    """
+    spec = draw(small_specs())
+    channels = draw(st.integers(1, 3))
+    write_share = draw(st.sampled_from((0.0, 0.3, 0.9)))
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    row_span, column_span = draw(st.sampled_from(((1, 2), (2, 4), (8, 16))))
+    requests = []
+    for _ in range(draw(st.integers(0, max_requests))):
+        channel, bank = int(rng.integers(channels)), int(rng.integers(spec.banks))
+        row, column = int(rng.integers(row_span)), int(rng.integers(column_span))
+        address = ((channel * spec.banks + bank) * spec.rows + row) * spec.columns + column
+        requests.append((channel, bank, row, column, bool(rng.random() < write_share), address))
+    return {
+        "spec": spec,
+        "requests": requests,
+        "channels": channels,
+        "offers_per_cycle": draw(st.integers(1, 4)),
+        "refresh": draw(st.booleans()),
+        "drain": draw(st.booleans()),
+        "read_queue": draw(st.sampled_from((1, 4, 32))),
+        "write_queue": draw(st.sampled_from((1, 5, 32))),
+    }
+
+
+@st.composite
+def pim_options(draw: st.DrawFn) -> dict[str, Any]:
+    """Options of one PIM channel, its standard included."""
+    level = draw(st.sampled_from(("channel", "rank", "pseudo_channel", "bank_group", "bank")))
+    return {
+        "kind": "pim",
+        "spec": draw(small_specs(pim=True, unit_level=level)),
+        "period": draw(st.integers(1, 5)),
+        "unit_level": level,
+        "merge": draw(st.booleans()),
+        "queue_depth": draw(st.integers(1, 4)),
+        "batch_tags": draw(st.integers(1, 3)),
+        "instruction_cycles": draw(st.integers(1, 4)),
+        "decode_cycles": draw(st.integers(0, 3)),
+        "alu_cycles": draw(st.integers(1, 4)),
+        "alu_latency": draw(st.integers(0, 4)),
+        "merge_cycles": draw(st.integers(1, 3)),
+        "mov_latency": draw(st.integers(0, 6)),
+        "res_latency": draw(st.integers(0, 6)),
+        "lut_cycles": draw(st.integers(1, 5)),
+        "lut_load": draw(st.sampled_from((0, 0, 1, 5))),
+        "result_bursts": draw(st.integers(1, 3)),
+        "refresh": draw(st.booleans()),
+    }
+
+
+@st.composite
+def _plain_options(draw: st.DrawFn) -> dict[str, Any]:
+    return {
+        "kind": "plain",
+        "spec": draw(small_specs()),
+        "period": draw(st.integers(1, 5)),
+        "read_queue": draw(st.sampled_from((1, 4, 32))),
+        "refresh": draw(st.booleans()),
+    }
+
+
+@st.composite
+def systems(draw: st.DrawFn, *, max_gnrs: int = 8, max_operands: int = 6) -> RandomSystem:
+    """A random system of one to three channels of different clocks, and work for it."""
+    channels = draw(st.lists(st.one_of(_plain_options(), pim_options()), min_size=1, max_size=3))
+    host = {
+        "period": draw(st.integers(1, 4)),
+        "issue_per_cycle": draw(st.integers(1, 3)),
+        "outstanding": draw(st.sampled_from((2, 3, 16))),
+        "add_bytes_per_cycle": draw(st.sampled_from((8, 48, 64, 200))),
+        "line_bytes": 64,
+        "llc_sets": draw(st.integers(0, 3)),
+        "llc_ways": draw(st.integers(1, 2)),
+        "window": draw(st.integers(1, 4)),
+        "batch": draw(st.sampled_from((0, 0, 1, 2, 3))),
+        "instruction_buffer": draw(st.integers(1, 4)),
+    }
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    offsets, rows = [0], []
+    for _ in range(draw(st.integers(0, max_gnrs))):
+        for slot in range(int(rng.integers(max_operands + 1))):
+            rows += _operand(rng, channels, slot)
+        offsets.append(len(rows))
+    items = {name: np.array([row[name] for row in rows], dtype=dtype) for name, dtype in ITEM_DTYPES.items()}
+    return RandomSystem(channels, host, items, np.array(offsets, dtype=np.uint64))
+
+
+def _operand(rng: np.random.Generator, channels: list[dict[str, Any]], slot: int) -> list[dict[str, int]]:
+    """One lookup: a host read, one item to accumulate, or a LOAD (READ or LUT) with its MAC."""
+    index = int(rng.integers(len(channels)))
+    options = channels[index]
+    spec = options["spec"]
+    if options["kind"] == "plain":
+        return [_host_read(rng, index, spec, slot)]
+    unit_level = spec.levels.index(options["unit_level"])
+    units = int(np.prod([spec.counts[level] for level in spec.levels[: unit_level + 1]]))
+    unit = int(rng.integers(units))
+    common = {"channel": index, "unit": unit, "slot": slot, "line": 0}
+    per_unit = spec.banks // units
+    if rng.random() < 0.5:
+        return [_pim_item(rng, spec, common, per_unit, ROLE_ACC)]
+    return [
+        _pim_item(rng, spec, common, per_unit, ROLE_LOAD),
+        _pim_item(rng, spec, common, per_unit, ROLE_MAC),
+    ]
+
+
+def _host_read(rng: np.random.Generator, index: int, spec: SmallSpec, slot: int) -> dict[str, int]:
+    """One or two lines; the line address is a function of the location."""
+    per_line = max(1, 64 // spec.burst_bytes)
+    bank, row = int(rng.integers(spec.banks)), int(rng.integers(3))
+    column = int(rng.integers(3)) * per_line
+    return {
+        "kind": HOST_READ,
+        "role": ROLE_ACC,
+        "channel": index,
+        "bank": bank,
+        "row": row,
+        "column": column,
+        "bursts": per_line * int(rng.integers(1, 3)),
+        "unit": 65535,
+        "slot": slot,
+        "line": (((index << 8) + bank) * spec.rows + row) * spec.columns + column // per_line,
+    }
+
+
+def _pim_item(
+    rng: np.random.Generator, spec: SmallSpec, common: dict[str, int], per_unit: int, role: int
+) -> dict[str, int]:
+    is_lut = role != ROLE_MAC and rng.random() < 0.3
+    first = common["unit"] * per_unit
+    bank = 0 if is_lut else first + int(rng.integers(per_unit))
+    return {
+        **common,
+        "kind": PIM_LUT if is_lut else PIM_READ,
+        "role": role,
+        "bank": bank,
+        "row": int(rng.integers(3)),
+        "column": 0 if is_lut else int(rng.integers(8)),
+        "bursts": int(rng.integers(1, 5)),
+    }

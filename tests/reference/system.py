@@ -1,0 +1,345 @@
+# SPDX-License-Identifier: MIT
+"""The finite host and all channels on one base tick."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any
+
+from tests.reference.pim import Entry, PimChannel
+from tests.reference.plain import PlainChannel, Request
+from tests.reference.timing import BOUND_NONE, NO_UNIT, Record
+
+__all__ = ["HOST_READ", "PIM_LUT", "PIM_READ", "simulate"]
+
+HOST_READ = 0
+PIM_READ = 1
+PIM_LUT = 2
+MAX_TICKS = 2_000_000
+
+HOST_COUNTERS = ("cycles", "tokens", "llc_hits", "llc_misses", "read_bursts", "result_bursts", "instructions")
+
+
+@dataclass(eq=False)
+class Gnr:
+    """One bag: its items in program order and how far it has got."""
+
+    number: int
+    items: list[dict[str, int]]
+    arrival: int = 0
+    next_item: int = 0
+    next_line: int = 0
+    waiting: int = 0
+    issued: bool = False
+    finish_cycle: int | None = None
+    retired: bool = False
+    channels: set[int] = field(default_factory=set)
+
+
+class Host:
+    """The rules H1 to H3, in that order, once a host cycle."""
+
+    def __init__(
+        self,
+        channels: Sequence[PlainChannel | PimChannel],
+        periods: Sequence[int],
+        host: Mapping[str, int],
+        gnrs: list[Gnr],
+    ) -> None:
+        self.channels = channels
+        self.periods = periods
+        self.period = host["period"]
+        self.issue_per_cycle = host["issue_per_cycle"]
+        self.limit = host["outstanding"]
+        self.add_bytes = host["add_bytes_per_cycle"]
+        self.line_bytes = host["line_bytes"]
+        self.sets = host["llc_sets"]
+        self.ways = host["llc_ways"]
+        self.window = host["window"]
+        self.batch = host.get("batch", 0)
+        self.instruction_buffer = host.get("instruction_buffer", 1)
+        self.gnrs = gnrs
+        self.cache: dict[int, list[int]] = {}
+        self.outstanding = 0
+        self.adder = 0
+        self.clock = -1
+        self.issuing: Gnr | None = None
+        self.admitted = 0
+        self.collected = [0] * len(channels)
+        self.log: list[Record] = []
+        self.counters = dict.fromkeys(HOST_COUNTERS, 0)
+
+    @property
+    def tick(self) -> int:
+        """The tick of the current host cycle."""
+        return self.clock * self.period
+
+    def finished(self) -> bool:
+        """Whether the finish of every GnR has come."""
+        return all(g.finish_cycle is not None and g.finish_cycle <= self.clock for g in self.gnrs)
+
+    def cycle(self) -> None:
+        """Advance by one host cycle."""
+        self.clock += 1
+        self.counters["cycles"] += 1
+        for index in range(len(self.channels)):
+            self._collect(index)
+        self._retire()
+        self._issue()
+
+    # -- H1
+
+    def _collect(self, index: int) -> None:
+        channel, period = self.channels[index], self.periods[index]
+        done = channel.completed
+        while self.collected[index] < len(done) and done[self.collected[index]].cycle * period <= self.tick:
+            burst = done[self.collected[index]]
+            self.collected[index] += 1
+            if isinstance(channel, PlainChannel):
+                self.outstanding -= 1
+                self.counters["read_bursts"] += 1
+                gnr = self.gnrs[burst.request.tag]  # type: ignore[union-attr]
+            else:
+                self.counters["result_bursts"] += 1
+                gnr = self.gnrs[burst.gnr]  # type: ignore[union-attr]
+            self._add(channel.spec.burst_bytes)
+            gnr.waiting -= 1
+            self._settle(gnr)
+
+    def _add(self, amount: int) -> None:
+        self.adder = max(self.adder, self.clock * self.add_bytes) + amount
+
+    def _settle(self, gnr: Gnr) -> None:
+        if gnr.issued and gnr.waiting == 0:
+            gnr.finish_cycle = -(-self.adder // self.add_bytes)
+
+    # -- H2
+
+    def _retire(self) -> None:
+        for gnr in self.gnrs[: self.admitted]:
+            if gnr.finish_cycle is not None and gnr.finish_cycle <= self.clock:
+                gnr.retired = True
+
+    # -- H3
+
+    def _issue(self) -> None:
+        tokens = self.issue_per_cycle
+        while tokens:
+            if self.issuing is None and not self._admit():
+                return
+            gnr = self.issuing
+            if gnr is None:
+                continue
+            if not self._issue_step(gnr):
+                return
+            tokens -= 1
+            self.counters["tokens"] += 1
+            if gnr.next_item == len(gnr.items):
+                gnr.issued = True
+                self.issuing = None
+                self._settle(gnr)
+
+    def _admit(self) -> bool:
+        """Admit the next GnR if there is one and window and barrier let it in."""
+        if self.admitted == len(self.gnrs):
+            return False
+        in_flight = sum(not g.retired for g in self.gnrs[: self.admitted])
+        if in_flight >= self.window:
+            return False
+        if self.batch:
+            earlier = self.admitted - self.admitted % self.batch
+            if not all(g.retired for g in self.gnrs[:earlier]):
+                return False
+        gnr = self.gnrs[self.admitted]
+        self.admitted += 1
+        gnr.arrival = self.tick
+        if gnr.items:
+            self.issuing = gnr
+        else:
+            gnr.issued = True
+            gnr.finish_cycle = self.clock
+        return True
+
+    def _issue_step(self, gnr: Gnr) -> bool:
+        """Spend one token on the GnR's current item; False if it cannot go on."""
+        item = gnr.items[gnr.next_item]
+        channel = self.channels[item["channel"]]
+        if isinstance(channel, PlainChannel):
+            return self._issue_line(gnr, item, channel)
+        if len(channel.buffer) >= self.instruction_buffer:
+            return False
+        channel.push(
+            Entry(
+                gnr=gnr.number,
+                unit=item["unit"],
+                bank=item["bank"],
+                row=item["row"],
+                column=item["column"],
+                bursts=item["bursts"],
+                role=item["role"],
+                slot=item["slot"],
+                is_lut=item["kind"] == PIM_LUT,
+            )
+        )
+        if item["channel"] not in gnr.channels:
+            gnr.channels.add(item["channel"])
+            gnr.waiting += channel.results_of(gnr.number)
+        self.counters["instructions"] += 1
+        gnr.next_item += 1
+        return True
+
+    def _issue_line(self, gnr: Gnr, item: Mapping[str, int], channel: PlainChannel) -> bool:
+        per_line = max(1, self.line_bytes // channel.spec.burst_bytes)
+        first = gnr.next_line * per_line
+        bursts = min(per_line, item["bursts"] - first)
+        line = item["line"] + gnr.next_line
+        if self._cached(line):
+            self.counters["llc_hits"] += 1
+            self._touch(line)
+            self._add(self.line_bytes)
+            for burst in range(first, first + bursts):
+                self.log.append(self._hit_record(gnr, item, burst))
+        else:
+            if self.outstanding + bursts > self.limit:
+                return False
+            self.counters["llc_misses"] += 1
+            self._touch(line)
+            self.outstanding += bursts
+            gnr.waiting += bursts
+            for burst in range(first, first + bursts):
+                channel.push(
+                    Request(
+                        item["bank"],
+                        item["row"],
+                        item["column"] + burst,
+                        tag=gnr.number,
+                        slot=item["slot"],
+                        role=item["role"],
+                    )
+                )
+        gnr.next_line += 1
+        if first + bursts == item["bursts"]:
+            gnr.next_line = 0
+            gnr.next_item += 1
+        return True
+
+    def _hit_record(self, gnr: Gnr, item: Mapping[str, int], burst: int) -> Record:
+        return Record(
+            self.clock,
+            item["channel"],
+            "LLC_HIT",
+            item["bank"],
+            item["row"],
+            item["column"] + burst,
+            gnr.number,
+            item["slot"],
+            NO_UNIT,
+            BOUND_NONE,
+            item["role"],
+        )
+
+    def _cached(self, line: int) -> bool:
+        return self.sets > 0 and line in self.cache.get(line % self.sets, [])
+
+    def _touch(self, line: int) -> None:
+        """Make a line the most recently used of its set; the least recently used one leaves a full set."""
+        if self.sets == 0 or self.ways == 0:
+            return
+        lines = self.cache.setdefault(line % self.sets, [])
+        if line in lines:
+            lines.remove(line)
+        lines.append(line)
+        del lines[: -self.ways]
+
+
+def simulate(
+    channels: Sequence[Mapping[str, Any]],
+    host: Mapping[str, int],
+    items: Mapping[str, Any],
+    gnr_offsets: Any,
+) -> dict[str, Any]:
+    """Run bags through a system, one tick after the other.
+
+    Parameters
+    ----------
+    channels
+        Per channel ``kind`` ("plain" or "pim"), ``spec``, ``period`` (ticks) and the options of its class.
+    host
+        ``period`` (ticks), ``issue_per_cycle``, ``outstanding`` (bursts), ``add_bytes_per_cycle``,
+        ``line_bytes``, ``llc_sets`` (0: no LLC), ``llc_ways``, ``window``, ``batch`` (0: none),
+        ``instruction_buffer``.
+    items
+        The work arrays, by name.
+    gnr_offsets
+        GnRs + 1 offsets into them.
+
+    Returns
+    -------
+    dict
+        ``time`` (tick of the last finish), ``log`` (records by tick, the host's first, then channels in
+        order), ``counters`` (a dict per channel), ``host`` (counters), ``arrival`` and ``finish``
+        (ticks per GnR).
+    """
+    parts = [_build(index, options) for index, options in enumerate(channels)]
+    periods = [int(options["period"]) for options in channels]
+    gnrs = list(_bags(items, gnr_offsets))
+    for gnr in gnrs:
+        _announce(gnr, parts)
+    driver = Host(parts, periods, {name: int(value) for name, value in host.items()}, gnrs)
+    log: list[Record] = []
+    for tick in range(MAX_TICKS):
+        if tick % driver.period == 0:
+            driver.cycle()
+            _drain(driver.log, log)
+            if driver.finished():
+                break
+        for part, period in zip(parts, periods, strict=True):
+            if tick > 0 and tick % period == 0:
+                part.cycle()
+                _drain(part.log, log)
+    else:
+        raise AssertionError("the reference makes no progress")
+    return {
+        "time": max((g.finish_cycle or 0 for g in gnrs), default=0) * driver.period,
+        "log": log,
+        "counters": [part.counters for part in parts],
+        "host": driver.counters,
+        "arrival": [g.arrival for g in gnrs],
+        "finish": [(g.finish_cycle or 0) * driver.period for g in gnrs],
+    }
+
+
+def _build(index: int, options: Mapping[str, Any]) -> PlainChannel | PimChannel:
+    rest = {name: value for name, value in options.items() if name not in ("kind", "spec", "period")}
+    if options["kind"] == "plain":
+        return PlainChannel(options["spec"], index=index, **rest)
+    return PimChannel(options["spec"], index=index, **rest)
+
+
+def _bags(items: Mapping[str, Any], offsets: Any) -> Iterator[Gnr]:
+    columns = {name: [int(value) for value in values] for name, values in items.items()}
+    bounds = [int(offset) for offset in offsets]
+    for number, (start, stop) in enumerate(pairwise(bounds)):
+        rows = [{name: column[i] for name, column in columns.items()} for i in range(start, stop)]
+        yield Gnr(number, rows)
+
+
+def _announce(gnr: Gnr, parts: Sequence[PlainChannel | PimChannel]) -> None:
+    units: dict[int, Counter[int]] = {}
+    for item in gnr.items:
+        is_pim = isinstance(parts[item["channel"]], PimChannel)
+        assert is_pim == (item["kind"] != HOST_READ), "an item of the wrong kind for its channel"
+        if is_pim:
+            units.setdefault(item["channel"], Counter())[item["unit"]] += 1
+    for channel, counts in units.items():
+        part = parts[channel]
+        assert isinstance(part, PimChannel)
+        part.announce(gnr.number, counts)
+
+
+def _drain(source: list[Record], target: list[Record]) -> None:
+    target.extend(source)
+    source.clear()
