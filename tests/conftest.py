@@ -12,8 +12,8 @@ from hypothesis import HealthCheck, settings
 # Before anything imports pyplot: tests run where there is no screen.
 os.environ.setdefault("MPLBACKEND", "Agg")
 
-# A deadline would measure the machine, not the program; a derandomized run tests the same examples everywhere.
-# `HYPOTHESIS_PROFILE=search` looks for new ones.
+# A deadline would measure the machine, not the program; a derandomized run tests the same examples
+# everywhere. `HYPOTHESIS_PROFILE=search` looks for new ones.
 COMMON = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
 settings.register_profile("fixed", max_examples=50, derandomize=True, **COMMON)
 settings.register_profile("search", max_examples=1000, **COMMON)

@@ -75,12 +75,12 @@ void heam_channel_push_burst(heam_channel *self, uint64_t cycle, uint64_t arriva
     heam_ring_push(&self->bursts, &burst);
 }
 
-uint32_t heam_channel_counters(const heam_channel *self, uint64_t *out, uint32_t capacity) {
+uint32_t heam_channel_counters(const heam_channel *self, uint64_t cycle, uint64_t *out, uint32_t capacity) {
     for (uint32_t i = 0; i < HEAM_COUNTERS && i < capacity; i++) {
         out[i] = self->counters[i];
     }
     if (capacity > HEAM_COUNT_rank_active) {
-        out[HEAM_COUNT_rank_active] = heam_timing_active(&self->timing, self->counters[HEAM_COUNT_cycles]);
+        out[HEAM_COUNT_rank_active] = heam_timing_active(&self->timing, cycle);
     }
     return HEAM_COUNTERS;
 }

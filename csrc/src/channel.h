@@ -50,7 +50,8 @@ void heam_channel_issue(heam_channel *self, uint32_t kind, uint64_t cycle, const
 /* Hits, misses and conflicts: by the bank's state before a request's first command. */
 void heam_channel_count_row(heam_channel *self, uint32_t bank, uint32_t row);
 void heam_channel_push_burst(heam_channel *self, uint64_t cycle, uint64_t arrival, uint32_t gnr_slot, bool is_write);
-uint32_t heam_channel_counters(const heam_channel *self, uint64_t *out, uint32_t capacity);
+/* `cycle`: until when open banks are counted. */
+uint32_t heam_channel_counters(const heam_channel *self, uint64_t cycle, uint64_t *out, uint32_t capacity);
 uint32_t heam_channel_bounds(const heam_channel *self, uint64_t *out, uint32_t capacity);
 
 typedef struct heam_plain heam_plain;

@@ -601,6 +601,9 @@ static bool serve_lut(heam_pim *self, uint32_t position, uint64_t cycle) {
 static void start(heam_pim *self, entry *e) {
     if (!e->started) {
         e->started = 1;
+        if (self->owed_total > 0) {
+            wake_all(self);
+        }
         self->started_in_bank[e->what.bank]++;
         self->started_in_rank[heam_rank_of(&self->base.timing, e->what.bank)]++;
     }
@@ -662,14 +665,35 @@ static void row_command(heam_pim *self, entry *e, uint32_t kind, uint64_t cycle,
     wake_bank(self, e->what.bank);
 }
 
+/* While a rank owes a refresh only what has started goes on, and the LOADs that something started waits for. */
+static bool held_by_refresh(const heam_pim *self, const entry *e) {
+    bool awaited = e->partner != NOBODY && self->pool[e->partner].started;
+    return self->owed[heam_rank_of(&self->base.timing, e->what.bank)] > 0 && !e->started && !awaited;
+}
+
+/* Does an older operand want the row that is open in this bank, and may go on? */
+static bool wanted_by_older(const heam_pim *self, uint32_t position, uint32_t bank, uint32_t open) {
+    for (uint32_t i = 0; i < position; i++) {
+        const entry *older = &self->pool[self->order[i]];
+        if (older->what.kind == HEAM_ITEM_PIM_READ && older->what.bank == bank && older->what.row == open && !held_by_refresh(self, older)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* What a READ needs next; HEAM_NEVER as its time while something else must happen first. */
-static uint32_t next_command(const heam_pim *self, const entry *e, uint64_t *due, int32_t *row) {
-    const heam_timing *timing = &self->base.timing;
-    uint32_t open = timing->open_row[e->what.bank];
-    bool owes = self->owed[heam_rank_of(timing, e->what.bank)] > 0;
+static uint32_t next_command(const heam_pim *self, uint32_t position, uint64_t *due, int32_t *row) {
+    const entry *e = &self->pool[self->order[position]];
+    uint32_t bank = e->what.bank;
+    uint32_t open = self->base.timing.open_row[bank];
     uint32_t kind = open == HEAM_CLOSED ? HEAM_KIND_ACT : open == e->what.row ? HEAM_KIND_PIM_RD : HEAM_KIND_PRE;
-    bool blocked = kind == HEAM_KIND_PIM_RD ? (e->what.role == HEAM_ROLE_MAC && !e->loaded) || (owes && !e->started)
-                                            : owes || (kind == HEAM_KIND_PRE && self->started_in_bank[e->what.bank] > 0);
+    bool blocked = held_by_refresh(self, e);
+    if (kind == HEAM_KIND_PIM_RD) {
+        blocked = blocked || (e->what.role == HEAM_ROLE_MAC && !e->loaded);
+    } else if (kind == HEAM_KIND_PRE) {
+        blocked = blocked || self->started_in_bank[bank] > 0 || wanted_by_older(self, position, bank, open);
+    }
     *due = HEAM_NEVER;
     *row = HEAM_BOUND_NONE;
     if (!blocked) {
@@ -693,7 +717,7 @@ static bool serve_read(heam_pim *self, uint32_t position, uint64_t cycle) {
     entry *e = &self->pool[index];
     uint64_t due;
     int32_t row;
-    uint32_t kind = next_command(self, e, &due, &row);
+    uint32_t kind = next_command(self, position, &due, &row);
     if (due > cycle) {
         self->ready[index] = due;
         return false;

@@ -210,7 +210,7 @@ uint32_t heam_replay_counters(const heam_replay *self, uint32_t channel, uint64_
     if (self == NULL || channel >= self->channels || (out == NULL && capacity > 0)) {
         return 0;
     }
-    return heam_channel_counters(self->members[channel].base, out, capacity);
+    return heam_channel_counters(self->members[channel].base, heam_replay_cycle(self), out, capacity);
 }
 
 uint64_t heam_replay_cycle(const heam_replay *self) {

@@ -723,7 +723,8 @@ uint32_t heam_system_counters(const heam_system *self, uint32_t channel, uint64_
     if (self == NULL || channel >= self->channels || (out == NULL && capacity > 0)) {
         return 0;
     }
-    return heam_channel_counters(self->members[channel].base, out, capacity);
+    const heam_channel *base = self->members[channel].base;
+    return heam_channel_counters(base, self->time / base->desc.period, out, capacity);
 }
 
 uint32_t heam_system_host_counters(const heam_system *self, uint64_t *out, uint32_t capacity) {

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """Builds ``heam_sim._core._heam`` from the C core (cffi API mode, stable ABI).
 
-The interface is written once, in ``csrc/include/heam_sim.h``: what stands there between the two marker comments is
-handed to cffi as it is, without the export macro. ``setup.py`` runs this file in the root of the source tree; it is
-not part of the library's interface and needs the C sources beside the package.
+The interface is written once, in ``csrc/include/heam_sim.h``: what stands there between the two marker
+comments is handed to cffi as it is, without the export macro. ``setup.py`` runs this file in the root of the
+source tree; it is not part of the library's interface and needs the C sources beside the package.
 """
 
 from __future__ import annotations
@@ -41,7 +41,8 @@ def interface(header: str) -> str:
     Raises
     ------
     RuntimeError
-        If the markers are not there exactly once, or a preprocessor line between them is more than a number's name.
+        If the markers are not there exactly once, or a preprocessor line between them does more than name
+        a number.
     """
     if header.count(BEGIN) != 1 or header.count(END) != 1 or header.index(BEGIN) > header.index(END):
         raise RuntimeError(f"{HEADER}: needs one '{BEGIN}' followed by one '{END}'.")
@@ -50,7 +51,7 @@ def interface(header: str) -> str:
     for number, line in enumerate(body.split("\n"), start=first):
         if line.lstrip().startswith("#") and not DEFINE.fullmatch(line.strip()):
             raise RuntimeError(
-                f"{HEADER}:{number}: cffi reads only '#define NAME number' between the markers; move it above them."
+                f"{HEADER}:{number}: only '#define NAME number' may stand between the markers; move it above."
             )
     return re.sub(r"\bHEAM_API\s+", "", body)
 

@@ -47,9 +47,20 @@ def _check(status: int, what: str, detail: int | None = None) -> None:
 
 def _array(values: Any, dtype: np.dtype[Any], what: str) -> NDArray[Any]:
     """Accept a contiguous array of exactly this dtype; anything else would be reinterpreted by cffi without a word."""
-    if not isinstance(values, np.ndarray) or values.dtype != dtype or values.ndim != 1 or not values.flags.c_contiguous:
-        got = f"{values.dtype} of {values.ndim} dimensions" if isinstance(values, np.ndarray) else type(values).__name__
-        raise ConfigError(f"{what}: needs a contiguous one-dimensional {dtype} array, not {got}; use numpy.ascontiguousarray.")
+    if (
+        not isinstance(values, np.ndarray)
+        or values.dtype != dtype
+        or values.ndim != 1
+        or not values.flags.c_contiguous
+    ):
+        got = (
+            f"{values.dtype} of {values.ndim} dimensions"
+            if isinstance(values, np.ndarray)
+            else type(values).__name__
+        )
+        raise ConfigError(
+            f"{what}: needs a contiguous one-dimensional {dtype} array, not {got}; use numpy.ascontiguousarray."
+        )
     return values
 
 
@@ -112,7 +123,10 @@ class SpecHandle(_Handle):
                 "refresh_interval": spec.refresh_interval,
             },
         )
-        held = {name: _pointer(f"{ctype}[]", np.asarray(values, dtype)) for name, (ctype, dtype, values) in arrays_typed(arrays).items()}
+        held = {
+            name: _pointer(f"{ctype}[]", np.asarray(values, dtype))
+            for name, (ctype, dtype, values) in arrays_typed(arrays).items()
+        }
         for name, pointer in held.items():
             setattr(desc, name, pointer)
         status = lib.heam_spec_create(desc, out, detail)
@@ -133,7 +147,15 @@ class SpecHandle(_Handle):
             for before in row.preceding
             for after in row.following
         ]
-        names = ("row_level", "row_preceding", "row_following", "row_cycles", "row_window", "row_sibling", "row_id")
+        names = (
+            "row_level",
+            "row_preceding",
+            "row_following",
+            "row_cycles",
+            "row_window",
+            "row_sibling",
+            "row_id",
+        )
         columns = zip(*rows, strict=True) if rows else [()] * len(names)
         arrays.update({name: list(column) for name, column in zip(names, columns, strict=True)})
         self.row_labels = [row.describe() for row in spec.constraints]
@@ -184,7 +206,10 @@ class Device(_Handle):
         """Return the earliest cycle of `command` at flat `bank` and the index of the row that sets it (-1: none)."""
         cycle, row = ffi.new("uint64_t *"), ffi.new("int32_t *")
         with self._exclusive() as pointer:
-            _check(lib.heam_device_earliest(pointer, self._number(command), bank, cycle, row), f"{command} at bank {bank}")
+            _check(
+                lib.heam_device_earliest(pointer, self._number(command), bank, cycle, row),
+                f"{command} at bank {bank}",
+            )
         return int(cycle[0]), int(row[0])
 
     def probe(self, command: str, bank: int, *, row: int = 0, cycle: int) -> bool:
@@ -248,7 +273,9 @@ class System(_Handle):
         out, detail = ffi.new("heam_system **"), ffi.new("uint64_t *")
         desc = ffi.new("heam_host_desc *", host.to_c())
         pointers = ffi.new("heam_spec *[]", [spec._pointer for spec in specs])
-        status = lib.heam_system_create(desc, len(channels), _descriptions(channels), pointers, int(with_log), out, detail)
+        status = lib.heam_system_create(
+            desc, len(channels), _descriptions(channels), pointers, int(with_log), out, detail
+        )
         _check(status, "system", int(detail[0]))
         super().__init__(out[0], lib.heam_system_destroy)
         self.channels = len(channels)
@@ -305,7 +332,9 @@ class System(_Handle):
         """Return the counters of one channel by name."""
         names = [item.name for item in counters()]
         with self._exclusive() as pointer:
-            return _read_counters(lambda out, size: lib.heam_system_counters(pointer, channel, out, size), names)
+            return _read_counters(
+                lambda out, size: lib.heam_system_counters(pointer, channel, out, size), names
+            )
 
     def host_counters(self) -> dict[str, int]:
         """Return the counters of the host by name."""
@@ -331,10 +360,18 @@ class System(_Handle):
         """Move arrival and finish (ticks) of the bags finished so far out of the core."""
         with self._exclusive() as pointer:
             size = int(lib.heam_system_latencies_size(pointer))
-            return _take(lib.heam_system_take_latencies, pointer, size, LATENCY_DTYPE, "heam_latency_record *")
+            return _take(
+                lib.heam_system_take_latencies, pointer, size, LATENCY_DTYPE, "heam_latency_record *"
+            )
 
 
-_REQUEST_DTYPES = {"channel": np.uint16, "bank": np.uint16, "row": np.uint32, "column": np.uint16, "is_write": np.uint8}
+_REQUEST_DTYPES = {
+    "channel": np.uint16,
+    "bank": np.uint16,
+    "row": np.uint32,
+    "column": np.uint16,
+    "is_write": np.uint8,
+}
 
 
 class Replay(_Handle):
@@ -373,7 +410,9 @@ class Replay(_Handle):
 
     def run(self, requests: Mapping[str, NDArray[Any]]) -> None:
         """Run more requests (arrays channel, bank, row, column, is_write) until the last of them is accepted."""
-        arrays = {name: _array(requests.get(name), np.dtype(dtype), name) for name, dtype in _REQUEST_DTYPES.items()}
+        arrays = {
+            name: _array(requests.get(name), np.dtype(dtype), name) for name, dtype in _REQUEST_DTYPES.items()
+        }
         sizes = {array.size for array in arrays.values()}
         if len(sizes) != 1:
             raise ConfigError("requests: the arrays differ in length.")
@@ -403,7 +442,9 @@ class Replay(_Handle):
         """Return the counters of one channel by name."""
         names = [item.name for item in counters()]
         with self._exclusive() as pointer:
-            return _read_counters(lambda out, size: lib.heam_replay_counters(pointer, channel, out, size), names)
+            return _read_counters(
+                lambda out, size: lib.heam_replay_counters(pointer, channel, out, size), names
+            )
 
     def take_log(self) -> NDArray[Any]:
         """Move the command log collected so far out of the core."""

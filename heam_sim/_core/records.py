@@ -99,7 +99,9 @@ class Statistic:
     description: str
 
 
-def _statistics(name: Callable[[int], Any], unit: Callable[[int], Any], what: Callable[[int], Any]) -> tuple[Statistic, ...]:
+def _statistics(
+    name: Callable[[int], Any], unit: Callable[[int], Any], what: Callable[[int], Any]
+) -> tuple[Statistic, ...]:
     found = []
     while name(len(found)) != ffi.NULL:
         index = len(found)

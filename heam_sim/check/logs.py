@@ -6,8 +6,8 @@ from __future__ import annotations
 import csv
 import os
 import zipfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -139,30 +139,29 @@ def _write_csv(path: Path, log: npt.NDArray[Any], names: Sequence[str]) -> None:
             writer.writerow([*values[:at], names[values[at]], *values[at + 1 :]])
 
 
-@contextmanager
-def _arrays(path: Path, needed: Sequence[str]) -> Iterator[dict[str, npt.NDArray[Any]]]:
+def _arrays(path: Path, needed: Sequence[str]) -> dict[str, npt.NDArray[Any]]:
     """Arrays of a .npz, with every way in which it can be bad turned into one typed error."""
     remedy = "write it again with write_log or record it anew."
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            if not isinstance(archive, np.lib.npyio.NpzFile):
-                raise DatasetError(f"{path}: holds one bare array, not an .npz archive; {remedy}")
+        archive = np.load(path, allow_pickle=False)
+        if not isinstance(archive, np.lib.npyio.NpzFile):
+            raise DatasetError(f"{path}: holds one bare array, not an .npz archive; {remedy}")
+        with archive:
             missing = [name for name in needed if name not in archive.files]
             if missing:
                 raise DatasetError(f"{path}: lacks the array {missing[0]!r}; {remedy}")
-            arrays = {name: archive[name] for name in needed}
+            return {name: archive[name] for name in needed}
     except FileNotFoundError as error:
         raise DatasetError(f"{path}: there is no such file; check the path.") from error
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        if isinstance(error, DatasetError):
-            raise
+    except DatasetError:
+        raise
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise DatasetError(f"{path}: is not a readable .npz archive; {remedy}") from error
-    yield arrays
 
 
 def _read_npz(path: Path) -> CommandLog:
-    with _arrays(path, ("log", "command_names")) as arrays:
-        log, names = arrays["log"], arrays["command_names"]
+    arrays = _arrays(path, ("log", "command_names"))
+    log, names = arrays["log"], arrays["command_names"]
     fields = log.dtype.names or ()
     missing = [name for name in FIELDS if name not in fields]
     if missing or log.ndim != 1 or names.ndim != 1 or names.dtype.kind != "U":
@@ -252,10 +251,9 @@ def read_recording(path: str | os.PathLike[str], spec: SpecLike) -> Recording:
         The file is missing or not such a recording, or its levels or bank numbers do not fit the spec.
     """
     path, tree = Path(path), Tree.of(spec)
-    with _arrays(path, ("address", "is_write", "commands", "columns", "command_names")) as arrays:
-        table, names = arrays["commands"], tuple(str(name) for name in arrays["command_names"])
-        place = {_plain(str(column)): i for i, column in enumerate(arrays["columns"])}
-        address, is_write = arrays["address"], arrays["is_write"]
+    arrays = _arrays(path, ("address", "is_write", "commands", "columns", "command_names"))
+    table, names = arrays["commands"], tuple(str(name) for name in arrays["command_names"])
+    place = {_plain(str(column)): i for i, column in enumerate(arrays["columns"])}
     for column in ("clock", "command", "row", "column", *(_plain(level) for level in tree.levels)):
         if column not in place:
             raise DatasetError(
@@ -275,7 +273,7 @@ def read_recording(path: str | os.PathLike[str], spec: SpecLike) -> Recording:
         log[field] = np.maximum(table[:, place[column]], 0)
     log["bank"] = _flat_banks(path, table, place, names, spec, tree)
     log["unit"] = NO_UNIT
-    return Recording(log, names, address.astype(np.uint64), is_write.astype(np.bool_))
+    return Recording(log, names, arrays["address"].astype(np.uint64), arrays["is_write"].astype(np.bool_))
 
 
 def _flat_banks(

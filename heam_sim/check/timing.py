@@ -94,11 +94,16 @@ def _pairs(
     part: _Sorted, before: BoolArray, after: BoolArray, window: int, parents: IntArray | None
 ) -> tuple[IntArray, IntArray]:
     """Positions (first, second) in ``part`` that the row binds together."""
-    if parents is None:
-        last = _nth_last(before, part.node, window)
+    if parents is not None:
+        last = _last_at_sibling(before[part.command], part.node, parents)
+    elif window == 1:
+        last = _nth_last(before[part.command], part.node, 1)
     else:
-        last = _last_at_sibling(before, part.node, parents)
-    second = np.flatnonzero(after & (last >= 0))
+        # The w-th last of each preceding command for itself; the latest of these decides.
+        last = np.full(len(part.order), -1, dtype=np.int64)
+        for code in np.flatnonzero(before):
+            last = np.maximum(last, _nth_last(part.command == code, part.node, window))
+    second = np.flatnonzero(after[part.command] & (last >= 0))
     return last[second], second
 
 
@@ -125,17 +130,9 @@ def _check_row(
         parents = part.node
         node = events.channel * tree.nodes(depth) + events.bank // tree.banks_per_node[depth]
         part = _Sorted(part.order, node[part.order], part.command, part.clock)
-    # With a window each preceding command counts for itself; without one the latest of them all decides.
-    singles = (
-        [before]
-        if row.window == 1
-        else [before & (np.arange(len(before)) == c) for c in np.flatnonzero(before)]
-    )
-    for single in singles:
-        first, second = _pairs(part, single[part.command], after[part.command], row.window, parents)
-        gap = part.clock[second] - part.clock[first]
-        broken = gap < row.cycles
-        _record(events, row, label, part.order[first[broken]], part.order[second[broken]], findings)
+    first, second = _pairs(part, before, after, row.window, parents)
+    broken = part.clock[second] - part.clock[first] < row.cycles
+    _record(events, row, label, part.order[first[broken]], part.order[second[broken]], findings)
 
 
 def _record(

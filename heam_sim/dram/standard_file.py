@@ -218,6 +218,9 @@ def _commands(
             raise SpecError(str(unknown_name("kind", item["kind"], PLAIN_KINDS, where=here)))
         if item["scope"] not in levels:
             raise SpecError(str(unknown_name("scope", item["scope"], levels, where=here)))
+        wanted = levels[1] if item["kind"] in ("PREA", "REF") else "bank"
+        if item["scope"] != wanted:
+            raise SpecError(f"{here}: a {item['kind']} addresses a {wanted}; set scope = {wanted!r}.")
         if item["slot"] not in ("row", "column"):
             raise SpecError(str(unknown_name("slot", item["slot"], ["row", "column"], where=here)))
         commands.append(Command(_text(item, "name", here), item["kind"], item["scope"], item["slot"]))

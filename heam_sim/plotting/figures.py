@@ -30,6 +30,7 @@ __all__ = ["energy_stack", "speedup_bars"]
 
 _LEGEND_IN = 0.17  # height of a row of the legend
 _ENTRY_IN = 1.15  # width of its longest entries at 7 pt
+_AXIS_IN = 0.35  # width of the numbers beside a panel
 _LABEL_IN = 0.09  # width that a rotated number over a bar needs
 _LABELS = {
     "on_die_movement": "on-die movement",
@@ -142,7 +143,8 @@ def energy_stack(frame: pd.DataFrame, *, columns: int = 2) -> tuple[Figure, pd.D
     Raises
     ------
     heam_sim.errors.ConfigError
-        The data do not allow the figure (see :func:`energy_table`), or ``columns`` is not 1 or 2.
+        The data do not allow the figure (see :func:`energy_table`), bars would be narrower than their names,
+        or ``columns`` is not 1 or 2.
     """
     table = energy_table(frame)
     factor, unit = _scale(float(table["total_pJ_per_sample"].max()))
@@ -151,9 +153,10 @@ def energy_stack(frame: pd.DataFrame, *, columns: int = 2) -> tuple[Figure, pd.D
     panels = facets(table)
     sizes = sorted(set(table["vector_bytes"]))
     systems = ordered_systems(table["system"])
+    _check_room(len(sizes), len(systems), _checked(columns))
     with figure_style():
         entries = [(_LABELS.get(name, name), looks[name]) for name in used]
-        figure, grid = _grid(len(panels), len(sizes), _checked(columns), 1.55, entries, bottom_in=0.75)
+        figure, grid = _grid(len(panels), len(sizes), columns, 1.55, entries, bottom_in=0.75)
         for i, (title, part) in enumerate(panels):
             for j, size in enumerate(sizes):
                 _energy_panel(grid[i][j], part[part["vector_bytes"] == size], systems, used, factor)
@@ -201,6 +204,14 @@ def _checked(columns: int) -> int:
     if columns not in (1, 2):
         raise ConfigError(f"columns is {columns!r}; give 1 or 2.")
     return columns
+
+
+def _check_room(panels: int, bars: int, columns: int) -> None:
+    """Refuse a row of panels whose bars would be narrower than their 7 pt names."""
+    width_in = ONE_COLUMN_IN if columns == 1 else TWO_COLUMNS_IN
+    if (width_in / panels - _AXIS_IN) / bars < SMALLEST_PT / 72:
+        remedy = "give columns=2 or fewer systems" if columns == 1 else "give fewer systems or vector sizes"
+        raise ConfigError(f"{panels} panels of {bars} systems do not fit on {columns} column(s); {remedy}.")
 
 
 def _group_width_in(axis: Axes, groups: int) -> float:

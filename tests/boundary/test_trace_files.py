@@ -26,7 +26,9 @@ def trace() -> LookupTrace:
 @pytest.fixture
 def ragged() -> LookupTrace:
     return LookupTrace.from_arrays(
-        [[3, 1, 1], [], [2**40, 70000]], [[0, 2, 2, 3], [0, 0, 0, 0], [0, 0, 1, 2]], provenance={"who": "tëst", "n": [1, 2]}
+        [[3, 1, 1], [], [2**40, 70000]],
+        [[0, 2, 2, 3], [0, 0, 0, 0], [0, 0, 1, 2]],
+        provenance={"who": "tëst", "n": [1, 2]},
     )
 
 
@@ -37,7 +39,9 @@ def test_round_trip(trace: LookupTrace, ragged: LookupTrace, tmp_path: Path) -> 
         again = LookupTrace.load(str(path))
         assert again == original
         assert again.provenance == original.provenance
-        for one, other in zip(again.indices + again.offsets, original.indices + original.offsets, strict=True):
+        for one, other in zip(
+            again.indices + again.offsets, original.indices + original.offsets, strict=True
+        ):
             assert one.dtype == np.int64
             assert not one.flags.writeable
             np.testing.assert_array_equal(one, other)
@@ -79,7 +83,7 @@ def test_more_than_one_chunk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert LookupTrace.load(tmp_path / "t.h5") == trace
 
 
-# --- files that are no traces -------------------------------------------------------------------------------------
+# --- files that are no traces
 
 
 def test_missing_file_and_folder(tmp_path: Path) -> None:
@@ -87,13 +91,17 @@ def test_missing_file_and_folder(tmp_path: Path) -> None:
         LookupTrace.load(tmp_path / "nothing.h5")
     with pytest.raises(TraceError, match="is not a file"):
         LookupTrace.load(tmp_path)
-    with pytest.raises(TraceError, match="nul"):
+    with pytest.raises(TraceError, match="no such trace file"):
         LookupTrace.load("a\0b.h5")
     with pytest.raises(ConfigError, match="path"):
         LookupTrace.load(7)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("content", [b"", b"0\t1\t2\n", b"\x89HDF\r\n\x1a", os.urandom(5000)], ids=["empty", "text", "start", "noise"])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"0\t1\t2\n", b"\x89HDF\r\n\x1a", bytes(range(256)) * 20],
+    ids=["empty", "text", "start", "noise"],
+)
 def test_not_hdf5(content: bytes, tmp_path: Path) -> None:
     path = tmp_path / "t.h5"
     path.write_bytes(content)
@@ -167,8 +175,14 @@ DAMAGE: dict[str, tuple[Callable[[h5py.File], None], str]] = {
     "samples missing": (lambda file: file.attrs.__delitem__("samples"), "damaged"),
     "samples off by one": (attribute("samples", 4), "damaged"),
     "no cardinalities": (lambda file: file.__delitem__("cardinalities"), "damaged"),
-    "cardinalities too few": (lambda file: replace(file, "cardinalities", [4]), "1 cardinalities for 3 tables"),
-    "cardinality zero": (lambda file: replace(file, "cardinalities", [0, 1, 2**41]), r"cardinalities\[0\] is 0"),
+    "cardinalities too few": (
+        lambda file: replace(file, "cardinalities", [4]),
+        "1 cardinalities for 3 tables",
+    ),
+    "cardinality zero": (
+        lambda file: replace(file, "cardinalities", [0, 1, 2**41]),
+        r"cardinalities\[0\] is 0",
+    ),
     "cardinality exceeded": (lambda file: replace(file, "cardinalities", [3, 1, 2**41]), "is not below"),
     "table missing": (lambda file: file.__delitem__("tables/00001"), "damaged"),
     "no tables": (lambda file: file.__delitem__("tables"), "damaged"),
@@ -177,8 +191,14 @@ DAMAGE: dict[str, tuple[Callable[[h5py.File], None], str]] = {
         lambda file: (file.__delitem__("tables/00000/indices"), file.create_group("tables/00000/indices"))[0],
         "no 1-D integer dataset",
     ),
-    "float indices": (lambda file: replace(file, "tables/00000/indices", [3.0, 1.0, 1.0]), "no 1-D integer dataset"),
-    "square indices": (lambda file: replace(file, "tables/00000/indices", [[3, 1, 1]]), "no 1-D integer dataset"),
+    "float indices": (
+        lambda file: replace(file, "tables/00000/indices", [3.0, 1.0, 1.0]),
+        "no 1-D integer dataset",
+    ),
+    "square indices": (
+        lambda file: replace(file, "tables/00000/indices", [[3, 1, 1]]),
+        "no 1-D integer dataset",
+    ),
     "negative index": (lambda file: replace(file, "tables/00000/indices", [3, 1, -1]), "is negative"),
     "changed index": (lambda file: replace(file, "tables/00000/indices", [3, 1, 2]), "content hash"),
     "huge index": (
@@ -192,7 +212,10 @@ DAMAGE: dict[str, tuple[Callable[[h5py.File], None], str]] = {
         lambda file: replace(file, "tables/00000/bag_lengths", [2**62, 2**62, 3]),
         "longer than its table",
     ),
-    "bag lengths short": (lambda file: replace(file, "tables/00000/bag_lengths", [3]), "1 bag lengths for 3 samples"),
+    "bag lengths short": (
+        lambda file: replace(file, "tables/00000/bag_lengths", [3]),
+        "1 bag lengths for 3 samples",
+    ),
     "bag size wrong": (
         lambda file: file["tables/00001"].attrs.__setitem__("bag_size", 2),
         "3 bags of 2 lookups are not the 0",
@@ -221,13 +244,19 @@ def test_newer_minor_version_is_read(ragged: LookupTrace, tmp_path: Path) -> Non
     assert LookupTrace.load(path) == ragged
 
 
-# --- folders that cannot be written, and writing that stops ---------------------------------------------------------
+# --- folders that cannot be written, and writing that stops
 
 
 def test_output_errors_leave_nothing(ragged: LookupTrace, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("no folder")
     (tmp_path / "folder").mkdir()
-    for path in (tmp_path / "missing" / "t.h5", tmp_path / "file" / "t.h5", tmp_path / "folder", tmp_path / ("n" * 300), Path("")):
+    for path in (
+        tmp_path / "missing" / "t.h5",
+        tmp_path / "file" / "t.h5",
+        tmp_path / "folder",
+        tmp_path / ("n" * 300),
+        Path(),
+    ):
         with pytest.raises(OutputError, match="cannot be written"):
             ragged.save(path)
     with pytest.raises(OutputError):
@@ -268,7 +297,11 @@ def test_unwritable_folder_of_any_user(ragged: LookupTrace) -> None:
     ids=["interrupt", "disk full", "hdf5", "memory"],
 )
 def test_stopped_writing_keeps_the_old_file(
-    stop: BaseException, seen: type[BaseException], ragged: LookupTrace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    stop: BaseException,
+    seen: type[BaseException],
+    ragged: LookupTrace,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     path = tmp_path / "t.h5"
     ragged.save(path)

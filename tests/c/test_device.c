@@ -108,8 +108,8 @@ static void test_states(void) {
     CHECK_IS(heam_device_probe(device, PIM_RD, bank, 5, 9000), "HEAM_OK");
     CHECK_IS(heam_device_probe(device, REF, toy_bank(1, 0, 0), 0, 9000), "HEAM_BAD_STATE");
     CHECK_IS(heam_device_probe(device, REF, toy_bank(0, 0, 0), 0, 9000), "HEAM_OK");
-    issue(PREA, toy_bank(1, 0, 0), 0, 1000 + nRAS);
-    EARLIEST(REF, toy_bank(1, 0, 0), 0, 1000 + nRAS + nRP, toy_row(&memory, RANK, PREA, REF));
+    issue(PREA, toy_bank(1, 0, 0), 0, 1020);
+    EARLIEST(REF, toy_bank(1, 0, 0), 0, 1020 + nRP, toy_row(&memory, RANK, PREA, REF));
     issue(REF, toy_bank(1, 0, 0), 0, 2000);
     EARLIEST(ACT, bank, 0, 2000 + nRFC, toy_row(&memory, RANK, REF, ACT));
     EARLIEST(ACT, toy_bank(0, 1, 1), 0, 0, HEAM_BOUND_NONE);

@@ -120,7 +120,8 @@ def test_equal_to_the_resolved_table_row_for_row(name: str, overrides: dict[str,
     assert rows == expected
 
 
-# The essential rows of the compatibility presets, copied by hand: (level, first, second, sibling, window) -> cycles.
+# The essential rows of the compatibility presets, copied by hand:
+# (level, first, second, sibling, window) -> cycles.
 ESSENTIAL = {
     "ramulator-2.1/DDR4_8Gb_x8/DDR4_2400R": {
         ("channel", "RD", "RD", False, 1): [4],

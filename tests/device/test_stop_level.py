@@ -138,8 +138,8 @@ def test_bank_group_pes_do_not_wait_for_other_bank_groups(name: str) -> None:
 def test_bank_group_pes_of_heam_on_both_views() -> None:
     legacy = derive_pim(load_spec(LEGACY), "bank_group", "channel")
     hbm2 = derive_pim(load_spec(HBM2), "bank_group", "channel")
-    # Four groups at one burst per 2 cycles against a channel of one burst per 2 cycles: 4x. Four groups at one
-    # per 4 cycles against a pseudo channel of one per 2: 2x.
+    # Four groups at one burst per 2 cycles against a channel of one burst per 2 cycles: 4x. Four groups at
+    # one per 4 cycles against a pseudo channel of one per 2: 2x.
     assert gaps(legacy, "PIM_RD", "PIM_RD")[:3] == (2, 2, 0)
     assert gaps(legacy, "RD", "RD")[:3] == (2, 2, 2)
     assert gaps(hbm2, "PIM_RD", "PIM_RD") == (4, 4, 0, 0)
@@ -167,7 +167,7 @@ def test_rank_pes_with_a_dimm_buffer() -> None:
     assert gaps(spec, "PIM_MOV", "PIM_MOV") == (4, 4, 4, 4)
     assert [r.resource for r in derived_rows(spec) if "PIM_MOV" in r.preceding] == ["merge_path"]
     assert gaps(spec, "PIM_MOV", "PIM_RD") == (0, 0, 0, 0)
-    # The result is a burst on the channel's bus: 4 to the next one, 6 across a rank switch, 10 before a write.
+    # The result is a burst on the channel's bus: 4 to the next, 6 across a rank switch, 10 before a write.
     assert gaps(spec, "PIM_RDRES", "PIM_RDRES") == (4, 4, 4, 6)
     assert gaps(spec, "PIM_RDRES", "RD") == (4, 4, 4, 6)
     assert gaps(spec, "PIM_RDRES", "WR") == (10, 10, 10, 10)
@@ -187,6 +187,20 @@ def test_results_without_a_merge_node_start_at_the_pe() -> None:
     assert not [row for row in derived_rows(spec) if "PIM_MOV" in (*row.preceding, *row.following)]
 
 
+def test_the_path_into_a_merge_node_is_taken_at_the_short_column_distance() -> None:
+    # HEAM's view has tCCD_S 1 below a burst of 2, and a rank PE has the vias behind it.
+    spec = derive_pim(load_spec(LEGACY), "rank", "channel")
+    assert gaps(spec, "PIM_MOV", "PIM_MOV")[:3] == (1, 1, 1)
+
+
+def test_rows_below_a_scope_do_not_count() -> None:
+    plain = plain_spec(DDR4_2400)
+    deep = Constraint("bank", ("RD", "REFab"), ("RD", "REFab"), 50, 1, False, "state")
+    spec = replace(plain, constraints=(deep,))
+    assert gaps(spec, "RD", "RD") == (50, 0, 0, 0)
+    assert gaps(spec, "RD", "REFab") == gaps(spec, "REFab", "RD") == (0, 0, 0, 0)
+
+
 def test_partials_inside_one_rank() -> None:
     spec = derive_pim(plain_spec(DDR4_2400), "bank", "rank")
     # From the banks over bank-group and rank I/O: tCCD_L in a group, tCCD_S in a rank; ranks are independent.
@@ -203,6 +217,10 @@ def test_filling_the_lut() -> None:
     assert gaps(spec, "PIM_WRLUT", "PIM_RDRES") == (2, 2, 2, 2)
     assert earliest_gap(spec, "WR", "RD", "bank") == 25
     assert gaps(spec, "RD", "PIM_WRLUT") == (10, 10, 10, 10)
+    # Nor does it wait for tWTR where bank-group and rank I/O lie on its way; a plain write does.
+    group = derive_pim(plain_spec(DDR4_2400), "bank_group")
+    assert gaps(group, "PIM_WRLUT", "RD") == gaps(group, "PIM_WRLUT", "PIM_RDRES") == (2, 2, 2, 2)
+    assert gaps(group, "WR", "PIM_RDRES")[:3] == (19, 19, 19)
     # A broadcast below the rank reaches every bank group, so tCCD_L holds for the whole rank.
     deep = derive_pim(plain_spec(DDR4_2400), "bank", "rank")
     assert gaps(deep, "PIM_WRLUT", "PIM_WRLUT") == (6, 6, 6, 6)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Small, slow twins for the tests of the checkers: a toy standard, a naive command generator, a literal row walk."""
+"""Small, slow twins for the tests of the checkers: a toy standard, a naive generator, a literal row walk."""
 
 from __future__ import annotations
 

@@ -23,11 +23,15 @@ def traces(draw: st.DrawFn) -> LookupTrace:
     indices, offsets, cardinalities = [], [], []
     for _ in range(draw(st.integers(1, 4))):
         rows = draw(st.sampled_from([1, 2, 255, 256, 257, 65537, 2**32, 2**33, 2**63 - 1]))
-        bags = draw(st.lists(st.lists(st.integers(0, rows - 1), max_size=4), min_size=samples, max_size=samples))
+        bags = draw(
+            st.lists(st.lists(st.integers(0, rows - 1), max_size=4), min_size=samples, max_size=samples)
+        )
         indices.append([index for bag in bags for index in bag])
         offsets.append([0, *np.cumsum([len(bag) for bag in bags], dtype=np.int64).tolist()])
         cardinalities.append(rows)
-    return LookupTrace.from_arrays(indices, offsets, cardinalities=cardinalities, provenance={"samples": samples})
+    return LookupTrace.from_arrays(
+        indices, offsets, cardinalities=cardinalities, provenance={"samples": samples}
+    )
 
 
 @settings(max_examples=40)
@@ -38,7 +42,9 @@ def test_files_give_back_what_they_got(trace: LookupTrace) -> None:
         trace.save(path)
         again = LookupTrace.load(path)
     for one, other in zip(
-        (*again.indices, *again.offsets, again.cardinalities), (*trace.indices, *trace.offsets, trace.cardinalities), strict=True
+        (*again.indices, *again.offsets, again.cardinalities),
+        (*trace.indices, *trace.offsets, trace.cardinalities),
+        strict=True,
     ):
         np.testing.assert_array_equal(one, other)
     assert again.content_hash == trace.content_hash
@@ -80,7 +86,10 @@ def test_ids_follow_first_appearance(blocks: list[list[int]], scale: int) -> Non
 
 
 @settings(max_examples=25)
-@given(st.one_of(st.integers(1, 300), st.sampled_from([65535, 65536, 65537, 100_003, 131_072])), st.integers(0, 2**64 - 1))
+@given(
+    st.one_of(st.integers(1, 300), st.sampled_from([65535, 65536, 65537, 100_003, 131_072])),
+    st.integers(0, 2**64 - 1),
+)
 def test_permutations_are_one_to_one(rows: int, seed: int) -> None:
     image = permute(np.arange(rows), rows, seed=seed, key=(3, 1))
     assert image.dtype == np.int64

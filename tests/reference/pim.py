@@ -8,15 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from tests.reference.plain import COUNTER_OF_KIND, PLAIN_COUNTERS
-from tests.reference.timing import (
-    BOUND_LUT,
-    NO_UNIT,
-    ROLE_ACC,
-    ROLE_LOAD,
-    ROLE_MAC,
-    Record,
-    Timing,
-)
+from tests.reference.timing import BOUND_LUT, NO_UNIT, ROLE_ACC, ROLE_LOAD, ROLE_MAC, Record, Timing
 
 __all__ = ["Entry", "PimChannel", "ResultBurst"]
 
@@ -93,6 +85,7 @@ class PimChannel:
         lut_load: int,
         result_bursts: int,
         refresh: bool,
+        path_uses_dq: bool = False,
         index: int = 0,
     ) -> None:
         self.spec = spec
@@ -113,6 +106,7 @@ class PimChannel:
         self.lut_cycles = lut_cycles
         self.result_bursts = result_bursts
         self.refresh = refresh
+        self.path_uses_dq = path_uses_dq
         ref = timing.command.get("REF")
         self.rank_level = 1 if ref is None else timing.scope[ref]
         self.ranks = timing.nodes[self.rank_level]
@@ -170,7 +164,7 @@ class PimChannel:
         burst, rank = self.lut_bursts[0]
         bank = self.timing.first_bank(self.rank_level, rank)
         if self._ready("PIM_WRLUT", bank):
-            self._issue("PIM_WRLUT", bank, column=burst)
+            self._issue("PIM_WRLUT", bank, row=burst, column=burst)
             self.lut_bursts.pop(0)
             self.path_free = self.clock + 1
 
@@ -208,6 +202,8 @@ class PimChannel:
             return
         if sum(other.unit == entry.unit for other in self.entries) >= self.queue_depth:
             return
+        if self.path_uses_dq and self._pins_taken():
+            return
         self.buffer.pop(0)
         self.counters["instructions"] += 1
         if entry.gnr not in self.tags:
@@ -216,10 +212,18 @@ class PimChannel:
             self.delivered_gnrs += 1
         if entry.role == ROLE_MAC:
             entry.partner = self.newest[entry.unit]
+            if entry.partner is not None:
+                entry.partner.partner = entry
         self.newest[entry.unit] = entry
         self.entries.append(entry)
         self.path_free = self.clock + self.instruction_cycles
         entry.available = self.path_free + self.decode_cycles
+
+    def _pins_taken(self) -> bool:
+        """Whether a result burst would be on the data pins together with an instruction delivered now."""
+        end = self.clock + self.instruction_cycles
+        burst = self.spec.timing["nBL"]
+        return any(self.clock < done.cycle and done.cycle - burst < end for done in self.completed)
 
     def _move(self) -> None:
         if not self.merge:
@@ -269,18 +273,28 @@ class PimChannel:
             open_row = self.timing.open_row[entry.bank]
             if open_row == entry.row:
                 self._try_read(entry, column_used)
-            elif entry.unit in row_used or self._owes(entry):
+            elif entry.unit in row_used or self._held_by_refresh(entry):
                 continue
             elif open_row is None:
                 self._try_activate(entry, row_used)
             else:
                 self._try_precharge(entry, row_used)
 
-    def _owes(self, entry: Entry) -> bool:
-        return self.owed[self.timing.node(self.rank_level, entry.bank)] > 0
+    def _held_by_refresh(self, entry: Entry) -> bool:
+        """Not started while its rank owes REFab, and not the LOAD that a started MAC waits for."""
+        owes = self.owed[self.timing.node(self.rank_level, entry.bank)] > 0
+        awaited = entry.role == ROLE_LOAD and entry.partner is not None and entry.partner.started
+        return owes and not entry.started and not awaited
+
+    def _wanted_by_older(self, entry: Entry) -> bool:
+        """Whether an older READ, itself not held by refresh, wants the row that is open in the entry's bank."""
+        older = self.entries[: self.entries.index(entry)]
+        open_row = self.timing.open_row[entry.bank]
+        reads = [other for other in older if not other.is_lut and other.bank == entry.bank]
+        return any(other.row == open_row and not self._held_by_refresh(other) for other in reads)
 
     def _register_loaded(self, entry: Entry) -> bool:
-        return entry.partner is None or entry.partner.left
+        return entry.role != ROLE_MAC or entry.partner is None or entry.partner.left
 
     def _try_lut(self, entry: Entry) -> None:
         if self.lut_free[entry.unit] > self.clock or not self._register_loaded(entry):
@@ -297,7 +311,7 @@ class PimChannel:
     def _try_read(self, entry: Entry, column_used: set[int]) -> None:
         if entry.unit in column_used or not self._register_loaded(entry):
             return
-        if self._owes(entry) and not entry.started:
+        if self._held_by_refresh(entry):
             return
         if not self._ready("PIM_RD", entry.bank):
             return
@@ -315,10 +329,6 @@ class PimChannel:
             self._leave(entry)
 
     def _try_activate(self, entry: Entry, row_used: set[int]) -> None:
-        # A MAC whose LOAD may still be held back by a refresh would hold that refresh back in turn, for ever.
-        load = entry.partner
-        if load is not None and not (load.is_lut or load.started or load.left):
-            return
         if self._ready("ACT", entry.bank):
             self._count(entry, "misses")
             self._issue_entry("ACT", entry, entry.column)
@@ -328,6 +338,8 @@ class PimChannel:
     def _try_precharge(self, entry: Entry, row_used: set[int]) -> None:
         if any(other.started and other.bank == entry.bank for other in self.entries):
             return
+        if self._wanted_by_older(entry):
+            return
         if self._ready("PRE", entry.bank):
             self._count(entry, "conflicts")
             self._issue_entry("PRE", entry, entry.column)
@@ -336,7 +348,7 @@ class PimChannel:
     def _accumulate(self, entry: Entry, arrival: int, bursts: int) -> None:
         unit = entry.unit
         start = max(self.alu_free[unit], arrival)
-        if entry.partner is not None:
+        if entry.role == ROLE_MAC and entry.partner is not None:
             start = max(start, entry.partner.register)
         self.alu_free[unit] = start + bursts * self.alu_cycles
         self.tags[entry.gnr].shares[unit].last_alu = self.alu_free[unit]

@@ -105,9 +105,13 @@ class PlainChannel:
 
     @property
     def busy(self) -> bool:
-        """Whether a request has not retired yet or its data are still on the way."""
-        waiting = self.pushed or self.reads or self.writes or self.active
-        return bool(waiting) or any(done.cycle > self.clock for done in self.completed)
+        """Whether a request has not retired yet or a refresh that is due has not been served."""
+        return bool(self.pushed or self.reads or self.writes or self.active or self.maintenance)
+
+    @property
+    def last_arrival(self) -> int:
+        """Cycle in which the last of all data have arrived, 0 if none were asked for."""
+        return max((done.cycle for done in self.completed), default=0)
 
     # -- one cycle
 
@@ -281,8 +285,9 @@ def replay(
     refresh
         Whether REFab is due every ``refresh_interval`` cycles.
     drain
-        True: go on until every request has retired and its data have arrived. False: stop in the cycle whose
-        clock is the stamp of the last request, before the cycle in which that request could first be served.
+        True: go on until every request has retired, due refreshes are served and all data have arrived
+        (nothing is issued while only data are on the way). False: stop in the cycle whose clock is the stamp
+        of the last request, before the cycle in which that request could first be served.
     read_queue, write_queue
         Entries per channel.
 
@@ -311,15 +316,19 @@ def replay(
             break
         for part in parts:
             part.cycle()
-    return [_report(part) for part in parts]
+    end = max((part.clock for part in parts), default=0)
+    if drain:
+        # Nothing is issued any more while the last data are on their way.
+        end = max([end, *(part.last_arrival for part in parts)])
+    return [_report(part, end) for part in parts]
 
 
-def _report(part: PlainChannel) -> ReplayChannel:
+def _report(part: PlainChannel, end: int) -> ReplayChannel:
     count = part.counters
     # A served read's latency is booked when its data are complete, hence not for those still on the way.
-    served = [done for done in part.completed if done.cycle <= part.clock]
+    served = [done for done in part.completed if done.cycle <= end]
     counters = {
-        "cycles": part.clock,
+        "cycles": end,
         "row_hits": count["row_hits"],
         "row_misses": count["row_misses"],
         "row_conflicts": count["row_conflicts"],

@@ -233,6 +233,7 @@ def pim_options(draw: st.DrawFn) -> dict[str, Any]:
         "lut_load": draw(st.sampled_from((0, 0, 1, 5))),
         "result_bursts": draw(st.integers(1, 3)),
         "refresh": draw(st.booleans()),
+        "path_uses_dq": draw(st.booleans()),
     }
 
 

@@ -18,7 +18,7 @@ __all__ = ["HOST_READ", "PIM_LUT", "PIM_READ", "simulate"]
 HOST_READ = 0
 PIM_READ = 1
 PIM_LUT = 2
-MAX_TICKS = 2_000_000
+MAX_TICKS = 200_000
 
 HOST_COUNTERS = ("cycles", "tokens", "llc_hits", "llc_misses", "read_bursts", "result_bursts", "instructions")
 
@@ -78,8 +78,8 @@ class Host:
         return self.clock * self.period
 
     def finished(self) -> bool:
-        """Whether the finish of every GnR has come."""
-        return all(g.finish_cycle is not None and g.finish_cycle <= self.clock for g in self.gnrs)
+        """Whether every GnR has retired."""
+        return all(g.retired for g in self.gnrs)
 
     def cycle(self) -> None:
         """Advance by one host cycle."""

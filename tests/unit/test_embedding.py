@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from heam_sim.embedding import QR, Full, Subtable, check_vector_bytes, parse_embedding
-from heam_sim.embedding import reference
+from heam_sim.embedding import QR, Full, Subtable, check_vector_bytes, parse_embedding, reference
 from heam_sim.embedding.reference import pooled, row_values
 from heam_sim.errors import ConfigError
 from heam_sim.trace import LookupTrace
@@ -33,7 +32,9 @@ def test_qr_subtables_r_before_q_and_small_tables_whole() -> None:
     )
 
 
-@pytest.mark.parametrize(("rows", "collisions", "r", "q"), [(9, 1, 1, 9), (9, 9, 9, 1), (9, 100, 9, 1), (1, 4, 1, 1), (8, 4, 4, 2)])
+@pytest.mark.parametrize(
+    ("rows", "collisions", "r", "q"), [(9, 1, 1, 9), (9, 9, 9, 1), (9, 100, 9, 1), (1, 4, 1, 1), (8, 4, 4, 2)]
+)
 def test_qr_degenerate_sizes(rows: int, collisions: int, r: int, q: int) -> None:
     scheme = QR(collisions)
     parts = scheme.subtables([rows], 64)
@@ -145,7 +146,7 @@ def test_parse_errors(text: str, message: str) -> None:
         parse_embedding(text)
 
 
-# --- ground truth ---------------------------------------------------------------------------------------------------
+# --- ground truth
 
 
 def test_row_values_are_small_spread_and_distinct() -> None:
@@ -179,7 +180,12 @@ def slow_pooled(trace: LookupTrace, scheme: Full | QR, bursts: int, scope: str) 
         for table in range(trace.tables):
             cuts = trace.offsets[table]
             bag = trace.indices[table][cuts[sample] : cuts[sample + 1]].tolist()
-            sums.append(sum((slow_vector(trace, scheme, table, index, bursts) for index in bag), np.zeros((bursts, 2), object)))
+            sums.append(
+                sum(
+                    (slow_vector(trace, scheme, table, index, bursts) for index in bag),
+                    np.zeros((bursts, 2), object),
+                )
+            )
         gnrs += sums if scope == "bag" else [sum(sums, np.zeros((bursts, 2), object))]
     return gnrs
 
@@ -208,7 +214,9 @@ SCHEMES = [Full(), QR(4), QR(3, "add"), QR(4, threshold=20), QR(1), QR(1000, "ad
     st.sampled_from(["bag", "sample"]),
     st.sampled_from([64, 32, 128]),
 )
-def test_pooled_is_the_definition(bags: list[list[list[int]]], scheme: Full | QR, scope: str, burst_bytes: int) -> None:
+def test_pooled_is_the_definition(
+    bags: list[list[list[int]]], scheme: Full | QR, scope: str, burst_bytes: int
+) -> None:
     rows = [9, 20, 50]
     indices = [[index % rows[table] for sample in bags for index in sample[table]] for table in range(3)]
     offsets = [np.cumsum([0, *(len(sample[table]) for sample in bags)]) for table in range(3)]
@@ -225,7 +233,9 @@ def test_pooled_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(3)
     lengths = rng.integers(0, 9, 200)
     lengths[17] = 100  # one bag longer than a block
-    trace = LookupTrace.from_arrays([rng.integers(0, 50, lengths.sum())], [np.cumsum([0, *lengths])], cardinalities=[50])
+    trace = LookupTrace.from_arrays(
+        [rng.integers(0, 50, lengths.sum())], [np.cumsum([0, *lengths])], cardinalities=[50]
+    )
     whole = pooled(trace, QR(4), 128, 64, "bag")
     monkeypatch.setattr(reference, "_BLOCK", 32)
     np.testing.assert_array_equal(pooled(trace, QR(4), 128, 64, "bag"), whole)

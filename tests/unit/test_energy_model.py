@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -256,3 +257,15 @@ def test_report_is_a_plain_value():
     assert report.total_pJ == Interval(1.5, 2.5, 4.5)
     assert report.average_power_W.value == pytest.approx(1.25e-3)
     assert report.by_tier() == {"t": Interval(1, 2, 4), "host": Interval.exact(0.5)}
+
+
+def test_the_example_in_the_documentation_runs():
+    text = (Path(__file__).parents[2] / "docs" / "energy.md").read_text(encoding="utf-8")
+    code = text.split("```python\n")[1].split("```")[0]
+    names: dict[str, object] = {}
+    exec(code, names)
+    report = names["report"]
+    assert isinstance(report, EnergyReport)
+    # 100 activations, 400 bursts to the bank group, 8 result bursts, 8 nodes x 1000 ns, 512 bytes added
+    expected = 100 * 1818 + 400 * 512 * 1.45 + 8 * 512 * 2.03 + 6000 * 66 + 2000 * 48 + 512 * 1.3
+    assert report.total_pJ.value == pytest.approx(expected)

@@ -16,7 +16,7 @@ MEMORIES = SHIPPED[:-1]
 
 
 def logic_text(**changes: str) -> str:
-    entries = {key: '{ value = 1.0, source = "here" }' for key in sorted(KEYS["logic"])}
+    entries = dict.fromkeys(sorted(KEYS["logic"]), '{ value = 1.0, source = "here" }')
     entries |= changes
     lines = [f"{key} = {text}" for key, text in entries.items() if text]
     return "\n".join(['name = "mine"', 'kind = "logic"', 'description = "test"', "[values]", *lines])

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import sys
 from pathlib import Path
 
 import h5py
@@ -16,9 +15,7 @@ import pytest
 from heam_sim.energy import COMPONENTS
 from heam_sim.errors import ConfigError, DatasetError, OutputError
 from heam_sim.results import ResultSet, read_frame, write_atomically
-
-sys.path.insert(0, str(Path(__file__).parent))
-from results_cases import make_result, make_study  # noqa: E402
+from tests.unit.results_cases import make_result, make_study
 
 
 def test_rates_and_ceilings():
@@ -178,7 +175,7 @@ def test_csv_holds_the_frame(tmp_path):
     results.save(tmp_path / "results.h5")
     from_csv, from_h5 = (read_frame(tmp_path / name) for name in ("summary.csv", "results.h5"))
     pd.testing.assert_frame_equal(from_csv, from_h5, check_dtype=False)
-    with pytest.raises(DatasetError, match="none.csv"):
+    with pytest.raises(DatasetError, match=r"none\.csv"):
         read_frame(tmp_path / "none.csv")
 
 
@@ -190,7 +187,7 @@ def test_an_unwritable_place_is_a_typed_error(tmp_path):
             write(blocker / "sub" / "out.h5")
     target = tmp_path / "taken.h5"
     target.mkdir()
-    with pytest.raises(OutputError, match="taken.h5"):
+    with pytest.raises(OutputError, match=r"taken\.h5"):
         make_study().save(target)
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["file", "taken.h5"]
 

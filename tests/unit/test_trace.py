@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import pickle
+import struct
 
 import numpy as np
 import pytest
@@ -79,7 +81,7 @@ BAD_ARRAYS = {
     "decreasing offset": ([[1, 2]], [[0, 2, 1, 2]], "position 2: 1 comes after 2"),
     "offsets without the end": ([[1, 2, 3]], [[0, 1, 2]], "the last offset is 2 but the table has 3 indices"),
     "offsets beyond the end": ([[1, 2, 3]], [[0, 1, 4]], "the last offset is 4 but the table has 3 indices"),
-    "no offsets at all": ([[]], [[]], "give samples + 1 entries"),
+    "no offsets at all": ([[]], [[]], r"give samples \+ 1 entries"),
     "too few offset arrays": ([[1], [1]], [[0, 1]], "offsets has 1 arrays for 2 tables"),
     "unequal one-hot samples": ([[1, 2], [1]], None, "table 1 has 1 samples but table 0 has 2"),
     "unequal bags": ([[1, 2], [1, 2]], [[0, 1, 2], [0, 2]], "table 1 has 1 samples but table 0 has 2"),
@@ -107,7 +109,12 @@ def test_largest_index_has_no_cardinality() -> None:
 
 @pytest.mark.parametrize(
     ("cardinalities", "message"),
-    [([4], "1 entries for 2 tables"), ([4, 0], r"cardinalities\[1\] is 0"), ([4.0, 4.0], "float64"), (4, "dimensions")],
+    [
+        ([4], "1 entries for 2 tables"),
+        ([4, 0], r"cardinalities\[1\] is 0"),
+        ([4.0, 4.0], "float64"),
+        (4, "dimensions"),
+    ],
 )
 def test_bad_cardinalities(cardinalities: object, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
@@ -142,11 +149,13 @@ def test_slices_are_the_same_bags() -> None:
 
 @pytest.mark.parametrize(("start", "stop"), [(-1, 2), (2, 1), (0, 4), (0, 1.5), (None, 2), (False, True)])
 def test_bad_slices(start: object, stop: object) -> None:
-    with pytest.raises(ConfigError, match="start|stop"):
+    with pytest.raises(ConfigError, match=r"start|stop"):
         small().samples_slice(start, stop)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize(("profile", "first"), [(0, 0), (0.2, 2), (0.25, 2), (0.999, 9), (1.0, 10), (np.float32(0.5), 5)])
+@pytest.mark.parametrize(
+    ("profile", "first"), [(0, 0), (0.2, 2), (0.25, 2), (0.999, 9), (1.0, 10), (np.float32(0.5), 5)]
+)
 def test_split_takes_the_floor(profile: float, first: int) -> None:
     trace = LookupTrace.from_arrays([list(range(10))])
     head, tail = trace.split(profile)
@@ -180,19 +189,24 @@ def test_content_hash_sees_every_part_but_provenance() -> None:
 
 
 def test_content_hash_is_pinned() -> None:
-    # The hash names traces in result files, so it may not change within a format version. The digest is what hashlib
-    # gives for the byte string that docs/formats.md describes.
-    import hashlib
-    import struct
-
+    # The hash names traces in result files, so it may not change within a format version. It is that of the
+    # byte string that docs/formats.md describes.
     content = struct.pack("<QQ", 2, 3)
     content += struct.pack("<qQ", 4, 3) + b"R" + struct.pack("<4q", 0, 2, 2, 3) + struct.pack("<3q", 3, 1, 1)
     content += struct.pack("<qQ", 9, 2) + b"R" + struct.pack("<4q", 0, 0, 1, 2) + struct.pack("<2q", 0, 5)
     expected = hashlib.blake2b(content, digest_size=32, person=b"heam_sim/trace/1").hexdigest()
     assert small().content_hash == expected
     pairs = LookupTrace.from_arrays([[3, 1]], [[0, 2]], cardinalities=[4])
-    content = struct.pack("<QQ", 1, 1) + struct.pack("<qQ", 4, 2) + b"U" + struct.pack("<Q", 2) + struct.pack("<2q", 3, 1)
-    assert pairs.content_hash == hashlib.blake2b(content, digest_size=32, person=b"heam_sim/trace/1").hexdigest()
+    content = (
+        struct.pack("<QQ", 1, 1)
+        + struct.pack("<qQ", 4, 2)
+        + b"U"
+        + struct.pack("<Q", 2)
+        + struct.pack("<2q", 3, 1)
+    )
+    assert (
+        pairs.content_hash == hashlib.blake2b(content, digest_size=32, person=b"heam_sim/trace/1").hexdigest()
+    )
 
 
 def test_pickles_stay_read_only() -> None:

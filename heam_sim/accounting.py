@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: MIT
+"""From the engine's counters to those of the result, and to the energy model's activity."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from heam_sim.energy import EnergyReport, HostActivity, TierActivity, compute_energy, load_power
+from heam_sim.placement import TierLayout
+
+if TYPE_CHECKING:
+    from heam_sim.simulation import Plan, Run
+
+__all__ = ["account_energy", "channel_rows", "tier_totals"]
+
+ELEMENT_BYTES = 4  # FP32
+_PASSED_ON = (
+    "act",
+    "rd",
+    "wr",
+    "ref",
+    "pim_rd",
+    "pim_mov",
+    "pim_rdres",
+    "pim_wrlut",
+    "pim_lut",
+    "instructions",
+)
+
+
+def channel_rows(planned: Plan, run: Run) -> list[dict[str, Any]]:
+    """Return the counters of every channel, with tier and number."""
+    rows: list[dict[str, Any]] = []
+    for name, layout in planned.placement.layouts.items():
+        for number in range(layout.tier.channels):
+            rows.append({"tier": name, "channel": number, **run.channels[layout.first_channel + number]})
+    return rows
+
+
+def tier_totals(planned: Plan, run: Run) -> dict[str, dict[str, int]]:
+    """Return the counters summed over the channels of each tier (maxima for ``cycles`` and ``queue_peak``)."""
+    totals: dict[str, dict[str, int]] = {}
+    for row in channel_rows(planned, run):
+        sums = totals.setdefault(row["tier"], {})
+        for name, value in row.items():
+            if name in ("cycles", "queue_peak"):
+                sums[name] = max(sums.get(name, 0), value)
+            elif name not in ("tier", "channel"):
+                sums[name] = sums.get(name, 0) + value
+    return totals
+
+
+def _tier_activity(planned: Plan, run: Run, layout: TierLayout, totals: Mapping[str, int]) -> TierActivity:
+    spec, pim = layout.spec, layout.tier.pim
+    counts = {name: totals[name] for name in _PASSED_ON}
+    per_burst = spec.burst_bytes // ELEMENT_BYTES
+    if pim is not None:
+        span = slice(layout.first_channel, layout.first_channel + layout.tier.channels)
+        bursts = int(run.demand.alu_bursts[span].sum())
+        # A MAC multiplies once per element; its partner, a LOAD, does not pass the ALU.
+        loads = run.lut_reads + run.replica_reads if planned.scheme.compose == "multiply" else 0
+        counts["alu_add_elements"] = bursts * per_burst
+        counts["alu_mul_elements"] = loads * layout.vector_bursts * per_burst
+        counts["merge_add_elements"] = totals["pim_mov"] * per_burst
+        counts["lut_bytes_read"] = totals["pim_lut"] * planned.vector_bytes
+        counts["instruction_bits"] = totals["instructions"] * pim.instruction_bits
+    return TierActivity(
+        name=layout.tier.name,
+        power=load_power(layout.tier.power),
+        burst_bytes=spec.burst_bytes,
+        counts=counts,
+        ranks=spec.nodes(spec.second_level) * layout.tier.channels,
+        rank_active_ns=totals["rank_active"] * float(spec.tCK_ps) / 1000,
+        unit_level=_energy_level(pim.unit_level) if pim is not None else None,
+        merge_level=_energy_level(pim.merge_level) if pim is not None and pim.merge_level else None,
+        lut_copies=layout.units // spec.nodes(spec.second_level)
+        if pim is not None and layout.units > 1
+        else 1,
+    )
+
+
+def _energy_level(level: str) -> str:
+    return {"pseudo_channel": "rank", "dimm": "rank"}.get(level, level)
+
+
+def account_energy(planned: Plan, run: Run, totals: Mapping[str, Mapping[str, int]]) -> EnergyReport:
+    """Apply the energy model to a run."""
+    host, line = run.host, planned.system.host.line_bytes
+    compose = planned.scheme.compose
+    small = sum(1 for table in planned.placement.subtables if table.role == "R")
+    host_vectors = run.demand.host_lines * line // planned.vector_bytes
+    # On the host R and Q rows come in pairs: half of its operands are products to be formed.
+    multiply = host_vectors // 2 * planned.vector_bytes if compose == "multiply" and small else 0
+    has_llc = planned.system.host.llc_bytes > 0
+    activity = HostActivity(
+        add_bytes=host["added_bytes"],
+        multiply_bytes=multiply,
+        llc_lookups=host["lines"] if has_llc else 0,
+        llc_line_bytes=host["lines"] * line if has_llc else 0,
+    )
+    tiers = [
+        _tier_activity(planned, run, layout, totals[name])
+        for name, layout in planned.placement.layouts.items()
+    ]
+    return compute_energy(tiers, activity, run.time_ns)

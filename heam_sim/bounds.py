@@ -1,0 +1,277 @@
+# SPDX-License-Identifier: MIT
+"""Closed-form ceilings: the least time that each resource allows, from work and data sheet alone.
+
+Nothing is simulated here. A run that is faster than one of these limits is wrong.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from heam_sim._core import ITEM_HOST_READ, ITEM_PIM_LUT, ITEM_PIM_READ, ROLE_LOAD, ChannelParameters
+from heam_sim.dram import Spec, earliest_gap
+from heam_sim.lowering import Lowered
+from heam_sim.placement import ModelPlacement, TierLayout
+
+__all__ = ["Demand", "ceilings"]
+
+_Int = NDArray[np.int64]
+_RELATION = {"bank": "bank", "bank_group": "bank_group", "rank": "rank", "pseudo_channel": "rank"}
+
+
+def _empty() -> _Int:
+    return np.empty(0, np.int64)
+
+
+@dataclass
+class Demand:
+    """What a run asks of every resource, collected while its work arrays are made.
+
+    Attributes
+    ----------
+    channels, units
+        Channels over all tiers and the largest number of PEs in one.
+    reads, luts, instructions, alu_bursts
+        PIM bursts read, LUT vectors, instructions and bursts through the ALU: (channels, units), (channels, units),
+        (channels,), (channels, units).
+    partials, results
+        Sums that leave a unit: (channels,); GnRs with a part in a channel: (channels,).
+    host_lines
+        Lines that the host looks up.
+    lines, rows
+        Distinct host lines (channel in the high bits) and distinct DRAM rows (channel, bank, row).
+    """
+
+    channels: int
+    units: int
+    reads: _Int = field(init=False)
+    luts: _Int = field(init=False)
+    alu_bursts: _Int = field(init=False)
+    instructions: _Int = field(init=False)
+    partials: _Int = field(init=False)
+    results: _Int = field(init=False)
+    operands: _Int = field(init=False)
+    host_lines: int = 0
+    lines: _Int = field(default_factory=_empty)
+    rows: _Int = field(default_factory=_empty)
+
+    def __post_init__(self) -> None:
+        self.reads, self.luts, self.alu_bursts = (
+            np.zeros((self.channels, self.units), np.int64) for _ in range(3)
+        )
+        self.instructions, self.partials, self.results, self.operands = (
+            np.zeros(self.channels, np.int64) for _ in range(4)
+        )
+
+    def add(self, lowered: Lowered, placement: ModelPlacement) -> None:
+        """Add the work arrays of some bags."""
+        items = lowered.items
+        channel = items["channel"].astype(np.int64)
+        self._add_rows(items, channel)
+        host = items["kind"] == ITEM_HOST_READ
+        if host.any():
+            self._add_host(items, channel, host, placement)
+        if not host.all():
+            self._add_pim(lowered, channel, ~host)
+
+    def _add_rows(self, items: Mapping[str, NDArray[Any]], channel: _Int) -> None:
+        banked = items["kind"] != ITEM_PIM_LUT
+        key = (
+            channel[banked] << 48
+            | items["bank"][banked].astype(np.int64) << 32
+            | items["row"][banked].astype(np.int64)
+        )
+        self.rows = np.union1d(self.rows, key)
+        self.operands += np.bincount(channel[banked], minlength=self.channels)
+
+    def _add_host(
+        self,
+        items: Mapping[str, NDArray[Any]],
+        channel: _Int,
+        host: NDArray[np.bool_],
+        placement: ModelPlacement,
+    ) -> None:
+        per_vector = placement.home.vector_bytes // placement.home.line_bytes
+        self.host_lines += int(host.sum()) * per_vector
+        first = channel[host] << 48 | items["line"][host].astype(np.int64)
+        self.lines = np.union1d(self.lines, (first[:, None] + np.arange(per_vector)).ravel())
+
+    def _add_pim(self, lowered: Lowered, channel: _Int, pim: NDArray[np.bool_]) -> None:
+        items = lowered.items
+        kind, bursts = items["kind"][pim], items["bursts"][pim].astype(np.int64)
+        place = channel[pim] * self.units + items["unit"][pim].astype(np.int64)
+        shape, size = self.reads.shape, self.reads.size
+        read = kind == ITEM_PIM_READ
+        self.reads += np.bincount(place[read], bursts[read], size).astype(np.int64).reshape(shape)
+        self.luts += np.bincount(place[~read], minlength=size).reshape(shape)
+        work = items["role"][pim] != ROLE_LOAD
+        self.alu_bursts += np.bincount(place[work], bursts[work], size).astype(np.int64).reshape(shape)
+        self.instructions += np.bincount(channel[pim], minlength=self.channels)
+        gnr = np.repeat(np.arange(lowered.offsets.size - 1), np.diff(lowered.offsets.astype(np.int64)))[pim]
+        pairs = np.unique(gnr * size + place) % size
+        self.partials += np.bincount(pairs // self.units, minlength=self.channels)
+        wholes = np.unique(gnr * self.channels + channel[pim]) % self.channels
+        self.results += np.bincount(wholes, minlength=self.channels)
+
+
+def _row(resource: str, tier: str, time_ns: float, formula: str, *, enforced: bool = True) -> dict[str, Any]:
+    return {
+        "resource": resource,
+        "tier": tier,
+        "time_ns": float(time_ns),
+        "formula": formula,
+        "enforced": enforced,
+    }
+
+
+def _window_cycles(spec: Spec, activates: int) -> int:
+    """Cycles that so many ACTs of one rank take at least: by tFAW and by the shortest ACT-to-ACT distance."""
+    if activates < 2:
+        return 0
+    gap = min(earliest_gap(spec, "ACT", "ACT", relation) for relation in ("bank", "bank_group", "rank"))
+    return max((activates - 1) // 4 * spec.timing["nFAW"], (activates - 1) * gap)
+
+
+def _plain_rows(layout: TierLayout, demand: Demand, has_llc: bool) -> list[dict[str, Any]]:
+    spec = layout.spec
+    span = range(layout.first_channel, layout.first_channel + layout.tier.channels)
+    per_line = layout.line_bytes // spec.burst_bytes
+    tck = float(spec.tCK_ps) / 1000
+    channel_of = demand.lines >> 48
+    distinct = np.array([int((channel_of == c).sum()) for c in span]) * per_line
+    operands = demand.operands[list(span)] * layout.vector_bursts
+    bursts = distinct if has_llc else operands
+    buses = spec.nodes(spec.host_bus_level)
+    per_bus = -(-int(bursts.max(initial=0)) // buses)
+    cycles = max(per_bus - 1, 0) * spec.timing["nBL"]
+    what = "distinct lines" if has_llc else "lines"
+    return [
+        _row("host-side bus", layout.tier.name, cycles * tck, f"bursts of the busiest channel ({what}) x nBL")
+    ]
+
+
+def _activation_rows(layout: TierLayout, demand: Demand) -> list[dict[str, Any]]:
+    spec = layout.spec
+    tck = float(spec.tCK_ps) / 1000
+    stride = spec.banks // spec.nodes(spec.second_level)
+    channel, bank = demand.rows >> 48, (demand.rows >> 32) & 0xFFFF
+    inside = (channel >= layout.first_channel) & (channel < layout.first_channel + layout.tier.channels)
+    ranks = channel[inside] * spec.banks + bank[inside] // stride
+    most = int(np.unique(ranks, return_counts=True)[1].max(initial=0))
+    span = slice(layout.first_channel, layout.first_channel + layout.tier.channels)
+    per_rank = int(demand.operands[span].max(initial=0)) // spec.nodes(spec.second_level)
+    return [
+        _row(
+            "activation window",
+            layout.tier.name,
+            _window_cycles(spec, most) * tck,
+            "distinct rows of the busiest rank x nFAW / 4",
+        ),
+        _row(
+            "activation window, one ACT per operand",
+            layout.tier.name,
+            _window_cycles(spec, per_rank) * tck,
+            "banked operands per rank of the busiest channel x nFAW / 4 (no row hits, no merging: an estimate)",
+            enforced=False,
+        ),
+    ]
+
+
+def _pim_rows(layout: TierLayout, demand: Demand, parameters: ChannelParameters) -> list[dict[str, Any]]:
+    spec, pim, name = layout.spec, layout.tier.pim, layout.tier.name
+    assert pim is not None
+    tck = float(spec.tCK_ps) / 1000
+    span = slice(layout.first_channel, layout.first_channel + layout.tier.channels)
+    unit_gap = max(earliest_gap(spec, "PIM_RD", "PIM_RD", _RELATION.get(pim.unit_level, "other_rank")), 1)
+    reads = int(demand.reads[span].max(initial=0))
+    results = demand.results[span] if parameters.merge else demand.partials[span]
+    out = int(results.max(initial=0)) * parameters.result_bursts
+    instructions = (
+        demand.instructions[span] * parameters.instruction_cycles + results * parameters.result_bursts
+    )
+    moved = int(demand.partials[span].max(initial=0)) * parameters.result_bursts if parameters.merge else 0
+    rows = [
+        ("PE column reads", max(reads - 1, 0) * unit_gap, "bursts of the busiest PE x PIM_RD spacing"),
+        (
+            "ALU",
+            int(demand.alu_bursts[span].max(initial=0)) * parameters.alu_cycles,
+            "bursts of the busiest PE x ALU cycles",
+        ),
+        (
+            "LUT port",
+            int(demand.luts[span].max(initial=0)) * parameters.lut_cycles,
+            "LUT vectors of the busiest PE x port cycles",
+        ),
+        (
+            "instruction path",
+            max(int(instructions.max(initial=0)) - 1, 0),
+            "instructions x path cycles + result bursts",
+        ),
+        (
+            "host-side bus (results)",
+            max(out - 1, 0) * spec.timing["nBL"],
+            "result bursts of the busiest channel x nBL",
+        ),
+        (
+            "merge node",
+            moved * parameters.merge_cycles,
+            "partial bursts of the busiest channel x adder cycles",
+        ),
+    ]
+    return [_row(resource, name, cycles * tck, formula) for resource, cycles, formula in rows]
+
+
+def ceilings(
+    placement: ModelPlacement, demand: Demand, parameters: Mapping[str, ChannelParameters]
+) -> list[dict[str, Any]]:
+    """Return the least time of every resource.
+
+    Parameters
+    ----------
+    placement
+        System, layouts and host.
+    demand
+        The whole run's work.
+    parameters
+        Channel parameters by tier.
+
+    Returns
+    -------
+    list of dict
+        ``resource``, ``tier``, ``time_ns``, ``formula`` and ``enforced`` (false for estimates), the slowest first.
+    """
+    host = placement.system.host
+    period = host.clock_ps / 1000
+    tokens = demand.host_lines + int(demand.instructions.sum())
+    rows: list[dict[str, Any]] = [
+        _row(
+            "host issue",
+            "host",
+            (tokens // host.issue_per_cycle) * period,
+            "lines and instructions / issue width",
+        )
+    ]
+    added = demand.host_lines * host.line_bytes
+    for name, layout in placement.layouts.items():
+        rows += _activation_rows(layout, demand)
+        if layout.tier.pim is None:
+            rows += _plain_rows(layout, demand, host.llc_bytes > 0)
+            continue
+        span = slice(layout.first_channel, layout.first_channel + layout.tier.channels)
+        results = demand.results[span] if parameters[name].merge else demand.partials[span]
+        added += int(results.sum()) * layout.vector_bytes
+        rows += _pim_rows(layout, demand, parameters[name])
+    rows.append(
+        _row("host adder", "host", (added // host.add_bytes_per_cycle) * period, "bytes added / adder width")
+    )
+    return sorted(rows, key=lambda row: -row["time_ns"])
+
+
+def enforced(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Return the rows that are limits, not estimates."""
+    return [row for row in rows if row["enforced"]]

@@ -1,0 +1,8 @@
+# SPDX-License-Identifier: MIT
+"""From lookups to the engine's work arrays."""
+
+from __future__ import annotations
+
+from heam_sim.lowering.lower import Lowered, lower
+
+__all__ = ["Lowered", "lower"]

@@ -1,0 +1,391 @@
+# SPDX-License-Identifier: MIT
+"""One simulation: trace in, result out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from heam_sim._core import (
+    LATENCY_DTYPE,
+    LLC_HIT,
+    LOG_DTYPE,
+    STATE_DONE,
+    STATE_NEED_INPUT,
+    ChannelParameters,
+    HostParameters,
+    SpecHandle,
+    System as CoreSystem,
+)
+from heam_sim._version import __version__
+from heam_sim.accounting import account_energy, channel_rows, tier_totals
+from heam_sim.bounds import Demand, ceilings
+from heam_sim.dram import Spec
+from heam_sim.embedding import EmbeddingScheme, Full
+from heam_sim.embedding.parse import parse_embedding
+from heam_sim.errors import CeilingError, ConfigError, unknown_name
+from heam_sim.lowering import Lowered, lower
+from heam_sim.lowering.lower import Scope
+from heam_sim.placement import ModelPlacement, TierLayout, place_model
+from heam_sim.results import Result
+from heam_sim.systems import System, load_system
+from heam_sim.trace import LookupTrace
+from heam_sim.verification import verify
+
+__all__ = ["Plan", "Run", "plan", "simulate"]
+
+# Long enough to keep Python out of the loop, short enough for Ctrl-C to be felt at once.
+_STEPS = 1 << 20
+# Lookups lowered at a time: bounds memory, whatever the length of the trace.
+_CHUNK_LOOKUPS = 1 << 18
+
+Progress = Callable[[int], None]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything that is decided before anything is simulated."""
+
+    system: System
+    specs: Mapping[str, Spec]
+    scheme: EmbeddingScheme
+    placement: ModelPlacement
+    simulated: LookupTrace
+    vector_bytes: int
+    scope: Scope
+    profile: float
+    trace_hash: str
+    tick_ps: Fraction
+
+    def parameters(self) -> dict[str, ChannelParameters]:
+        """Return the channel parameters by tier."""
+        return {name: self._tier_parameters(layout) for name, layout in self.placement.layouts.items()}
+
+    def _tier_parameters(self, layout: TierLayout) -> ChannelParameters:
+        tier, spec, pim = layout.tier, layout.spec, layout.tier.pim
+        period = int(spec.tCK_ps / self.tick_ps)
+        if pim is None:
+            return ChannelParameters(
+                kind="plain", period=period, refresh=tier.refresh, read_queue=tier.read_queue
+            )
+        level = pim.unit_level if pim.unit_level in spec.levels else "channel"
+        loaded = self.placement.lut_rows * self.vector_bytes
+        return ChannelParameters(
+            kind="pim",
+            period=period,
+            refresh=tier.refresh,
+            unit_level=spec.levels.index(level),
+            merge=bool(pim.merge_level),
+            queue_depth=pim.queue_depth,
+            batch_tags=pim.batch_tags,
+            instruction_buffer=pim.instruction_buffer,
+            instruction_cycles=pim.instruction_cycles,
+            path_uses_dq=pim.path_uses_dq,
+            decode_cycles=pim.decode_cycles,
+            alu_cycles=-(-spec.burst_bytes // pim.alu_bytes_per_cycle),
+            alu_latency=pim.alu_latency_cycles,
+            merge_cycles=-(-spec.burst_bytes // pim.merge_bytes_per_cycle),
+            mov_latency=pim.latency(pim.mov_latency, spec),
+            res_latency=pim.latency(pim.res_latency, spec),
+            lut_cycles=-(-self.vector_bytes // pim.lut_bytes_per_cycle),
+            lut_load=-(-loaded // spec.burst_bytes),
+            result_bursts=layout.vector_bursts,
+        )
+
+    def host_parameters(self) -> HostParameters:
+        """Return the host's parameters."""
+        host = self.system.host
+        return HostParameters(
+            period=int(Fraction(host.clock_ps) / self.tick_ps),
+            issue_per_cycle=host.issue_per_cycle,
+            outstanding=host.outstanding_bursts,
+            add_bytes_per_cycle=host.add_bytes_per_cycle,
+            line_bytes=host.line_bytes,
+            llc_sets=host.llc_sets,
+            llc_ways=host.llc_ways if host.llc_sets else 0,
+            window=host.window_gnrs,
+            batch=host.batch_gnrs,
+        )
+
+    def chunks(self) -> list[tuple[int, int]]:
+        """Return pieces of the simulated samples, each of about as many lookups as fit a chunk."""
+        samples = self.simulated.samples
+        per_sample = max(1, self.simulated.lookups // max(samples, 1))
+        step = max(1, _CHUNK_LOOKUPS // per_sample)
+        return [(start, min(start + step, samples)) for start in range(0, samples, step)]
+
+    def lowered(self, start: int, stop: int) -> Lowered:
+        """Lower some samples."""
+        piece = self.simulated.samples_slice(start, stop)
+        return lower(piece, scheme=self.scheme, placement=self.placement, scope=self.scope)
+
+    def config(self) -> dict[str, Any]:
+        """Return the resolved configuration: with the trace, enough to repeat the run."""
+        return {
+            "system": self.system.to_dict(),
+            "embedding": self.scheme.to_dict(),
+            "vector_bytes": self.vector_bytes,
+            "scope": self.scope,
+            "profile": self.profile,
+            "memories": {
+                name: {"name": spec.name, "timing": dict(spec.timing)} for name, spec in self.specs.items()
+            },
+        }
+
+
+@dataclass(frozen=True)
+class Run:
+    """What the engine gave back."""
+
+    time_ns: float
+    channels: list[dict[str, int]]
+    host: dict[str, int]
+    latencies_ns: NDArray[np.float64]
+    log: NDArray[Any]
+    command_names: tuple[str, ...]
+    demand: Demand
+    cold_lookups: int
+    lut_reads: int
+    replica_reads: int
+
+
+def plan(
+    trace: LookupTrace,
+    *,
+    system: str | Path | System = "heam",
+    embedding: EmbeddingScheme | str | None = None,
+    vector_bytes: int = 256,
+    scope: Scope = "bag",
+    profile: float = 0.2,
+    overrides: Mapping[str, Any] | None = None,
+) -> Plan:
+    """Decide everything that a simulation needs; parameters as in :func:`simulate`."""
+    if not isinstance(trace, LookupTrace):
+        raise ConfigError(
+            f"trace: needs a LookupTrace, not {type(trace).__name__}; see LookupTrace.from_arrays and load."
+        )
+    if scope not in ("bag", "sample"):
+        raise unknown_name("pooling scope", scope, ("bag", "sample"), where="scope")
+    if isinstance(profile, bool) or not isinstance(profile, int | float) or not 0 <= profile < 1:
+        raise ConfigError(f"profile: {profile!r} is no share from 0 up to (but not including) 1.")
+    described = system if isinstance(system, System) else load_system(system, overrides=overrides)
+    scheme = parse_embedding(embedding) if isinstance(embedding, str) else embedding or Full()
+    subtables = scheme.subtables(trace.cardinalities, vector_bytes)
+    specs = {tier.name: tier.spec() for tier in described.tiers}
+    profiled, simulated = trace.split(profile)
+    placement = place_model(
+        described, specs, scheme=scheme, subtables=subtables, profile=profiled, vector_bytes=vector_bytes
+    )
+    return Plan(
+        system=described,
+        specs=specs,
+        scheme=scheme,
+        placement=placement,
+        simulated=simulated,
+        vector_bytes=vector_bytes,
+        scope=scope,
+        profile=profile,
+        trace_hash=trace.content_hash,
+        tick_ps=described.tick_ps(specs),
+    )
+
+
+def simulate(
+    trace: LookupTrace,
+    *,
+    system: str | Path | System = "heam",
+    embedding: EmbeddingScheme | str | None = None,
+    vector_bytes: int = 256,
+    scope: Scope = "bag",
+    profile: float = 0.2,
+    overrides: Mapping[str, Any] | None = None,
+    check: bool = False,
+    progress: Progress | None = None,
+) -> Result:
+    """Simulate one system on one trace.
+
+    Parameters
+    ----------
+    trace
+        The lookups.
+    system
+        Name of an architecture (:func:`heam_sim.systems.known_systems`), a description file, or a
+        :class:`~heam_sim.systems.System`.
+    embedding
+        :class:`~heam_sim.embedding.Full` (default), :class:`~heam_sim.embedding.QR`, or text such as ``"qr:4"``.
+    vector_bytes
+        Size of a pooled vector in bytes, a power of two.
+    scope
+        What is pooled into one vector: ``"bag"`` (the lookups of a sample in one table, as in DLRM) or ``"sample"`` (those of all
+        tables, as in the HEAM authors' traces).
+    profile
+        Share of the samples, from the start, that decides placement and is not timed.
+    overrides
+        Parameters to change, by dotted keys, e.g. ``{"host.llc_bytes": 0, "hbm.pim.lut_bytes": 65536}``.
+    check
+        Keep the command log and run the protocol check and the functional check on it (slower, more memory).
+    progress
+        Called with the number of samples handed to the engine so far.
+
+    Returns
+    -------
+    Result
+        Times in ns, energies in pJ.
+
+    Raises
+    ------
+    ConfigError
+        A parameter is not what it can be.
+    CapacityError
+        The model does not fit into its memory.
+    CheckError
+        A check found a violation, or the run came out faster than a ceiling allows.
+    """
+    planned = plan(
+        trace,
+        system=system,
+        embedding=embedding,
+        vector_bytes=vector_bytes,
+        scope=scope,
+        profile=profile,
+        overrides=None if isinstance(system, System) else overrides,
+    )
+    parameters = planned.parameters()
+    run = _execute(planned, parameters, with_log=check, progress=progress)
+    limits = ceilings(planned.placement, run.demand, parameters)
+    _hold_against(limits, run.time_ns, planned)
+    if check:
+        verify(planned, run)
+    return _result(planned, run, limits)
+
+
+def _hold_against(limits: list[dict[str, Any]], time_ns: float, planned: Plan) -> None:
+    for row in limits:
+        if row["enforced"] and time_ns < row["time_ns"]:
+            raise CeilingError(
+                f"{planned.system.name}: {time_ns:.1f} ns is faster than {row['resource']} of {row['tier']} allows ({row['time_ns']:.1f} ns,"
+                f" {row['formula']}); this is a bug of heam_sim, please report it."
+            )
+
+
+def _execute(
+    planned: Plan, parameters: Mapping[str, ChannelParameters], *, with_log: bool, progress: Progress | None
+) -> Run:
+    handles = {name: SpecHandle(spec) for name, spec in planned.specs.items()}
+    owners = [name for name, layout in planned.placement.layouts.items() for _ in range(layout.tier.channels)]
+    core = CoreSystem(
+        planned.host_parameters(),
+        channels=[parameters[name] for name in owners],
+        specs=[handles[name] for name in owners],
+        with_log=with_log,
+    )
+    demand = Demand(len(owners), max(layout.units for layout in planned.placement.layouts.values()))
+    names, tables = _log_names(handles, owners)
+    logs: list[NDArray[Any]] = []
+    latencies: list[NDArray[Any]] = []
+    totals = np.zeros(3, np.int64)
+    chunks = planned.chunks() or [(0, 0)]
+    for number, (start, stop) in enumerate(chunks):
+        lowered = planned.lowered(start, stop)
+        demand.add(lowered, planned.placement)
+        totals += (lowered.cold_lookups, lowered.lut_reads, lowered.replica_reads)
+        core.feed(lowered.items, lowered.offsets, last=number == len(chunks) - 1)
+        while core.run(_STEPS) not in (STATE_NEED_INPUT, STATE_DONE):
+            pass
+        latencies.append(core.take_latencies())
+        if with_log:
+            logs.append(_renumber(core.take_log(), tables))
+        if progress is not None:
+            progress(stop)
+    tick_ns = float(planned.tick_ps) / 1000
+    times = np.concatenate(latencies) if latencies else np.empty(0, LATENCY_DTYPE)
+    return Run(
+        time_ns=core.time * tick_ns,
+        channels=[core.channel_counters(channel) for channel in range(len(owners))],
+        host=core.host_counters(),
+        latencies_ns=(times["finish"] - times["arrival"]).astype(np.float64) * tick_ns,
+        log=np.concatenate(logs) if logs else np.empty(0, LOG_DTYPE),
+        command_names=names,
+        demand=demand,
+        cold_lookups=int(totals[0]),
+        lut_reads=int(totals[1]),
+        replica_reads=int(totals[2]),
+    )
+
+
+def _log_names(
+    handles: Mapping[str, SpecHandle], owners: list[str]
+) -> tuple[tuple[str, ...], NDArray[np.uint8]]:
+    """One list of command names for the run, and each channel's numbers in it."""
+    names = tuple(dict.fromkeys(name for handle in handles.values() for name in handle.command_names)) + (
+        "LLC_HIT",
+    )
+    tables = np.full((len(owners), 256), len(names) - 1, np.uint8)
+    for channel, owner in enumerate(owners):
+        for number, name in enumerate(handles[owner].command_names):
+            tables[channel, number] = names.index(name)
+        tables[channel, LLC_HIT] = len(names) - 1
+    return names, tables
+
+
+def _renumber(log: NDArray[Any], tables: NDArray[np.uint8]) -> NDArray[Any]:
+    log["command"] = tables[log["channel"], log["command"]]
+    return log
+
+
+def _result(planned: Plan, run: Run, limits: list[dict[str, Any]]) -> Result:
+    latency = run.latencies_ns if run.latencies_ns.size else np.zeros(1)
+    p50, p95, p99 = (float(value) for value in np.percentile(latency, (50, 95, 99)))
+    totals = tier_totals(planned, run)
+    return Result(
+        system=planned.system.name,
+        embedding=planned.scheme.label,
+        vector_bytes=planned.vector_bytes,
+        scope=planned.scope,
+        samples=planned.simulated.samples,
+        gnrs=run.host["gnrs"],
+        lookups=planned.simulated.lookups,
+        time_ns=run.time_ns,
+        latency_ns={"mean": float(latency.mean()), "p50": p50, "p95": p95, "p99": p99},
+        counters=totals,
+        channel_counters=channel_rows(planned, run),
+        host={
+            **run.host,
+            "cold_lookups": run.cold_lookups,
+            "lut_reads": run.lut_reads,
+            "replica_reads": run.replica_reads,
+        },
+        energy=account_energy(planned, run, totals),
+        ceilings=[row for row in limits if row["enforced"]],
+        config=planned.config(),
+        provenance={
+            "trace_hash": planned.trace_hash,
+            "software_version": __version__,
+            "estimates": [row for row in limits if not row["enforced"]],
+        },
+        notes=_notes(planned, run),
+    )
+
+
+def _notes(planned: Plan, run: Run) -> tuple[str, ...]:
+    notes = []
+    placement = planned.placement
+    for name, layout in placement.layouts.items():
+        if layout.tier.capacity_scale != 1:
+            notes.append(f"capacity of {name} scaled by {layout.tier.capacity_scale}")
+    if placement.hot_layout is not None:
+        cold = run.cold_lookups / max(planned.simulated.lookups, 1)
+        notes.append(
+            f"hot rows take {placement.profile_share:.3f} of the profile's accesses; {cold:.3f} of the lookups are cold"
+        )
+    if run.replica_reads:
+        notes.append(
+            f"{run.replica_reads} R operands read from replicas in banks ({placement.small_rows - placement.lut_rows} R rows outside the LUTs)"
+        )
+    return tuple(notes)

@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: MIT
+"""Reads architecture descriptions from TOML, with overrides by dotted keys."""
+
+from __future__ import annotations
+
+import copy
+import tomllib
+from collections.abc import Mapping
+from dataclasses import MISSING, fields
+from importlib import resources
+from pathlib import Path
+from typing import Any, TypeVar
+
+from heam_sim.errors import ConfigError, unknown_name
+from heam_sim.systems.model import Host, Pim, Placement, System, Tier
+
+__all__ = ["known_systems", "load_system"]
+
+_T = TypeVar("_T")
+_HOST_FILE = "host.toml"
+
+
+def known_systems() -> tuple[str, ...]:
+    """Return the names of the architectures that come with heam_sim."""
+    folder = resources.files("heam_sim.systems") / "data"
+    return tuple(
+        sorted(
+            item.name.removesuffix(".toml")
+            for item in folder.iterdir()
+            if item.name.endswith(".toml") and item.name != _HOST_FILE
+        )
+    )
+
+
+def load_system(name: str | Path, *, overrides: Mapping[str, Any] | None = None) -> System:
+    """Load an architecture.
+
+    Parameters
+    ----------
+    name
+        One of :func:`known_systems`, or the path of a TOML file of the same form.
+    overrides
+        Values to change, by dotted keys: ``"host.llc_bytes"``, ``"placement.hot_share"``,
+        ``"hbm.pim.lut_bytes"`` (tiers by their names), ``"hbm.memory"``.
+
+    Raises
+    ------
+    ConfigError
+        An unknown system or key (with the nearest known one), a missing key or a value that cannot be.
+    """
+    where, data = _read(name)
+    data["host"] = _section(_parse(_data_text(_HOST_FILE), _HOST_FILE), "host", _HOST_FILE)
+    for key, value in (overrides or {}).items():
+        _override(data, key, value)
+    return _build_system(data, where)
+
+
+def _data_text(file: str) -> str:
+    return (resources.files("heam_sim.systems") / "data" / file).read_text(encoding="utf-8")
+
+
+def _parse(text: str, where: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{where}: is no TOML: {error}; mend the line.") from None
+
+
+def _read(name: str | Path) -> tuple[str, dict[str, Any]]:
+    if isinstance(name, str) and name in known_systems():
+        return f"{name}.toml", _parse(_data_text(f"{name}.toml"), f"{name}.toml")
+    path = Path(name)
+    if path.suffix != ".toml":
+        raise unknown_name("system", str(name), known_systems())
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read as a system description: {error}.") from None
+    return str(path), _parse(text, str(path))
+
+
+def _section(data: Mapping[str, Any], key: str, where: str) -> dict[str, Any]:
+    section = data.get(key)
+    if not isinstance(section, dict):
+        raise ConfigError(f"{where}: needs a table [{key}].")
+    return copy.deepcopy(section)
+
+
+def _override(data: dict[str, Any], key: str, value: Any) -> None:
+    *path, last = key.split(".")
+    node: Any = data
+    for depth, part in enumerate(path):
+        tiers = {tier.get("name"): tier for tier in data.get("tier", [])} if depth == 0 else {}
+        choices: dict[str, Any] = {**{k: v for k, v in node.items() if isinstance(v, dict)}, **tiers}
+        if part not in choices:
+            raise unknown_name("part", part, choices, where=f"override {key!r}")
+        node = choices[part]
+    if not path or (
+        last not in node
+        and not (node is data.get("placement") and last in {f.name for f in fields(Placement)})
+    ):
+        raise unknown_name(
+            "key", last, node if path else ["host.*", "placement.*", "<tier>.*"], where=f"override {key!r}"
+        )
+    node[last] = value
+
+
+def _make(cls: type[_T], section: Mapping[str, Any], where: str) -> _T:
+    """Build a record, refusing unknown and missing keys and demanding a source."""
+    known = {item.name: item for item in fields(cls)}  # type: ignore[arg-type]
+    for key in section:
+        if key not in known:
+            raise unknown_name("key", key, known, where=where)
+    for name, item in known.items():
+        if name not in section and item.default is MISSING:
+            raise ConfigError(f"{where}: key {name!r} is missing; add it.")
+    source = section.get("source", "")
+    if not isinstance(source, str) or not source.strip():
+        raise ConfigError(
+            f"{where}: source is empty; name where the numbers come from, or write 'assumed: ...'."
+        )
+    return cls(**section)
+
+
+def _build_tier(section: dict[str, Any], where: str) -> Tier:
+    section = dict(section)
+    name = section.get("name", "?")
+    pim = section.pop("pim", None)
+    built = _make(Pim, pim, f"{where}: [tier.pim] of {name}") if pim is not None else None
+    return _make(Tier, {**section, "pim": built}, f"{where}: [[tier]] {name}")
+
+
+def _build_system(data: dict[str, Any], where: str) -> System:
+    for key in data:
+        if key not in ("system", "tier", "placement", "host"):
+            raise unknown_name("table", key, ("system", "tier", "placement"), where=where)
+    tiers = data.get("tier")
+    if not isinstance(tiers, list) or not tiers:
+        raise ConfigError(f"{where}: needs at least one [[tier]].")
+    head = _section(data, "system", where)
+    parts = {
+        "tiers": tuple(_build_tier(tier, where) for tier in tiers),
+        "placement": _make(Placement, _section(data, "placement", where), f"{where}: [placement]"),
+        "host": _make(Host, data["host"], "host"),
+    }
+    return _make(System, {**head, **parts}, f"{where}: [system]")

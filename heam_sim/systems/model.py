@@ -1,0 +1,261 @@
+# SPDX-License-Identifier: MIT
+"""What an architecture is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from fractions import Fraction
+from typing import Any, Literal
+
+from heam_sim.dram import Spec, derive_pim, load_spec
+from heam_sim.errors import ConfigError
+
+__all__ = ["Host", "Pim", "Placement", "System", "Tier"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Host:
+    """The host processor as far as it limits a gather.
+
+    Attributes
+    ----------
+    clock_ps
+        Period of its clock.
+    issue_per_cycle
+        Lines or PIM instructions that it issues in a cycle.
+    outstanding_bursts
+        Bursts of plain reads in flight.
+    add_bytes_per_cycle
+        Bytes of vectors that it adds in a cycle.
+    line_bytes, llc_bytes, llc_ways
+        Its last-level cache; ``llc_bytes = 0``: none.
+    window_gnrs
+        GnRs in flight (closed loop).
+    batch_gnrs
+        0: a sliding window; otherwise a barrier after so many GnRs.
+    source
+        Where the numbers come from.
+    """
+
+    source: str
+    clock_ps: int
+    issue_per_cycle: int
+    outstanding_bursts: int
+    add_bytes_per_cycle: int
+    line_bytes: int
+    llc_bytes: int
+    llc_ways: int
+    window_gnrs: int
+    batch_gnrs: int
+
+    def __post_init__(self) -> None:
+        positive = (
+            "clock_ps",
+            "issue_per_cycle",
+            "outstanding_bursts",
+            "add_bytes_per_cycle",
+            "line_bytes",
+            "llc_ways",
+            "window_gnrs",
+        )
+        _check_numbers(self, positive, "host", minimum=1)
+        _check_numbers(self, ("llc_bytes", "batch_gnrs"), "host", minimum=0)
+        if self.llc_bytes % (self.line_bytes * self.llc_ways):
+            raise ConfigError(
+                f"host.llc_bytes: {self.llc_bytes} is no multiple of line_bytes x llc_ways = {self.line_bytes * self.llc_ways}."
+            )
+
+    @property
+    def llc_sets(self) -> int:
+        """Sets of the LLC; 0 without one."""
+        return self.llc_bytes // (self.line_bytes * self.llc_ways)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pim:
+    """Processing elements of a tier; meaning of the parameters in ``docs/engine.md``.
+
+    Attributes
+    ----------
+    unit_level, merge_level
+        PE levels; ``merge_level = ""``: the units' sums go to the host as they are.
+    instruction_bits, path_bits_per_cycle, path_uses_dq
+        Instruction delivery.
+    mov_latency, res_latency
+        Cycles, or the name of a timing value of the tier's memory.
+    lut_bytes, lut_bytes_per_cycle
+        Look-up table per PE; 0 bytes: none.
+    """
+
+    source: str
+    unit_level: str
+    merge_level: str
+    queue_depth: int
+    batch_tags: int
+    instruction_buffer: int
+    instruction_bits: int
+    path_bits_per_cycle: int
+    path_uses_dq: bool
+    decode_cycles: int
+    alu_bytes_per_cycle: int
+    alu_latency_cycles: int
+    merge_bytes_per_cycle: int
+    mov_latency: int | str
+    res_latency: int | str
+    lut_bytes: int
+    lut_bytes_per_cycle: int
+
+    def __post_init__(self) -> None:
+        positive = (
+            "queue_depth",
+            "batch_tags",
+            "instruction_buffer",
+            "instruction_bits",
+            "path_bits_per_cycle",
+            "alu_bytes_per_cycle",
+        )
+        _check_numbers(self, (*positive, "merge_bytes_per_cycle", "lut_bytes_per_cycle"), "pim", minimum=1)
+        _check_numbers(self, ("decode_cycles", "alu_latency_cycles", "lut_bytes"), "pim", minimum=0)
+
+    @property
+    def instruction_cycles(self) -> int:
+        """Cycles that one instruction occupies its path."""
+        return -(-self.instruction_bits // self.path_bits_per_cycle)
+
+    def latency(self, value: int | str, spec: Spec) -> int:
+        """Resolve a latency that is given in cycles or as the name of a timing value."""
+        if isinstance(value, int):
+            return value
+        if value not in spec.timing:
+            raise ConfigError(
+                f"latency {value!r}: {spec.name} has no such timing value; known: {', '.join(spec.timing)}."
+            )
+        return spec.timing[value]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tier:
+    """A kind of memory with its controllers, and PEs if it has any."""
+
+    name: str
+    source: str
+    memory: str
+    overrides: Mapping[str, Any]
+    channels: int
+    capacity_scale: int
+    power: str
+    refresh: bool
+    read_queue: int
+    address_map: str
+    pages: Literal["random", "table-order"]
+    page_bytes: int
+    page_seed: int
+    pim: Pim | None = None
+
+    def __post_init__(self) -> None:
+        _check_numbers(
+            self, ("channels", "capacity_scale", "read_queue", "page_bytes"), f"tier {self.name}", minimum=1
+        )
+        if self.pages not in ("random", "table-order"):
+            raise ConfigError(f"tier {self.name}: pages is {self.pages!r}; write 'random' or 'table-order'.")
+
+    def spec(self) -> Spec:
+        """Return the resolved memory, with PIM commands if the tier has PEs."""
+        spec = load_spec(
+            self.memory, overrides=dict(self.overrides) or None, capacity_scale=self.capacity_scale
+        )
+        if self.pim is None:
+            return spec
+        return derive_pim(spec, self.pim.unit_level, self.pim.merge_level or None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Placement:
+    """Which rows live in which tier.
+
+    Attributes
+    ----------
+    policy
+        ``"single"``: all in `tier`; ``"hot-cold"``: all in `tier`, and copies of the rows that take `hot_share` of the
+        profile's accesses in `hot_tier`.
+    small_tables
+        Home of R rows for the PEs: ``"lut"`` (overflow duplicated in every unit), ``"replicated"`` (in the banks of every unit when
+        the composition multiplies) or ``"home"`` (an ordinary place).
+    """
+
+    source: str
+    policy: Literal["single", "hot-cold"]
+    tier: str
+    small_tables: Literal["lut", "replicated", "home"]
+    hot_tier: str = ""
+    hot_share: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.policy not in ("single", "hot-cold"):
+            raise ConfigError(f"placement.policy: {self.policy!r} is neither 'single' nor 'hot-cold'.")
+        if self.small_tables not in ("lut", "replicated", "home"):
+            raise ConfigError(
+                f"placement.small_tables: {self.small_tables!r} is not 'lut', 'replicated' or 'home'."
+            )
+        if (
+            isinstance(self.hot_share, bool)
+            or not isinstance(self.hot_share, int | float)
+            or not 0 <= self.hot_share <= 1
+        ):
+            raise ConfigError(f"placement.hot_share: {self.hot_share!r} is no number between 0 and 1.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class System:
+    """An architecture: tiers, placement and the host."""
+
+    name: str
+    title: str
+    source: str
+    tiers: tuple[Tier, ...]
+    placement: Placement
+    host: Host
+
+    def __post_init__(self) -> None:
+        names = [tier.name for tier in self.tiers]
+        if len(set(names)) != len(names) or not names:
+            raise ConfigError(
+                f"system {self.name}: tiers need different names, and there must be one; got {names}."
+            )
+        used = [self.placement.tier] + (
+            [self.placement.hot_tier] if self.placement.policy == "hot-cold" else []
+        )
+        for name in used:
+            if name not in names:
+                raise ConfigError(
+                    f"system {self.name}: placement names tier {name!r}, but there are {', '.join(names)}."
+                )
+        if self.placement.policy == "hot-cold" and self.tier(self.placement.tier).pim is not None:
+            raise ConfigError(
+                f"system {self.name}: the cold tier {self.placement.tier!r} is read by the host and can have no PEs."
+            )
+
+    def tier(self, name: str) -> Tier:
+        """Return the tier called `name`."""
+        return next(tier for tier in self.tiers if tier.name == name)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the description in plain JSON types."""
+        return asdict(self)
+
+    def tick_ps(self, specs: Mapping[str, Spec]) -> Fraction:
+        """Return the greatest common divisor of all clock periods, exact."""
+        periods = [Fraction(self.host.clock_ps), *(spec.tCK_ps for spec in specs.values())]
+        tick = periods[0]
+        for period in periods[1:]:
+            while period:
+                tick, period = period, tick % period
+        return tick
+
+
+def _check_numbers(owner: object, names: tuple[str, ...], where: str, *, minimum: int) -> None:
+    for name in names:
+        value = getattr(owner, name)
+        if isinstance(value, bool) or not isinstance(value, int) or value < minimum or value >= 1 << 62:
+            raise ConfigError(f"{where}.{name}: {value!r} is no whole number of at least {minimum}.")

@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: MIT */
+/* A plain channel behind the replay front end: cycles derived by hand, then invariants of longer streams. */
+#include <stdlib.h>
+
+#include "check.h"
+#include "support.h"
+
+#define REQUESTS_MAX 512
+
+typedef struct {
+    uint32_t size;
+    uint16_t channel[REQUESTS_MAX];
+    uint16_t bank[REQUESTS_MAX];
+    uint32_t row[REQUESTS_MAX];
+    uint16_t column[REQUESTS_MAX];
+    uint8_t is_write[REQUESTS_MAX];
+} stream;
+
+static void request(stream *self, uint32_t bank, uint32_t row, uint32_t column, bool is_write) {
+    uint32_t i = self->size++;
+    self->channel[i] = 0;
+    self->bank[i] = (uint16_t)bank;
+    self->row[i] = row;
+    self->column[i] = (uint16_t)column;
+    self->is_write[i] = is_write;
+}
+
+static heam_replay *create(uint32_t channels, bool refresh, uint32_t offers) {
+    heam_replay *replay = NULL;
+    heam_spec *spec = toy_spec();
+    heam_channel_desc desc = plain_channel();
+    desc.refresh = refresh;
+    CHECK_IS(heam_replay_create(channels, &desc, spec, offers, 1, &replay), "HEAM_OK");
+    heam_spec_destroy(spec);
+    return replay;
+}
+
+static int32_t run(heam_replay *replay, const stream *requests, uint64_t *detail) {
+    return heam_replay_run(replay, requests->size, requests->channel, requests->bank, requests->row, requests->column, requests->is_write,
+                           detail);
+}
+
+static void expect_command(heam_replay *replay, uint64_t clock, uint8_t command, uint32_t bank, int line) {
+    heam_log_record record = {.clock = 0};
+    CHECK_EQ(heam_replay_take_log(replay, &record, 1), 1);
+    if (record.clock != clock || record.command != command || record.bank != bank) {
+        fprintf(stderr, "line %d: command %d at bank %d in cycle %d\n", line, record.command, record.bank, (int)record.clock);
+    }
+    CHECK_EQ(record.clock, clock);
+    CHECK_EQ(record.command, command);
+    CHECK_EQ(record.bank, bank);
+    CHECK_EQ(record.unit, HEAM_NO_UNIT);
+}
+#define COMMAND(clock, command, bank) expect_command(replay, clock, command, bank, __LINE__)
+
+/* A miss, a hit and a conflict at one bank. */
+static void test_reads(void) {
+    stream requests = {.size = 0};
+    heam_replay *replay = create(1, false, 1);
+    request(&requests, 0, 1, 0, false);
+    request(&requests, 0, 1, 1, false);
+    request(&requests, 0, 2, 0, false);
+    CHECK_IS(run(replay, &requests, NULL), "HEAM_OK");
+    CHECK_IS(heam_replay_drain(replay), "HEAM_OK");
+    CHECK_EQ(heam_replay_log_size(replay), 6);
+    COMMAND(1, ACT, 0);
+    COMMAND(6, RD, 0);   /* 1 + nRCD; data until 15 */
+    COMMAND(13, RD, 0);  /* 6 + nCCD_L; data until 22 */
+    COMMAND(16, PRE, 0); /* 13 + nRTP; nRAS would allow 13, but the hit came first */
+    COMMAND(22, ACT, 0); /* 16 + nRP; nRC would allow 19 */
+    COMMAND(27, RD, 0);  /* 22 + nRCD; data until 36 */
+    uint64_t values[COUNTERS_MAX] = {0};
+    CHECK(heam_replay_counters(replay, 0, values, COUNTERS_MAX) <= COUNTERS_MAX);
+    CHECK_EQ(heam_replay_cycle(replay), 36);
+    CHECK_EQ(counter(values, "cycles"), 36);
+    CHECK_EQ(counter(values, "row_misses"), 1);
+    CHECK_EQ(counter(values, "row_hits"), 1);
+    CHECK_EQ(counter(values, "row_conflicts"), 1);
+    CHECK_EQ(counter(values, "reads_completed"), 3);
+    CHECK_EQ(counter(values, "read_latency"), 15 - 0 + 22 - 1 + 36 - 2); /* offered at clocks 0, 1 and 2 */
+    heam_replay_destroy(replay);
+}
+
+/* The second write waits for nRRD_L in its queue, where a read and a write to its address find it. */
+static void test_forwarding(void) {
+    stream requests = {.size = 0};
+    heam_replay *replay = create(1, false, 1);
+    request(&requests, 0, 1, 0, true);
+    request(&requests, 1, 1, 0, true);
+    request(&requests, 1, 1, 0, false);
+    request(&requests, 1, 1, 0, true);
+    CHECK_IS(run(replay, &requests, NULL), "HEAM_OK");
+    CHECK_IS(heam_replay_drain(replay), "HEAM_OK");
+    COMMAND(1, ACT, 0);
+    COMMAND(6, WR, 0);
+    COMMAND(9, ACT, 1);
+    COMMAND(14, WR, 1);
+    CHECK_EQ(heam_replay_log_size(replay), 0);
+    uint64_t values[COUNTERS_MAX] = {0};
+    heam_replay_counters(replay, 0, values, COUNTERS_MAX);
+    CHECK_EQ(counter(values, "reads"), 1);
+    CHECK_EQ(counter(values, "forwarded"), 1);
+    CHECK_EQ(counter(values, "read_latency"), 1);
+    CHECK_EQ(counter(values, "writes"), 3);
+    CHECK_EQ(counter(values, "coalesced"), 1);
+    CHECK_EQ(counter(values, "writes_retired"), 2);
+    CHECK_EQ(counter(values, "reads_retired"), 0);
+    heam_replay_destroy(replay);
+}
+
+static void random_stream(stream *requests, uint32_t channels, uint32_t rows) {
+    uint32_t state = 12345;
+    requests->size = 0;
+    for (uint32_t i = 0; i < REQUESTS_MAX; i++) {
+        state = state * 1664525u + 1013904223u;
+        request(requests, (state >> 10) % 8, (state >> 14) % rows, (state >> 20) % 16, (state >> 25) % 3 == 0);
+        requests->channel[i] = (uint16_t)((state >> 28) % channels);
+    }
+}
+
+static void check_counts(heam_replay *replay, uint32_t channels, bool refresh) {
+    uint64_t reads = 0;
+    uint64_t writes = 0;
+    for (uint32_t c = 0; c < channels; c++) {
+        uint64_t v[COUNTERS_MAX] = {0};
+        heam_replay_counters(replay, c, v, COUNTERS_MAX);
+        reads += counter(v, "reads");
+        writes += counter(v, "writes");
+        CHECK_EQ(counter(v, "reads"), counter(v, "reads_retired") + counter(v, "forwarded"));
+        CHECK_EQ(counter(v, "reads"), counter(v, "reads_completed"));
+        CHECK_EQ(counter(v, "writes"), counter(v, "writes_retired") + counter(v, "coalesced"));
+        CHECK_EQ(counter(v, "rd"), counter(v, "reads_retired"));
+        CHECK_EQ(counter(v, "wr"), counter(v, "writes_retired"));
+        CHECK_EQ(counter(v, "row_hits") + counter(v, "row_misses") + counter(v, "row_conflicts"), counter(v, "rd") + counter(v, "wr"));
+        if (refresh) {
+            CHECK(counter(v, "ref") >= 2 && counter(v, "ref") % 2 == 0 && counter(v, "prea") > 0);
+            CHECK(counter(v, "ref") <= 2 * (counter(v, "cycles") / nREFI));
+        } else {
+            CHECK_EQ(counter(v, "ref") + counter(v, "prea"), 0);
+        }
+    }
+    CHECK_EQ(reads + writes, REQUESTS_MAX);
+}
+
+/* Every logged command is played on a bare device, which must allow it at its cycle. */
+static void check_log(heam_replay *replay, uint32_t channels) {
+    heam_device *devices[4] = {NULL};
+    heam_spec *spec = toy_spec();
+    for (uint32_t c = 0; c < channels; c++) {
+        CHECK_IS(heam_device_create(spec, &devices[c]), "HEAM_OK");
+    }
+    uint64_t clock = 0;
+    uint64_t illegal = 0;
+    heam_log_record record;
+    while (heam_replay_take_log(replay, &record, 1) == 1) {
+        illegal += record.clock < clock || record.channel >= channels ||
+                   !status_is(heam_device_issue(devices[record.channel], record.command, record.bank, record.row, record.clock), "HEAM_OK");
+        clock = record.clock;
+    }
+    CHECK_EQ(illegal, 0);
+    CHECK(clock > 0);
+    for (uint32_t c = 0; c < channels; c++) {
+        heam_device_destroy(devices[c]);
+    }
+    heam_spec_destroy(spec);
+}
+
+static void test_random(uint32_t channels, bool refresh, uint32_t offers, uint32_t rows) {
+    static stream requests;
+    random_stream(&requests, channels, rows);
+    heam_replay *replay = create(channels, refresh, offers);
+    CHECK_IS(run(replay, &requests, NULL), "HEAM_OK");
+    CHECK_IS(heam_replay_drain(replay), "HEAM_OK");
+    check_counts(replay, channels, refresh);
+    check_log(replay, channels);
+    heam_replay_destroy(replay);
+}
+
+/* Cutting the stream into calls must change nothing. */
+static void test_pieces(void) {
+    static stream requests;
+    static heam_log_record whole[4 * REQUESTS_MAX];
+    static heam_log_record pieces[4 * REQUESTS_MAX];
+    random_stream(&requests, 2, 3);
+    heam_replay *one = create(2, true, 2);
+    CHECK_IS(run(one, &requests, NULL), "HEAM_OK");
+    CHECK_IS(heam_replay_drain(one), "HEAM_OK");
+    heam_replay *many = create(2, true, 2);
+    for (uint32_t i = 0, n; i < requests.size; i += n) {
+        n = i % 7 + 1 < requests.size - i ? i % 7 + 1 : requests.size - i;
+        CHECK_IS(heam_replay_run(many, n, requests.channel + i, requests.bank + i, requests.row + i, requests.column + i,
+                                 requests.is_write + i, NULL),
+                 "HEAM_OK");
+    }
+    CHECK_IS(heam_replay_drain(many), "HEAM_OK");
+    uint64_t length = heam_replay_take_log(one, whole, 4 * REQUESTS_MAX);
+    CHECK(length > REQUESTS_MAX / 2);
+    CHECK_EQ(heam_replay_take_log(many, pieces, 4 * REQUESTS_MAX), length);
+    CHECK(memcmp(whole, pieces, length * sizeof(whole[0])) == 0);
+    CHECK_EQ(heam_replay_cycle(one), heam_replay_cycle(many));
+    heam_replay_destroy(one);
+    heam_replay_destroy(many);
+}
+
+static void refuse(stream requests, uint64_t where) {
+    uint64_t detail = 999;
+    heam_replay *replay = create(1, false, 1);
+    CHECK_IS(run(replay, &requests, &detail), "HEAM_BAD_ITEM");
+    CHECK_EQ(detail, where);
+    CHECK_EQ(heam_replay_cycle(replay), 0);
+    heam_replay_destroy(replay);
+}
+
+static void test_bad_input(void) {
+    stream good = {.size = 0};
+    request(&good, 0, 0, 0, false);
+    request(&good, 7, 31, 15, true);
+    stream bad = good;
+    bad.bank[1] = 8;
+    refuse(bad, 1);
+    bad = good;
+    bad.row[0] = 32;
+    refuse(bad, 0);
+    bad = good;
+    bad.column[1] = 16;
+    refuse(bad, 1);
+    bad = good;
+    bad.channel[0] = 1;
+    refuse(bad, 0);
+}
+
+static void test_creation(void) {
+    heam_replay *replay = NULL;
+    heam_spec *spec = toy_spec();
+    heam_channel_desc desc = plain_channel();
+    CHECK_IS(heam_replay_create(0, &desc, spec, 1, 0, &replay), "HEAM_BAD_ARGUMENT");
+    CHECK_IS(heam_replay_create(1, NULL, spec, 1, 0, &replay), "HEAM_BAD_ARGUMENT");
+    CHECK_IS(heam_replay_create(1, &desc, NULL, 1, 0, &replay), "HEAM_BAD_ARGUMENT");
+    CHECK_IS(heam_replay_create(1, &desc, spec, 0, 0, &replay), "HEAM_BAD_ARGUMENT");
+    CHECK_IS(heam_replay_create(1, &desc, spec, 1, 0, NULL), "HEAM_BAD_ARGUMENT");
+    desc.read_queue = 0;
+    CHECK_IS(heam_replay_create(1, &desc, spec, 1, 0, &replay), "HEAM_BAD_CHANNEL");
+    desc = plain_channel();
+    desc.write_low_percent = 90;
+    CHECK_IS(heam_replay_create(1, &desc, spec, 1, 0, &replay), "HEAM_BAD_CHANNEL");
+    CHECK(replay == NULL);
+    CHECK_IS(heam_replay_run(NULL, 0, NULL, NULL, NULL, NULL, NULL, NULL), "HEAM_BAD_ARGUMENT");
+    CHECK_IS(heam_replay_drain(NULL), "HEAM_BAD_ARGUMENT");
+    heam_replay_destroy(NULL);
+    heam_spec_destroy(spec);
+    /* Nothing to do is done at once. */
+    replay = create(1, true, 1);
+    CHECK_IS(heam_replay_run(replay, 0, NULL, NULL, NULL, NULL, NULL, NULL), "HEAM_OK");
+    CHECK_IS(heam_replay_run(replay, 1, NULL, NULL, NULL, NULL, NULL, NULL), "HEAM_BAD_ARGUMENT");
+    CHECK_IS(heam_replay_drain(replay), "HEAM_OK");
+    CHECK_EQ(heam_replay_log_size(replay), 0);
+    CHECK_EQ(heam_replay_counters(replay, 1, NULL, 0), 0);
+    heam_replay_destroy(replay);
+}
+
+int main(void) {
+    test_creation();
+    test_reads();
+    test_forwarding();
+    test_random(1, false, 1, 2);
+    test_random(1, true, 4, 32);
+    test_random(3, true, 2, 4);
+    test_pieces();
+    test_bad_input();
+    return check_report();
+}

@@ -1,0 +1,337 @@
+# SPDX-License-Identifier: MIT
+"""PIM channel and host of the slow reference: cycles derived by hand."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.reference.hand import ROWS, make_spec
+from tests.reference.random_specs import ITEM_DTYPES, SmallRow, SmallSpec
+from tests.reference.system import HOST_READ, PIM_LUT, PIM_READ, simulate
+from tests.reference.timing import ROLE_ACC, ROLE_LOAD, ROLE_MAC
+
+PIM = {
+    "kind": "pim",
+    "period": 1,
+    "unit_level": "bank",
+    "merge": True,
+    "queue_depth": 4,
+    "batch_tags": 4,
+    "instruction_cycles": 1,
+    "decode_cycles": 0,
+    "alu_cycles": 3,
+    "alu_latency": 4,
+    "merge_cycles": 5,
+    "mov_latency": 2,
+    "res_latency": 7,
+    "lut_cycles": 4,
+    "lut_load": 0,
+    "result_bursts": 1,
+    "refresh": False,
+}
+HOST = {
+    "period": 1,
+    "issue_per_cycle": 2,
+    "outstanding": 8,
+    "add_bytes_per_cycle": 64,
+    "line_bytes": 64,
+    "llc_sets": 1,
+    "llc_ways": 2,
+    "window": 4,
+    "batch": 0,
+    "instruction_buffer": 8,
+}
+
+
+def item(kind: int, role: int = ROLE_ACC, *, bank: int = 0, unit: int = 0, **rest: int) -> dict[str, int]:
+    base = {"channel": 0, "row": 0, "column": 0, "bursts": 1, "slot": 0, "line": 0}
+    return {**base, "kind": kind, "role": role, "bank": bank, "unit": unit, **rest}
+
+
+def run(
+    bags: list[list[dict[str, int]]],
+    *,
+    spec: SmallSpec | None = None,
+    host: dict[str, int] | None = None,
+    **options: Any,
+) -> dict[str, Any]:
+    channel: dict[str, Any] = {"spec": spec or make_spec(), **(PIM if options.get("kind") != "plain" else {})}
+    rows = [row for bag in bags for row in bag]
+    items = {n: np.array([row[n] for row in rows], dtype=d) for n, d in ITEM_DTYPES.items()}
+    offsets = np.cumsum([0] + [len(bag) for bag in bags])
+    return simulate([{**channel, **options}], {**HOST, **(host or {})}, items, offsets)
+
+
+def timeline(result: dict[str, Any], *commands: str) -> list[tuple[int, str, int]]:
+    log = [(r.clock, r.command, r.bank) for r in result["log"]]
+    return [entry for entry in log if not commands or entry[1] in commands]
+
+
+TWO_UNITS = [[item(PIM_READ, bank=0, unit=0), item(PIM_READ, bank=3, unit=3)]]
+
+
+@pytest.mark.parametrize(("period", "host_period", "time"), [(1, 1, 48), (3, 2, 144)])
+def test_one_gnr_on_two_units(period: int, host_period: int, time: int) -> None:
+    result = run(
+        TWO_UNITS, instruction_cycles=2, decode_cycles=1, period=period, host={"period": host_period}
+    )
+    assert timeline(result) == [
+        (4, "ACT", 0),  # delivered in 1, two cycles on the path, one to decode
+        (6, "ACT", 3),
+        (9, "PIM_RD", 0),  # data in 17, added by 20, sum in 24
+        (11, "PIM_RD", 3),  # data in 19, added by 22, sum in 26
+        (24, "PIM_MOV", 0),  # arrives in 28, merged by 33
+        (26, "PIM_MOV", 3),  # arrives in 30, merged by 38
+        (38, "PIM_RDRES", 0),  # at the host in 47
+    ]
+    # Host cycle 47 (or ceil(47 * 3 / 2) = 71) collects, one more adds the burst.
+    assert result["time"] == time
+    assert result["arrival"] == [0]
+
+
+@pytest.mark.parametrize(("lut_cycles", "mov"), [(4, 26), (30, 42)])
+def test_lut_load_and_mac(lut_cycles: int, mov: int) -> None:
+    bag = [item(PIM_LUT, ROLE_LOAD, row=6), item(PIM_READ, ROLE_MAC, bursts=2)]
+    result = run([bag], lut_cycles=lut_cycles)
+    # Products end at max(data 16, register 2 + lut_cycles) + 3 and 3 later; the sum 4 after that.
+    assert timeline(result)[:5] == [
+        (2, "PIM_LUT", 0),
+        (3, "ACT", 0),
+        (8, "PIM_RD", 0),
+        (10, "PIM_RD", 0),
+        (mov, "PIM_MOV", 0),
+    ]
+    assert [r.column for r in result["log"][2:4]] == [0, 1]
+    assert result["log"][0].row == 6
+
+
+def test_a_mac_reads_only_after_its_load_has_left() -> None:
+    bag = [item(PIM_READ, ROLE_LOAD, bank=1, bursts=4), item(PIM_READ, ROLE_MAC, bank=0)]
+    result = run([bag], unit_level="rank")
+    assert timeline(result, "ACT", "PIM_RD") == [
+        (2, "ACT", 1),
+        (3, "ACT", 0),
+        (7, "PIM_RD", 1),
+        (9, "PIM_RD", 1),
+        (11, "PIM_RD", 1),
+        (13, "PIM_RD", 1),
+        (15, "PIM_RD", 0),
+    ]
+
+
+@pytest.mark.parametrize(("split", "act"), [(False, 8), (True, 7)])
+def test_a_unit_has_a_slot_for_rows_only_with_split_buses(split: bool, act: int) -> None:
+    # Bank 1 would be activated in the very cycle of the read on bank 0.
+    bag = [item(PIM_READ, bank=0), item(PIM_READ, bank=1)]
+    rows = (*ROWS, SmallRow("rank", ("ACT",), ("ACT",), 5))
+    result = run([bag], unit_level="rank", spec=make_spec(split=split, rows=rows))
+    assert timeline(result)[:3] == [(2, "ACT", 0), (7, "PIM_RD", 0), (act, "ACT", 1)]
+
+
+def test_refresh_waits_for_started_entries_and_holds_back_the_others() -> None:
+    bag = [item(PIM_READ, bank=0), item(PIM_READ, bank=1), item(PIM_READ, bank=1, row=2)]
+    spec = make_spec(refi=30)
+    result = run([bag], unit_level="rank", refresh=True, queue_depth=2, lut_load=24, spec=spec)
+    # Loading LUTs takes 24 cycles, so the first delivery is in 25. Refresh is due in 30: both rows are open
+    # by then and are read; the third entry waits for REFab.
+    assert timeline(result)[24:32] == [
+        (26, "ACT", 0),
+        (27, "ACT", 1),
+        (31, "PIM_RD", 0),
+        (33, "PIM_RD", 1),
+        (37, "PREab", 0),  # nRTP 4 after the second read
+        (40, "REFab", 0),
+        (50, "ACT", 1),
+        (55, "PIM_RD", 1),
+    ]
+
+
+def test_a_load_that_a_started_mac_waits_for_is_not_held_by_refresh() -> None:
+    slow = (*ROWS, SmallRow("bank", ("PIM_RD",), ("PREpb",), 40))
+    bag = [
+        item(PIM_READ, bank=0, row=1),
+        item(PIM_READ, ROLE_LOAD, bank=0, row=2),
+        item(PIM_READ, ROLE_MAC, bank=1),
+    ]
+    result = run([bag], unit_level="rank", refresh=True, spec=make_spec(rows=slow, refi=30))
+    # Due in 30, but the MAC holds bank 1 open since 4 and its LOAD cannot close bank 0 before 47.
+    assert timeline(result)[:9] == [
+        (2, "ACT", 0),
+        (4, "ACT", 1),
+        (7, "PIM_RD", 0),
+        (47, "PREpb", 0),
+        (50, "ACT", 0),
+        (55, "PIM_RD", 0),
+        (57, "PIM_RD", 1),
+        (61, "PREab", 0),
+        (64, "REFab", 0),
+    ]
+
+
+def test_an_older_entry_that_is_held_by_refresh_does_not_keep_its_row_open() -> None:
+    bag = [
+        item(PIM_READ, bank=0, row=1, bursts=8),
+        item(PIM_READ, bank=0, row=1),
+        item(PIM_READ, ROLE_LOAD, bank=0, row=2),
+        item(PIM_READ, ROLE_MAC, bank=1),
+    ]
+    result = run([bag], unit_level="rank", refresh=True, spec=make_spec(refi=10))
+    # Due in 10 (and again): the long read ends in 21, the second entry is held, and the MAC, started in 5, waits
+    # for its LOAD. If the second entry kept row 1 open, all four would wait for one another.
+    assert timeline(result)[10:15] == [
+        (25, "PREpb", 0),
+        (28, "ACT", 0),
+        (33, "PIM_RD", 0),
+        (35, "PIM_RD", 1),
+        (39, "PREab", 0),
+    ]
+
+
+def test_an_older_entry_keeps_its_row_open() -> None:
+    rows = (*(r for r in ROWS if r.following != ("PREpb",)), SmallRow("rank", ("PIM_RD",), ("PIM_RD",), 6))
+    bag = [item(PIM_READ), item(PIM_READ, bank=1), item(PIM_READ), item(PIM_READ, row=1)]
+    result = run([bag], unit_level="rank", spec=make_spec(rows=rows))
+    # In 8 and later bank 0 is unused and PREpb is free, but the third entry still wants row 0 until 19.
+    assert timeline(result)[:7] == [
+        (2, "ACT", 0),
+        (3, "ACT", 1),
+        (7, "PIM_RD", 0),
+        (13, "PIM_RD", 1),
+        (19, "PIM_RD", 0),
+        (20, "PREpb", 0),
+        (23, "ACT", 0),
+    ]
+
+
+@pytest.mark.parametrize(("tags", "second"), [(1, 15), (2, 6)])
+def test_batch_tags_run_out(tags: int, second: int) -> None:
+    bags = [[item(PIM_LUT)], [item(PIM_LUT)]]
+    result = run(bags, batch_tags=tags, merge=False)
+    # Row at 2, there in 6, added by 9, sum in 13: read out in 13, the next delivery in 14. With a second tag
+    # only the LUT port is in the way.
+    assert timeline(result, "PIM_LUT") == [(2, "PIM_LUT", 0), (second, "PIM_LUT", 0)]
+    assert timeline(result, "PIM_RDRES")[0] == (13, "PIM_RDRES", 0)
+
+
+def test_without_a_merge_node_every_unit_is_read_out() -> None:
+    result = run(TWO_UNITS, merge=False, result_bursts=2)
+    bursts = [(r.unit, r.bank, r.column) for r in result["log"] if r.command == "PIM_RDRES"]
+    assert bursts == [(0, 0, 0), (0, 0, 1), (3, 3, 0), (3, 3, 1)]
+    assert result["host"]["result_bursts"] == 4
+
+
+@pytest.mark.parametrize(
+    ("path_uses_dq", "res_latency", "second"),
+    [(False, 1, 17), (True, 1, 19), (True, 2, 20), (True, 3, 17)],
+)
+def test_instructions_on_the_data_pins_keep_clear_of_results(
+    path_uses_dq: bool, res_latency: int, second: int
+) -> None:
+    options: dict[str, Any] = {"batch_tags": 1, "merge": False, "instruction_cycles": 2}
+    bags = [[item(PIM_LUT)], [item(PIM_LUT)]]
+    result = run(bags, **options, path_uses_dq=path_uses_dq, res_latency=res_latency)
+    # Delivered in 1 over two cycles: row at 3, there in 7, sum in 14. The next delivery could be in 15 and
+    # take cycles 15 and 16; the result's burst has the pins for two cycles from 14 + res_latency.
+    assert timeline(result, "PIM_RDRES")[0] == (14, "PIM_RDRES", 0)
+    assert timeline(result, "PIM_LUT")[1] == (second, "PIM_LUT", 0)
+
+
+def test_lut_loading_comes_first_rank_by_rank() -> None:
+    result = run([[item(PIM_LUT)]], lut_load=2, spec=make_spec(ranks=2, banks=2))
+    loads = [(r.clock, r.bank, r.column) for r in result["log"] if r.command == "PIM_WRLUT"]
+    assert loads == [(1, 0, 0), (2, 2, 0), (3, 0, 1), (4, 2, 1)]
+    assert timeline(result, "PIM_LUT") == [(6, "PIM_LUT", 0)]
+
+
+def test_a_host_read_and_its_hit() -> None:
+    bag = [item(HOST_READ, line=9), item(HOST_READ, line=9, slot=1)]
+    result = run([bag], kind="plain", period=1, refresh=False)
+    assert timeline(result) == [(0, "LLC_HIT", 0), (1, "ACT", 0), (6, "RD", 0)]
+    # Complete in 14, added by 15; the hit has been added long before.
+    assert result["time"] == 15
+    assert (result["host"]["llc_hits"], result["host"]["llc_misses"]) == (1, 1)
+
+
+def test_lru_by_last_use() -> None:
+    lines = [1, 2, 2, 1, 3, 1, 2]
+    bag = [item(HOST_READ, line=line, column=line) for line in lines]
+    result = run([bag], kind="plain", period=1, refresh=False)
+    # Two ways: 3 drives out 2, as 1 was used after it.
+    assert [r.column for r in result["log"] if r.command == "LLC_HIT"] == [2, 1, 1]
+
+
+def test_outstanding_bursts_are_limited() -> None:
+    bag = [item(HOST_READ, line=i, column=i) for i in range(2)]
+    result = run([bag], kind="plain", period=1, refresh=False, host={"outstanding": 1})
+    # The second is issued by host cycle 14, which collects the first, and enters its queue in cycle 14.
+    assert timeline(result, "RD") == [(6, "RD", 0), (14, "RD", 0)]
+
+
+@pytest.mark.parametrize(("batch", "second"), [(0, 0), (1, 15)])
+def test_a_barrier_admits_after_the_last_finish(batch: int, second: int) -> None:
+    bags = [[item(HOST_READ, line=i, column=i)] for i in range(2)]
+    result = run(bags, kind="plain", period=1, refresh=False, host={"batch": batch})
+    assert result["arrival"] == [0, second]
+
+
+def test_empty_bags_finish_at_once_and_an_empty_trace_is_legal() -> None:
+    result = run([[], []], kind="plain", period=1, refresh=False, host={"window": 1})
+    assert (result["arrival"], result["finish"], result["time"]) == ([0, 1], [0, 1], 1)
+    assert run([], kind="plain", period=1, refresh=False)["time"] == 0
+
+
+def test_a_mac_on_an_open_row_waits_for_its_load() -> None:
+    bag = [item(PIM_READ), item(PIM_READ, ROLE_LOAD, bank=1), item(PIM_READ, ROLE_MAC)]
+    result = run([bag], unit_level="rank", instruction_cycles=3)
+    # The MAC is available in 10 and timing would let it read in 11.
+    assert timeline(result, "PIM_RD") == [(9, "PIM_RD", 0), (12, "PIM_RD", 1), (14, "PIM_RD", 0)]
+
+
+def test_a_started_entry_keeps_its_row_open() -> None:
+    rows = tuple(row for row in ROWS if row.following != ("PREpb",) or row.preceding != ("ACT",))
+    result = run([[item(PIM_READ), item(PIM_READ, row=1)]], unit_level="rank", spec=make_spec(rows=rows))
+    assert timeline(result)[:4] == [(2, "ACT", 0), (7, "PIM_RD", 0), (11, "PREpb", 0), (14, "ACT", 0)]
+
+
+@pytest.mark.parametrize(("depth", "act"), [(1, 9), (2, 3)])
+def test_a_full_queue_stops_delivery(depth: int, act: int) -> None:
+    bag = [item(PIM_READ), item(PIM_READ, bank=1)]
+    result = run([bag], unit_level="rank", queue_depth=depth)
+    # The first leaves in 7, so with one place the second is delivered in 8.
+    assert (act, "ACT", 1) in timeline(result)
+
+
+def test_refresh_waits_for_started_entries_even_if_timing_does_not() -> None:
+    rows = tuple(row for row in ROWS if "PREab" not in row.following)
+    bag = [item(PIM_READ, bank=0), item(PIM_READ, bank=1)]
+    spec = make_spec(refi=30, rows=rows)
+    result = run([bag], unit_level="rank", refresh=True, lut_load=24, spec=spec)
+    assert timeline(result, "PIM_RD", "PREab") == [(31, "PIM_RD", 0), (33, "PIM_RD", 1), (34, "PREab", 0)]
+
+
+def test_an_open_row_is_not_enough_to_read_while_refresh_is_owed() -> None:
+    bag = [item(PIM_READ), item(PIM_READ, bank=1, unit=1, bursts=8), item(PIM_READ)]
+    result = run([bag], refresh=True, spec=make_spec(refi=22))
+    log = timeline(result, "ACT", "PIM_RD", "PREab", "REFab")
+    # The long read takes 9, 11, ... 23; the row of bank 0 is still open in 25, but REFab is due since 22.
+    assert log[11:15] == [(27, "PREab", 0), (30, "REFab", 0), (40, "ACT", 0), (45, "PIM_RD", 0)]
+
+
+def test_results_leave_in_order_of_becoming_ready() -> None:
+    units = (0, 3, 5, 5)
+    bags = [[item(PIM_LUT, unit=unit)] for unit in units]
+    bags[0] = [item(PIM_READ)]
+    result = run(bags, merge=False, instruction_cycles=8)
+    # GnR 0: ACT 9, PIM_RD 14, sum in 29. GnR 1: row at 17, sum in 28. The path is taken from 25 to 32.
+    order = [(r.clock, r.tag) for r in result["log"] if r.command == "PIM_RDRES"]
+    assert order[:2] == [(33, 1), (34, 0)]
+
+
+@pytest.mark.parametrize(("places", "third"), [(1, 2), (8, 1)])
+def test_a_full_instruction_buffer_stops_the_host(places: int, third: int) -> None:
+    result = run([[item(PIM_LUT)]] * 3, host={"instruction_buffer": places}, instruction_cycles=4)
+    # With one place the second instruction follows in host cycle 2, after the delivery of channel cycle 1.
+    assert result["arrival"] == [0, 0, third]
