@@ -118,7 +118,7 @@ static void exhaust(int32_t (*use)(void), const char *name, bool spec_apart) {
 }
 
 int main(void) {
-    work_random(&bags, 100);
+    work_random(&bags, 100, 4711);
     exhaust(use_device, "device", false);
     exhaust(use_system, "system", true);
     exhaust(use_replay, "replay", true);

@@ -69,8 +69,8 @@ static inline heam_items work_view(const work *self, uint64_t first, uint64_t gn
 }
 
 /* Bags of every kind of operand over channel 0 (plain) and 1 (PIM); some are empty. */
-static inline void work_random(work *self, uint64_t gnrs) {
-    uint32_t state = 4711;
+static inline void work_random(work *self, uint64_t gnrs, uint32_t seed) {
+    uint32_t state = seed;
     memset(self, 0, sizeof(*self));
     for (uint64_t g = 0; g < gnrs; g++) {
         state = state * 1664525u + 1013904223u;

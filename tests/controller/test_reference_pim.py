@@ -178,15 +178,16 @@ def test_an_older_entry_that_is_held_by_refresh_does_not_keep_its_row_open() -> 
         item(PIM_READ, ROLE_LOAD, bank=0, row=2),
         item(PIM_READ, ROLE_MAC, bank=1),
     ]
-    result = run([bag], unit_level="rank", refresh=True, spec=make_spec(refi=10))
-    # Due in 10 (and again): the long read ends in 21, the second entry is held, and the MAC, started in 5, waits
-    # for its LOAD. If the second entry kept row 1 open, all four would wait for one another.
-    assert timeline(result)[10:15] == [
-        (25, "PREpb", 0),
-        (28, "ACT", 0),
-        (33, "PIM_RD", 0),
-        (35, "PIM_RD", 1),
-        (39, "PREab", 0),
+    spec = make_spec(refi=44)
+    result = run([bag], unit_level="rank", refresh=True, lut_load=34, spec=spec)
+    # Due in 44: the long read goes on to 55, the second entry is held, and the MAC, started in 39, waits for
+    # its LOAD. If the second entry kept row 1 open, all would wait for one another.
+    assert timeline(result, "PREpb", "ACT", "PIM_RD", "PREab")[10:15] == [
+        (59, "PREpb", 0),
+        (62, "ACT", 0),
+        (67, "PIM_RD", 0),
+        (69, "PIM_RD", 1),
+        (73, "PREab", 0),
     ]
 
 
@@ -335,3 +336,34 @@ def test_a_full_instruction_buffer_stops_the_host(places: int, third: int) -> No
     result = run([[item(PIM_LUT)]] * 3, host={"instruction_buffer": places}, instruction_cycles=4)
     # With one place the second instruction follows in host cycle 2, after the delivery of channel cycle 1.
     assert result["arrival"] == [0, 0, third]
+
+
+def test_a_younger_entry_that_has_started_keeps_its_row_open_too() -> None:
+    rows = (
+        SmallRow("bank", ("ACT",), ("PIM_RD",), 5),
+        SmallRow("bank", ("ACT",), ("PREpb",), 20),
+        SmallRow("rank", ("PIM_RD",), ("PIM_RD",), 6),
+    )
+    bag = [item(PIM_READ), item(PIM_READ, row=1), item(PIM_READ, bursts=3)]
+    result = run([bag], unit_level="rank", spec=make_spec(rows=rows))
+    # Timing would allow PREpb in 22, between the second and the third burst of the youngest.
+    assert timeline(result)[2:6] == [
+        (13, "PIM_RD", 0),
+        (19, "PIM_RD", 0),
+        (25, "PIM_RD", 0),
+        (26, "PREpb", 0),
+    ]
+
+
+def test_a_mac_is_held_by_refresh_even_if_its_load_has_started() -> None:
+    bag = [item(PIM_READ, ROLE_LOAD, bank=1, bursts=8), item(PIM_READ, ROLE_MAC)]
+    spec = make_spec(refi=34)
+    result = run([bag], unit_level="rank", refresh=True, lut_load=18, instruction_cycles=8, spec=spec)
+    # The LOAD reads from 32 to 46; due in 34, PREab in 50, REFab in 53. The MAC is available in 35.
+    assert timeline(result, "ACT", "REFab")[:3] == [(27, "ACT", 1), (53, "REFab", 0), (63, "ACT", 0)]
+
+
+def test_nothing_is_delivered_between_two_loads_of_a_lut() -> None:
+    rows = (SmallRow("channel", ("PIM_WRLUT",), ("PIM_WRLUT",), 4),)
+    result = run([[item(PIM_LUT)]], lut_load=2, spec=make_spec(rows=rows))
+    assert timeline(result)[:3] == [(1, "PIM_WRLUT", 0), (5, "PIM_WRLUT", 0), (7, "PIM_LUT", 0)]

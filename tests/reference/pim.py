@@ -4,63 +4,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
+from tests.reference.operands import Entry, ResultBurst, Share, Tag
 from tests.reference.plain import COUNTER_OF_KIND, PLAIN_COUNTERS
-from tests.reference.timing import BOUND_LUT, NO_UNIT, ROLE_ACC, ROLE_LOAD, ROLE_MAC, Record, Timing
+from tests.reference.timing import BOUND_LUT, NO_UNIT, ROLE_LOAD, ROLE_MAC, Record, Timing
 
-__all__ = ["Entry", "PimChannel", "ResultBurst"]
-
-
-@dataclass(eq=False)
-class Entry:
-    """One operand: an instruction before its delivery, a queue entry after it."""
-
-    gnr: int
-    unit: int
-    bank: int = 0
-    row: int = 0
-    column: int = 0
-    bursts: int = 1
-    role: int = ROLE_ACC
-    slot: int = 0
-    is_lut: bool = False
-    available: int = 0
-    done: int = 0
-    started: bool = False
-    counted: bool = False
-    left: bool = False
-    register: int = 0
-    partner: Entry | None = None
-
-
-@dataclass(eq=False)
-class Share:
-    """What one unit does for one GnR: items that are still to leave its queue, and the sum."""
-
-    items: int
-    last_alu: int = 0
-    ready: int | None = None
-    bursts_sent: int = 0
-
-
-@dataclass(eq=False)
-class Tag:
-    """A GnR that is in flight in this channel."""
-
-    gnr: int
-    age: int
-    shares: dict[int, Share] = field(default_factory=dict)
-    ready: int | None = None
-    bursts_sent: int = 0
-
-
-class ResultBurst(NamedTuple):
-    """One burst of a result, complete at the host at ``cycle`` of the channel's clock."""
-
-    cycle: int
-    gnr: int
+__all__ = ["PimChannel"]
 
 
 class PimChannel:
@@ -287,7 +237,7 @@ class PimChannel:
         return owes and not entry.started and not awaited
 
     def _wanted_by_older(self, entry: Entry) -> bool:
-        """Whether an older READ, itself not held by refresh, wants the row that is open in the entry's bank."""
+        """Whether an older READ, itself not held by refresh, wants the row that is open in this bank."""
         older = self.entries[: self.entries.index(entry)]
         open_row = self.timing.open_row[entry.bank]
         reads = [other for other in older if not other.is_lut and other.bank == entry.bank]

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
-from tests.reference.pim import Entry, PimChannel
+from tests.reference.operands import Entry
+from tests.reference.pim import PimChannel
 from tests.reference.plain import PlainChannel, Request
 from tests.reference.timing import BOUND_NONE, NO_UNIT, Record
 

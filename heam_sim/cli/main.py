@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: MIT
+"""Entry point: commands, and what errors look like on a terminal."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+import click
+
+from heam_sim._version import __version__
+from heam_sim.cli.simulations import bound, simulate_command, systems
+from heam_sim.cli.study import reproduce_command
+from heam_sim.cli.traces import trace
+from heam_sim.errors import HeamSimError
+
+__all__ = ["main"]
+
+INTERRUPTED = 130
+MISUSED = 2
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="heam-sim")
+def program() -> None:
+    """How fast, and with how much energy, does a memory system serve recommendation embeddings?"""
+
+
+for command in (reproduce_command, simulate_command, bound, systems, trace):
+    program.add_command(command)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the program; returns the exit status (0, 2 for an error, 130 after Ctrl-C)."""
+    try:
+        program.main(
+            args=None if arguments is None else list(arguments), prog_name="heam-sim", standalone_mode=False
+        )
+    except click.exceptions.Exit as stop:
+        return stop.exit_code
+    except click.ClickException as error:
+        error.show()
+        return MISUSED
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("interrupted: nothing half-written was left; run the same command again.", err=True)
+        return INTERRUPTED
+    except (HeamSimError, MemoryError) as error:
+        click.echo(f"error: {error}", err=True)
+        return MISUSED
+    except BrokenPipeError:
+        sys.stderr.close()
+        return MISUSED
+    return 0

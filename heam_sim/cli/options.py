@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: MIT
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from heam_sim.datasets import generate, read_dataset
+from heam_sim.errors import ConfigError
+from heam_sim.trace import LookupTrace
+
+__all__ = ["parse_overrides", "simulation_options", "trace_options", "wanted_trace"]
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+
+def trace_options(command: _F) -> _F:
+    """Add the options that say which trace to use."""
+    for option in reversed(
+        (
+            click.option(
+                "--trace", "trace_file", type=click.Path(path_type=Path), help="Stored trace (HDF5)."
+            ),
+            click.option(
+                "--dataset",
+                default="criteo-kaggle",
+                show_default=True,
+                help="Shape of a generated trace, or format of PATH.",
+            ),
+            click.option("--path", type=click.Path(path_type=Path), help="Real dataset file."),
+            click.option(
+                "--samples",
+                type=int,
+                help="Samples to generate or to read.  [default: 10000 generated, all of a file]",
+            ),
+            click.option("--seed", type=int, default=1, show_default=True, help="Seed of a generated trace."),
+            click.option(
+                "--pooling",
+                type=int,
+                default=1,
+                show_default=True,
+                help="Lookups per bag of a generated trace.",
+            ),
+        )
+    ):
+        command = option(command)
+    return command
+
+
+def simulation_options(command: _F) -> _F:
+    """Add the options that say what to simulate."""
+    for option in reversed(
+        (
+            click.option(
+                "--embedding",
+                default="full",
+                show_default=True,
+                help="full, qr:4, qr:8:add, qr:4:multiply:200 ...",
+            ),
+            click.option(
+                "--vector-bytes", type=int, default=256, show_default=True, help="Size of a pooled vector."
+            ),
+            click.option(
+                "--scope",
+                type=click.Choice(["bag", "sample"]),
+                default="bag",
+                show_default=True,
+                help="What is pooled into one vector.",
+            ),
+            click.option(
+                "--profile",
+                type=float,
+                default=0.2,
+                show_default=True,
+                help="Share of the samples that decides placement.",
+            ),
+            click.option(
+                "--set",
+                "settings",
+                multiple=True,
+                metavar="KEY=VALUE",
+                help="Change a parameter, e.g. host.llc_bytes=0.",
+            ),
+        )
+    ):
+        command = option(command)
+    return command
+
+
+def wanted_trace(
+    trace_file: Path | None, dataset: str, path: Path | None, samples: int | None, seed: int, pooling: int
+) -> LookupTrace:
+    """Load, read or generate the trace that the options ask for."""
+    if trace_file is not None:
+        if path is not None:
+            raise ConfigError("--trace and --path: give one of them.")
+        loaded = LookupTrace.load(trace_file)
+        return loaded if samples is None else loaded.samples_slice(0, min(samples, loaded.samples))
+    if path is not None:
+        return read_dataset(dataset, path, samples=samples)
+    return generate(dataset, samples=10_000 if samples is None else samples, seed=seed, pooling=pooling)
+
+
+def parse_overrides(settings: tuple[str, ...]) -> dict[str, Any]:
+    """Read ``key=value`` pairs; values are TOML (numbers, true, "text") or plain words."""
+    found: dict[str, Any] = {}
+    for setting in settings:
+        key, equals, value = setting.partition("=")
+        if not equals or not key.strip() or not value.strip():
+            raise ConfigError(f"--set {setting}: write KEY=VALUE, e.g. --set host.llc_bytes=0.")
+        try:
+            found[key.strip()] = tomllib.loads(f"value = {value}")["value"]
+        except tomllib.TOMLDecodeError:
+            found[key.strip()] = value.strip()
+    return found

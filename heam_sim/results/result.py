@@ -1,0 +1,193 @@
+# SPDX-License-Identifier: MIT
+"""What one simulation returns."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from heam_sim.energy.report import COMPONENTS, EnergyReport
+from heam_sim.errors import ConfigError
+from heam_sim.results.plain import plain
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["LATENCY_KEYS", "Result"]
+
+LATENCY_KEYS = ("mean", "p50", "p95", "p99")
+_TEXT = ("system", "embedding", "scope")
+_COUNTS = ("vector_bytes", "samples", "gnrs", "lookups")
+_JSON = ("latency_ns", "counters", "channel_counters", "host", "ceilings", "config", "provenance")
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Result:
+    """One system, one embedding, one vector size, simulated.
+
+    Parameters
+    ----------
+    system, embedding, scope
+        Name of the system, label of the embedding, pooling scope (``"bag"`` or ``"sample"``).
+    vector_bytes
+        Size of a pooled vector in bytes.
+    samples, gnrs, lookups
+        Work that was timed.
+    time_ns
+        From the first arrival to the last finished GnR.
+    latency_ns
+        Latency of a GnR: ``mean``, ``p50``, ``p95``, ``p99``, in ns.
+    counters
+        Tier to counter name to integer.
+    channel_counters
+        One mapping per channel (rows of a table).
+    host
+        Counters of the host.
+    energy
+        Energy by tier and component; its time is ``time_ns``.
+    ceilings
+        Closed-form limits, ``{"resource": name, "time_ns": least time it allows}`` each.
+    config
+        Resolved configuration: with the trace, enough to repeat the run.
+    provenance
+        At least ``trace_hash`` and ``software_version``.
+    notes
+        What a reader must know, e.g. a scaled capacity.
+
+    Raises
+    ------
+    heam_sim.errors.ConfigError
+        A field is of the wrong kind, negative, or not storable.
+    """
+
+    system: str
+    embedding: str
+    vector_bytes: int
+    scope: str
+    samples: int
+    gnrs: int
+    lookups: int
+    time_ns: float
+    latency_ns: Mapping[str, float]
+    counters: Mapping[str, Mapping[str, int]]
+    energy: EnergyReport
+    channel_counters: Sequence[Mapping[str, Any]] = ()
+    host: Mapping[str, Any] = field(default_factory=dict)
+    ceilings: Sequence[Mapping[str, Any]] = ()
+    config: Mapping[str, Any] = field(default_factory=dict)
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for name in (*_COUNTS, "time_ns", *_JSON):
+            object.__setattr__(self, name, plain(getattr(self, name), where=name))
+        object.__setattr__(self, "notes", tuple(self.notes))
+        for name in _TEXT:
+            if not isinstance(getattr(self, name), str) or not getattr(self, name):
+                raise ConfigError(f"result: {name} is {getattr(self, name)!r}; give a name.")
+        for name in _COUNTS:
+            number = getattr(self, name)
+            if isinstance(number, bool) or not isinstance(number, int) or number < 0:
+                raise ConfigError(f"result: {name} is {number!r}; give an integer that is not negative.")
+        if not (isinstance(self.time_ns, int | float) and math.isfinite(self.time_ns) and self.time_ns >= 0):
+            raise ConfigError(
+                f"result: time_ns is {self.time_ns!r}; give a finite time that is not negative."
+            )
+        missing = [key for key in LATENCY_KEYS if key not in self.latency_ns]
+        if missing:
+            raise ConfigError(f"result: latency_ns lacks {missing[0]!r}; give {', '.join(LATENCY_KEYS)}.")
+        for row in self.ceilings:
+            if not {"resource", "time_ns"} <= row.keys():
+                raise ConfigError(f"result: ceiling {row!r} is incomplete; give resource and time_ns.")
+
+    def __repr__(self) -> str:
+        return (
+            f"<Result {self.system}, {self.embedding}, {self.vector_bytes} B, scope {self.scope}: "
+            f"{self.samples} samples in {self.time_ns:.6g} ns, {self.energy_pJ:.4g} pJ>"
+        )
+
+    @property
+    def lookups_per_second(self) -> float:
+        """Lookups per second; NaN for a run that took no time."""
+        return self._rate(self.lookups)
+
+    @property
+    def samples_per_second(self) -> float:
+        """Samples per second; NaN for a run that took no time."""
+        return self._rate(self.samples)
+
+    @property
+    def gnrs_per_second(self) -> float:
+        """GnRs per second; NaN for a run that took no time."""
+        return self._rate(self.gnrs)
+
+    @property
+    def energy_pJ(self) -> float:
+        """Total energy in pJ, nominal."""
+        return self.energy.total_pJ.value
+
+    @property
+    def average_power_W(self) -> float:
+        """Average power in W, nominal."""
+        return self.energy.average_power_W.value
+
+    @property
+    def energy_per_sample_pJ(self) -> float:
+        """Energy of a sample in pJ, nominal; NaN without samples."""
+        return self._per_sample(self.energy_pJ)
+
+    @property
+    def bound(self) -> str:
+        """Resource with the highest closed-form ceiling, empty if no ceilings were given."""
+        return str(self._tightest()["resource"]) if self.ceilings else ""
+
+    @property
+    def achieved_fraction(self) -> float:
+        """Least possible time over measured time; NaN without ceilings or time."""
+        if not self.ceilings or self.time_ns <= 0:
+            return math.nan
+        return float(self._tightest()["time_ns"]) / self.time_ns
+
+    def to_frame(self) -> pd.DataFrame:
+        """The result as one row, with the unit at the end of each column's name.
+
+        Energy columns: ``energy_pJ`` with ``energy_low_pJ`` and ``energy_high_pJ``, the same per sample, and
+        ``energy_<component>_pJ`` for every component, summed over tiers.
+        """
+        import pandas as pd
+
+        return pd.DataFrame([self._row()])
+
+    def _row(self) -> dict[str, Any]:
+        total = self.energy.total_pJ
+        embedding = self.config.get("embedding")
+        details = embedding if isinstance(embedding, dict) else {}
+        row: dict[str, Any] = {name: getattr(self, name) for name in ("system", "embedding")}
+        row["collisions"] = details.get("collisions", math.nan)
+        row |= {name: getattr(self, name) for name in ("vector_bytes", "scope", "samples", "gnrs", "lookups")}
+        row["time_ns"] = self.time_ns
+        row["lookups_per_second"] = self.lookups_per_second
+        row["samples_per_second"] = self.samples_per_second
+        row["gnrs_per_second"] = self.gnrs_per_second
+        row |= {f"latency_{key}_ns": self.latency_ns[key] for key in LATENCY_KEYS}
+        row |= {"bound": self.bound, "achieved_fraction": self.achieved_fraction}
+        row |= {"energy_pJ": total.value, "energy_low_pJ": total.low, "energy_high_pJ": total.high}
+        row["average_power_W"] = self.average_power_W
+        row["energy_per_sample_pJ"] = self._per_sample(total.value)
+        row["energy_per_sample_low_pJ"] = self._per_sample(total.low)
+        row["energy_per_sample_high_pJ"] = self._per_sample(total.high)
+        parts = self.energy.by_component()
+        row |= {f"energy_{name}_pJ": parts[name].value for name in COMPONENTS}
+        row["notes"] = "; ".join(self.notes)
+        return row
+
+    def _tightest(self) -> Mapping[str, Any]:
+        return max(self.ceilings, key=lambda row: float(row["time_ns"]))
+
+    def _rate(self, number: int) -> float:
+        return number / self.time_ns * 1e9 if self.time_ns > 0 else math.nan
+
+    def _per_sample(self, energy_pJ: float) -> float:
+        return energy_pJ / self.samples if self.samples else math.nan

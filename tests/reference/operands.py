@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: MIT
+"""What a PIM channel keeps of operands and of GnRs in flight."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from tests.reference.timing import ROLE_ACC
+
+__all__ = ["Entry", "ResultBurst", "Share", "Tag"]
+
+
+@dataclass(eq=False)
+class Entry:
+    """One operand: an instruction before its delivery, a queue entry after it."""
+
+    gnr: int
+    unit: int
+    bank: int = 0
+    row: int = 0
+    column: int = 0
+    bursts: int = 1
+    role: int = ROLE_ACC
+    slot: int = 0
+    is_lut: bool = False
+    available: int = 0
+    done: int = 0
+    started: bool = False
+    counted: bool = False
+    left: bool = False
+    register: int = 0
+    partner: Entry | None = None
+
+
+@dataclass(eq=False)
+class Share:
+    """What one unit does for one GnR: items that are still to leave its queue, and the sum."""
+
+    items: int
+    last_alu: int = 0
+    ready: int | None = None
+    bursts_sent: int = 0
+
+
+@dataclass(eq=False)
+class Tag:
+    """A GnR that is in flight in this channel."""
+
+    gnr: int
+    age: int
+    shares: dict[int, Share] = field(default_factory=dict)
+    ready: int | None = None
+    bursts_sent: int = 0
+
+
+class ResultBurst(NamedTuple):
+    """One burst of a result, complete at the host at ``cycle`` of the channel's clock."""
+
+    cycle: int
+    gnr: int
