@@ -39,7 +39,7 @@ def channel_rows(planned: Plan, run: Run) -> list[dict[str, Any]]:
 
 
 def tier_totals(planned: Plan, run: Run) -> dict[str, dict[str, int]]:
-    """Return the counters summed over the channels of each tier (maxima for ``cycles`` and ``queue_peak``)."""
+    """Return each tier's counters summed over its channels (maxima for ``cycles`` and ``queue_peak``)."""
     totals: dict[str, dict[str, int]] = {}
     for row in channel_rows(planned, run):
         sums = totals.setdefault(row["tier"], {})

@@ -37,7 +37,8 @@ class Demand:
     channels, units
         Channels over all tiers and the largest number of PEs in one.
     reads, luts, instructions, alu_bursts
-        PIM bursts read, LUT vectors, instructions and bursts through the ALU: (channels, units), (channels, units),
+        PIM bursts read, LUT vectors, instructions and bursts through the ALU: (channels, units), (channels,
+        units),
         (channels,), (channels, units).
     partials, results
         Sums that leave a unit: (channels,); GnRs with a part in a channel: (channels,).
@@ -112,7 +113,9 @@ class Demand:
         work = items["role"][pim] != ROLE_LOAD
         self.alu_bursts += np.bincount(place[work], bursts[work], size).astype(np.int64).reshape(shape)
         self.instructions += np.bincount(channel[pim], minlength=self.channels)
-        gnr = np.repeat(np.arange(lowered.offsets.size - 1), np.diff(lowered.offsets.astype(np.int64)))[pim]
+        starts = lowered.offsets.astype(np.int64)
+        lengths = starts[1:] - starts[:-1]
+        gnr = np.repeat(np.arange(lengths.size), lengths)[pim]
         pairs = np.unique(gnr * size + place) % size
         self.partials += np.bincount(pairs // self.units, minlength=self.channels)
         wholes = np.unique(gnr * self.channels + channel[pim]) % self.channels
@@ -176,7 +179,8 @@ def _activation_rows(layout: TierLayout, demand: Demand) -> list[dict[str, Any]]
             "activation window, one ACT per operand",
             layout.tier.name,
             _window_cycles(spec, per_rank) * tck,
-            "banked operands per rank of the busiest channel x nFAW / 4 (no row hits, no merging: an estimate)",
+            "banked operands per rank of the busiest channel x nFAW / 4 (no row hits, no merging: an "
+            "estimate)",
             enforced=False,
         ),
     ]
@@ -243,7 +247,8 @@ def ceilings(
     Returns
     -------
     list of dict
-        ``resource``, ``tier``, ``time_ns``, ``formula`` and ``enforced`` (false for estimates), the slowest first.
+        ``resource``, ``tier``, ``time_ns``, ``formula`` and ``enforced`` (false for estimates), the slowest
+        first.
     """
     host = placement.system.host
     period = host.clock_ps / 1000

@@ -21,6 +21,8 @@ from heam_sim._core import (
     ChannelParameters,
     HostParameters,
     SpecHandle,
+)
+from heam_sim._core import (
     System as CoreSystem,
 )
 from heam_sim._version import __version__
@@ -218,11 +220,13 @@ def simulate(
         Name of an architecture (:func:`heam_sim.systems.known_systems`), a description file, or a
         :class:`~heam_sim.systems.System`.
     embedding
-        :class:`~heam_sim.embedding.Full` (default), :class:`~heam_sim.embedding.QR`, or text such as ``"qr:4"``.
+        :class:`~heam_sim.embedding.Full` (default), :class:`~heam_sim.embedding.QR`, or text such as
+        ``"qr:4"``.
     vector_bytes
         Size of a pooled vector in bytes, a power of two.
     scope
-        What is pooled into one vector: ``"bag"`` (the lookups of a sample in one table, as in DLRM) or ``"sample"`` (those of all
+        What is pooled into one vector: ``"bag"`` (the lookups of a sample in one table, as in DLRM) or
+        ``"sample"`` (those of all
         tables, as in the HEAM authors' traces).
     profile
         Share of the samples, from the start, that decides placement and is not timed.
@@ -269,7 +273,8 @@ def _hold_against(limits: list[dict[str, Any]], time_ns: float, planned: Plan) -
     for row in limits:
         if row["enforced"] and time_ns < row["time_ns"]:
             raise CeilingError(
-                f"{planned.system.name}: {time_ns:.1f} ns is faster than {row['resource']} of {row['tier']} allows ({row['time_ns']:.1f} ns,"
+                f"{planned.system.name}: {time_ns:.1f} ns is faster than {row['resource']} of "
+                f"{row['tier']} allows ({row['time_ns']:.1f} ns,"
                 f" {row['formula']}); this is a bug of heam_sim, please report it."
             )
 
@@ -323,9 +328,8 @@ def _log_names(
     handles: Mapping[str, SpecHandle], owners: list[str]
 ) -> tuple[tuple[str, ...], NDArray[np.uint8]]:
     """One list of command names for the run, and each channel's numbers in it."""
-    names = tuple(dict.fromkeys(name for handle in handles.values() for name in handle.command_names)) + (
-        "LLC_HIT",
-    )
+    issued = dict.fromkeys(name for handle in handles.values() for name in handle.command_names)
+    names = (*issued, "LLC_HIT")
     tables = np.full((len(owners), 256), len(names) - 1, np.uint8)
     for channel, owner in enumerate(owners):
         for number, name in enumerate(handles[owner].command_names):
@@ -382,10 +386,12 @@ def _notes(planned: Plan, run: Run) -> tuple[str, ...]:
     if placement.hot_layout is not None:
         cold = run.cold_lookups / max(planned.simulated.lookups, 1)
         notes.append(
-            f"hot rows take {placement.profile_share:.3f} of the profile's accesses; {cold:.3f} of the lookups are cold"
+            f"hot rows take {placement.profile_share:.3f} of the profile's accesses; {cold:.3f} of the "
+            f"lookups are cold"
         )
     if run.replica_reads:
         notes.append(
-            f"{run.replica_reads} R operands read from replicas in banks ({placement.small_rows - placement.lut_rows} R rows outside the LUTs)"
+            f"{run.replica_reads} R operands read from replicas in banks "
+            f"({placement.small_rows - placement.lut_rows} R rows outside the LUTs)"
         )
     return tuple(notes)

@@ -46,7 +46,7 @@ def _check(status: int, what: str, detail: int | None = None) -> None:
 
 
 def _array(values: Any, dtype: np.dtype[Any], what: str) -> NDArray[Any]:
-    """Accept a contiguous array of exactly this dtype; anything else would be reinterpreted by cffi without a word."""
+    """Accept a contiguous array of exactly this dtype; cffi would reinterpret others without a word."""
     if (
         not isinstance(values, np.ndarray)
         or values.dtype != dtype
@@ -59,7 +59,8 @@ def _array(values: Any, dtype: np.dtype[Any], what: str) -> NDArray[Any]:
             else type(values).__name__
         )
         raise ConfigError(
-            f"{what}: needs a contiguous one-dimensional {dtype} array, not {got}; use numpy.ascontiguousarray."
+            f"{what}: needs a contiguous one-dimensional {dtype} array, not {got}; use "
+            f"numpy.ascontiguousarray."
         )
     return values
 
@@ -203,7 +204,7 @@ class Device(_Handle):
         return self._commands[command]
 
     def earliest(self, command: str, bank: int) -> tuple[int, int]:
-        """Return the earliest cycle of `command` at flat `bank` and the index of the row that sets it (-1: none)."""
+        """Return the earliest cycle of `command` at flat `bank`, and the row that sets it (-1: none)."""
         cycle, row = ffi.new("uint64_t *"), ffi.new("int32_t *")
         with self._exclusive() as pointer:
             _check(
@@ -409,7 +410,7 @@ class Replay(_Handle):
         self.channels = channels
 
     def run(self, requests: Mapping[str, NDArray[Any]]) -> None:
-        """Run more requests (arrays channel, bank, row, column, is_write) until the last of them is accepted."""
+        """Run more requests (channel, bank, row, column, is_write) until the last of them is accepted."""
         arrays = {
             name: _array(requests.get(name), np.dtype(dtype), name) for name, dtype in _REQUEST_DTYPES.items()
         }

@@ -102,7 +102,7 @@ class Statistic:
 def _statistics(
     name: Callable[[int], Any], unit: Callable[[int], Any], what: Callable[[int], Any]
 ) -> tuple[Statistic, ...]:
-    found = []
+    found: list[Statistic] = []
     while name(len(found)) != ffi.NULL:
         index = len(found)
         found.append(Statistic(text(name(index)), text(unit(index)), text(what(index))))

@@ -26,41 +26,34 @@ __all__ = ["reproduce_command"]
 
 
 def _closing_table(summary: pd.DataFrame) -> Table:
-    table = Table(title="Speed-up over host-dimm with the same embedding; energy per sample in nJ")
-    for name in ("scope", "embedding", "vector", "system"):
-        table.add_column(name)
-    for name in ("ns/sample", "speed-up", "nJ/sample", "of ceiling"):
-        table.add_column(name, justify="right")
-    table.add_column("tightest ceiling")
+    """One line per configuration; every number is a column of summary.csv."""
     main = summary[summary["variant"] == "default"]
-    for _, row in main.iterrows():
-        table.add_row(
-            str(row["scope"]),
-            str(row["embedding"]),
-            f"{row['vector_bytes']} B",
-            str(row["system"]),
-            f"{row['time_ns'] / row['samples']:.1f}",
-            f"{row['speedup_over_host_dimm']:.2f}x",
-            f"{row['energy_per_sample_pJ'] / 1000:.1f}",
-            f"{100 * row['achieved_fraction']:.0f} %",
-            str(row["bound"]),
-        )
+    systems = list(dict.fromkeys(main["system"]))
+    table = Table(title="Per sample: time, speed-up over host-dimm with the same embedding, energy")
+    table.add_column("scope, embedding, vector")
+    for system in systems:
+        table.add_column(system, justify="right")
+    for (scope, embedding, size), part in main.groupby(["scope", "embedding", "vector_bytes"], sort=False):
+        rows = part.set_index("system")
+        cells = [
+            f"{row['time_ns'] / row['samples']:.1f} ns\n{row['speedup_over_host_dimm']:.2f}x\n"
+            f"{row['energy_per_sample_pJ'] / 1000:.0f} nJ"
+            for row in (rows.loc[system] for system in systems)
+        ]
+        table.add_row(f"{scope}, {embedding}, {size} B", *cells)
     return table
 
 
 def _claims(console: Console, claims: pd.DataFrame) -> None:
-    table = Table(title="Published headlines beside this run (claims.csv has all of them)")
-    for name in ("paper", "published", "our comparison"):
+    table = Table(title="Published headlines beside this run, scope 'sample' (all comparisons: claims.csv)")
+    for name in ("published", "ours", "variant"):
         table.add_column(name)
-    table.add_column("measured", justify="right")
-    for _, row in claims[claims["our_comparison"] != ""].iterrows():
-        if row["our_comparison"].endswith("default"):
-            table.add_row(
-                str(row["paper"]),
-                f"{row['quantity']} {row['published']}",
-                str(row["our_comparison"]),
-                str(row["measured"]),
-            )
+    for name in ("geomean", "most"):
+        table.add_column(name, justify="right")
+    for _, row in claims[claims["scope"] == "sample"].iterrows():
+        published = f"{str(row['paper']).partition(' ')[0]}: {row['quantity']} {row['published']}"
+        ours = str(row["our_comparison"]).partition(",")[0]
+        table.add_row(published, ours, str(row["variant"]), str(row["measured"]), str(row["most"]))
     console.print(table)
 
 
@@ -131,7 +124,8 @@ def reproduce_command(
     console.print(_closing_table(study.summary))
     _claims(console, study.claims)
     console.print(
-        f"Scope 'sample' pools the one-hot lookups of all tables (as HEAM's own traces do); scope 'bag' pools a multi-hot expansion of "
+        f"Scope 'sample' pools the one-hot lookups of all tables (as HEAM's own traces do); scope 'bag' "
+        f"pools a multi-hot expansion of "
         f"{BAG_POOLING} lookups per table (assumed)."
     )
     console.print(

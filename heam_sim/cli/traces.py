@@ -60,7 +60,8 @@ def info(file: Path) -> None:
     loaded = LookupTrace.load(file)
     console = Console()
     console.print(
-        f"{loaded.samples:,} samples, {loaded.tables} tables, {loaded.lookups:,} lookups, hash {loaded.content_hash}",
+        f"{loaded.samples:,} samples, {loaded.tables} tables, {loaded.lookups:,} lookups, hash "
+        f"{loaded.content_hash}",
         highlight=False,
     )
     table = Table()

@@ -30,7 +30,7 @@ VECTOR_BYTES = (64, 128, 256, 512)
 SCOPES: tuple[Scope, ...] = ("sample", "bag")
 #: Lookups per bag of the multi-hot expansion (assumed; Criteo itself is one-hot).
 BAG_POOLING = 8
-_PSEUDO_CHANNELS = {"hbm.memory": "native/HBM2_4Gb/HBM2_2000", "hbm.power": "hbm2-4gb"}
+_PSEUDO_CHANNELS: dict[str, object] = {"hbm.memory": "native/HBM2_4Gb/HBM2_2000", "hbm.power": "hbm2-4gb"}
 #: What a variant changes.
 VARIANTS: dict[str, dict[str, object]] = {
     "default": {},
@@ -74,7 +74,8 @@ class Study:
 def study_points(*, quick: bool = False) -> tuple[Point, ...]:
     """Return the simulations of the study.
 
-    The main grid is systems x embeddings x vector sizes x pooling scopes. Two variants of the scope ``sample`` and the smaller
+    The main grid is systems x embeddings x vector sizes x pooling scopes. Two variants of the scope
+    ``sample`` and the smaller
     compression show what two assumptions are worth: the host's LLC, and the view of HBM2.
     """
     embeddings = EMBEDDINGS[:2] if quick else EMBEDDINGS
@@ -156,7 +157,7 @@ def _run_points(
 
 
 def summarise(points: tuple[Point, ...], results: ResultSet) -> pd.DataFrame:
-    """Return one row per simulation, with speed-ups against host-dimm with the same embedding and with full tables."""
+    """Return a row per simulation, with speed-ups over host-dimm (same embedding, and full tables)."""
     frame = results.to_frame()
     frame.insert(0, "variant", [point.variant for point in points])
     speed = {
@@ -207,7 +208,8 @@ def reproduce(
     Parameters
     ----------
     output
-        Folder for ``summary.csv``, ``results.h5``, ``claims.csv``, the traces and the figures; made if it is missing.
+        Folder for ``summary.csv``, ``results.h5``, ``claims.csv``, the traces and the figures; made if it is
+        missing.
     dataset, path
         A generated trace of this shape, or the real file at `path`.
     samples
@@ -226,7 +228,8 @@ def reproduce(
     Raises
     ------
     HeamSimError
-        As :func:`heam_sim.simulate`; :class:`~heam_sim.errors.OutputError` for a folder that cannot be written.
+        As :func:`heam_sim.simulate`; :class:`~heam_sim.errors.OutputError` for a folder that cannot be
+        written.
     """
     if workers < 1:
         raise ConfigError(f"workers: {workers} is too few; use at least 1.")

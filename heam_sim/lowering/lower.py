@@ -42,7 +42,8 @@ class Lowered:
     samples, lookups
         Work that the bags stand for.
     cold_lookups, lut_reads, replica_reads
-        Lookups whose main row is not in the hot tier (0 without one), operands served by a LUT, and by replicas in banks.
+        Lookups whose main row is not in the hot tier (0 without one), operands served by a LUT, and by
+        replicas in banks.
     """
 
     items: dict[str, NDArray[Any]]
@@ -67,7 +68,7 @@ class _Lookups:
 
 
 def _program_order(trace: LookupTrace, scope: Scope) -> tuple[list[_Int], _Int, _Int]:
-    """Positions of every table's lookups in sample-major order, the bags' offsets and the ordinals within them."""
+    """Positions of every table's lookups in sample-major order, the bags' offsets, the ordinals in them."""
     lengths = np.stack([np.diff(offsets) for offsets in trace.offsets], axis=1)
     starts = np.concatenate(([0], np.cumsum(lengths.ravel())))
     bag_starts = starts[:-1].reshape(lengths.shape)

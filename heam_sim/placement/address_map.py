@@ -39,7 +39,8 @@ class AddressMap:
         Parameters
         ----------
         text
-            Field names, most significant first. ``column.vector`` stands for the columns inside a vector, ``column``
+            Field names, most significant first. ``column.vector`` stands for the columns inside a vector,
+            ``column``
             for the others; ``rank`` also names a pseudo channel.
         spec
             The memory.
@@ -55,7 +56,8 @@ class AddressMap:
         """
         if spec.columns % vector_bursts:
             raise ConfigError(
-                f"address_map: a vector of {vector_bursts} bursts does not fit into a row of {spec.columns} bursts of {spec.name};"
+                f"address_map: a vector of {vector_bursts} bursts does not fit into a row of "
+                f"{spec.columns} bursts of {spec.name};"
                 " use shorter vectors or another memory."
             )
         second = spec.second_level

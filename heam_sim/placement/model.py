@@ -24,7 +24,7 @@ _Int = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Located:
-    """Physical places of vectors: channel over all tiers, flat bank, row, first column, unit of that bank, host line."""
+    """Places of vectors: channel over all tiers, flat bank, row, first column, the bank's unit, host line."""
 
     channel: _Int
     bank: _Int
@@ -114,7 +114,8 @@ class ModelPlacement:
     first_row
         int64 (subtables,): number of each subtable's first row among all rows of the model.
     hot
-        Sorted global row numbers with a copy in the hot tier; the position is the place there. Empty without one.
+        Sorted global row numbers with a copy in the hot tier; the position is the place there. Empty without
+        one.
     hot_r
         int64 (subtables,): first vector of each R subtable in the hot tier, -1 if it is not there.
     small
@@ -258,7 +259,8 @@ def _layouts(
                 )
             if reserved >= spec.rows:
                 raise CapacityError(
-                    f"tier {tier.name}: replicas take {reserved} rows of every bank, which has {spec.rows}; enlarge the LUT."
+                    f"tier {tier.name}: replicas take {reserved} rows of every bank, which has "
+                    f"{spec.rows}; enlarge the LUT."
                 )
         layouts[tier.name] = TierLayout(
             tier,
@@ -285,15 +287,18 @@ def _units(tier: Tier, spec: Spec) -> int:
 def _check_granularity(tier: Tier, spec: Spec, vector_bytes: int, line_bytes: int) -> None:
     if vector_bytes % spec.burst_bytes:
         raise ConfigError(
-            f"vector_bytes: {vector_bytes} is no multiple of the {spec.burst_bytes}-byte burst of tier {tier.name}; use a longer vector."
+            f"vector_bytes: {vector_bytes} is no multiple of the {spec.burst_bytes}-byte burst of tier "
+            f"{tier.name}; use a longer vector."
         )
     if vector_bytes % line_bytes or line_bytes % spec.burst_bytes:
         raise ConfigError(
-            f"vector_bytes: {vector_bytes} and bursts of {spec.burst_bytes} bytes do not fit host lines of {line_bytes} bytes."
+            f"vector_bytes: {vector_bytes} and bursts of {spec.burst_bytes} bytes do not fit host lines "
+            f"of {line_bytes} bytes."
         )
     if tier.page_bytes % vector_bytes:
         raise ConfigError(
-            f"tier {tier.name}: pages of {tier.page_bytes} bytes would split vectors of {vector_bytes} bytes; use larger pages."
+            f"tier {tier.name}: pages of {tier.page_bytes} bytes would split vectors of {vector_bytes} "
+            f"bytes; use larger pages."
         )
 
 
@@ -301,8 +306,10 @@ def _check_fit(layout: TierLayout, needed: int) -> None:
     if needed > layout.capacity_bytes:
         over = needed - layout.capacity_bytes
         raise CapacityError(
-            f"tier {layout.tier.name}: the model needs {needed} bytes, {over} more than the {layout.capacity_bytes} that {layout.tier.channels} "
-            f"channels of {layout.spec.name} offer; raise channels, ranks or capacity_scale, or compress the tables more."
+            f"tier {layout.tier.name}: the model needs {needed} bytes, {over} more than the "
+            f"{layout.capacity_bytes} that {layout.tier.channels} "
+            f"channels of {layout.spec.name} offer; raise channels, ranks or capacity_scale, or compress "
+            f"the tables more."
         )
 
 
@@ -316,7 +323,7 @@ def _hot_rows(
     is_small: NDArray[np.bool_],
     rows: _Int,
 ) -> tuple[_Int, _Int, float]:
-    """The rows with a copy in the hot tier: the most read ones that together take `hot_share` of the profile's accesses."""
+    """Choose the most read rows that together take `hot_share` of the profile's accesses."""
     hot_r = np.full(rows.shape, -1, np.int64)
     if system.placement.policy != "hot-cold":
         return np.empty(0, np.int64), hot_r, 0.0
@@ -328,7 +335,8 @@ def _hot_rows(
         vectors -= int(rows[is_small].sum())
         if vectors < 0:
             raise CapacityError(
-                f"tier {layout.tier.name}: the R tables alone need {-vectors} vectors more than it holds; compress less."
+                f"tier {layout.tier.name}: the R tables alone need {-vectors} vectors more than it "
+                f"holds; compress less."
             )
     reads = [
         operand.rows + first_row[operand.subtable_id]

@@ -142,7 +142,9 @@ def _columns(frame: pd.DataFrame, extra: list[str]) -> pd.DataFrame:
     table["_system"] = table["system"].map(order)
     scopes = {name: i for i, name in enumerate(dict.fromkeys(table["scope"]))}
     table["_scope"] = table["scope"].map(scopes)
-    table = table.sort_values(["_scope", "collisions", "embedding", "vector_bytes", "_system"], kind="stable")
+    # Full tables (no collisions) come first.
+    keys = ["_scope", "collisions", "embedding", "vector_bytes", "_system"]
+    table = table.sort_values(keys, kind="stable", na_position="first")
     columns = ["scope", "embedding", "collisions", "vector_bytes", "system", *extra]
     return table[columns].reset_index(drop=True)
 

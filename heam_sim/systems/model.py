@@ -63,7 +63,8 @@ class Host:
         _check_numbers(self, ("llc_bytes", "batch_gnrs"), "host", minimum=0)
         if self.llc_bytes % (self.line_bytes * self.llc_ways):
             raise ConfigError(
-                f"host.llc_bytes: {self.llc_bytes} is no multiple of line_bytes x llc_ways = {self.line_bytes * self.llc_ways}."
+                f"host.llc_bytes: {self.llc_bytes} is no multiple of line_bytes x llc_ways = "
+                f"{self.line_bytes * self.llc_ways}."
             )
 
     @property
@@ -177,10 +178,12 @@ class Placement:
     Attributes
     ----------
     policy
-        ``"single"``: all in `tier`; ``"hot-cold"``: all in `tier`, and copies of the rows that take `hot_share` of the
+        ``"single"``: all in `tier`; ``"hot-cold"``: all in `tier`, and copies of the rows that take
+        `hot_share` of the
         profile's accesses in `hot_tier`.
     small_tables
-        Home of R rows for the PEs: ``"lut"`` (overflow duplicated in every unit), ``"replicated"`` (in the banks of every unit when
+        Home of R rows for the PEs: ``"lut"`` (overflow duplicated in every unit), ``"replicated"`` (in the
+        banks of every unit when
         the composition multiplies) or ``"home"`` (an ordinary place).
     """
 
@@ -233,7 +236,8 @@ class System:
                 )
         if self.placement.policy == "hot-cold" and self.tier(self.placement.tier).pim is not None:
             raise ConfigError(
-                f"system {self.name}: the cold tier {self.placement.tier!r} is read by the host and can have no PEs."
+                f"system {self.name}: the cold tier {self.placement.tier!r} is read by the host and can "
+                f"have no PEs."
             )
 
     def tier(self, name: str) -> Tier:
