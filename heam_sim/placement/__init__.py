@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from heam_sim.placement.address_map import AddressMap
 from heam_sim.placement.model import Located, ModelPlacement, TierLayout, place_model
 
-__all__ = ["AddressMap", "Located", "ModelPlacement", "TierLayout", "place_model"]
+__all__ = ["Located", "ModelPlacement", "TierLayout", "place_model"]

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from heam_sim.address import AddressMap, parse_map
 from heam_sim.datasets.permutation import permute
 from heam_sim.dram import Spec
 from heam_sim.embedding import EmbeddingScheme, Subtable
 from heam_sim.errors import CapacityError, ConfigError
-from heam_sim.placement.address_map import AddressMap
 from heam_sim.systems import System, Tier
 from heam_sim.trace import LookupTrace
 
@@ -242,12 +242,11 @@ def _layouts(
     for tier in system.tiers:
         spec = specs[tier.name]
         _check_granularity(tier, spec, vector_bytes, system.host.line_bytes)
-        mapping = AddressMap.parse(
-            tier.address_map, spec, channels=tier.channels, vector_bursts=vector_bytes // spec.burst_bytes
-        )
+        bursts = vector_bytes // spec.burst_bytes
+        mapping = parse_map(tier.address_map, spec, channels=tier.channels, vector_bursts=bursts)
         stride, reserved = spec.banks, 0
         if tier.pim is not None:
-            if not mapping.keeps_vectors:
+            if not mapping.keeps_vectors(bursts):
                 raise ConfigError(
                     f"tier {tier.name}: address_map splits a vector over PEs; put column.vector last."
                 )
