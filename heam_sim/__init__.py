@@ -11,12 +11,14 @@ from heam_sim.results import Result, ResultSet
 from heam_sim.simulation import simulate
 from heam_sim.systems import known_systems, load_system
 from heam_sim.trace import LookupTrace
+from heam_sim.traffic import ReplayResult, replay
 
 __all__ = [
     "QR",
     "Full",
     "HeamSimError",
     "LookupTrace",
+    "ReplayResult",
     "Result",
     "ResultSet",
     "__version__",
@@ -24,5 +26,6 @@ __all__ = [
     "known_systems",
     "load_system",
     "read_dataset",
+    "replay",
     "simulate",
 ]

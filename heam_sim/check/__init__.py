@@ -10,7 +10,16 @@ from __future__ import annotations
 
 from heam_sim.check.functional import FunctionalReport, Mismatch, check_functional
 from heam_sim.check.homes import Homes
-from heam_sim.check.logs import LOG_DTYPE, CommandLog, Recording, read_log, read_recording, write_log
+from heam_sim.check.logs import (
+    LOG_DTYPE,
+    CommandLog,
+    Recording,
+    read_any_log,
+    read_log,
+    read_ramulator_csv,
+    read_recording,
+    write_log,
+)
 from heam_sim.check.protocol import check_protocol
 from heam_sim.check.report import Report, Violation
 
@@ -25,7 +34,9 @@ __all__ = [
     "Violation",
     "check_functional",
     "check_protocol",
+    "read_any_log",
     "read_log",
+    "read_ramulator_csv",
     "read_recording",
     "write_log",
 ]

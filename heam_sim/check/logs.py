@@ -18,7 +18,16 @@ import numpy.typing as npt
 from heam_sim.check.events import NO_UNIT, SpecLike, Tree, need_fields
 from heam_sim.errors import DatasetError, OutputError, unknown_name
 
-__all__ = ["LOG_DTYPE", "CommandLog", "Recording", "read_log", "read_recording", "write_log"]
+__all__ = [
+    "LOG_DTYPE",
+    "CommandLog",
+    "Recording",
+    "read_any_log",
+    "read_log",
+    "read_ramulator_csv",
+    "read_recording",
+    "write_log",
+]
 
 LOG_DTYPE: np.dtype[Any] = np.dtype(
     [
@@ -159,6 +168,14 @@ def _arrays(path: Path, needed: Sequence[str]) -> dict[str, npt.NDArray[Any]]:
         raise DatasetError(f"{path}: is not a readable .npz archive; {remedy}") from error
 
 
+def _names(path: Path) -> list[str]:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return [name.removesuffix(".npy") for name in archive.namelist()]
+    except (OSError, zipfile.BadZipFile):
+        return []  # reading it will say what is wrong
+
+
 def _read_npz(path: Path) -> CommandLog:
     arrays = _arrays(path, ("log", "command_names"))
     log, names = arrays["log"], arrays["command_names"]
@@ -250,10 +267,19 @@ def read_recording(path: str | os.PathLike[str], spec: SpecLike) -> Recording:
     DatasetError
         The file is missing or not such a recording, or its levels or bank numbers do not fit the spec.
     """
-    path, tree = Path(path), Tree.of(spec)
+    path = Path(path)
     arrays = _arrays(path, ("address", "is_write", "commands", "columns", "command_names"))
-    table, names = arrays["commands"], tuple(str(name) for name in arrays["command_names"])
-    place = {_plain(str(column)): i for i, column in enumerate(arrays["columns"])}
+    names = tuple(str(name) for name in arrays["command_names"])
+    log = _from_table(path, arrays["commands"], [str(column) for column in arrays["columns"]], names, spec)
+    return Recording(log, names, arrays["address"].astype(np.uint64), arrays["is_write"].astype(np.bool_))
+
+
+def _from_table(
+    path: Path, table: npt.NDArray[Any], columns: Sequence[str], names: Sequence[str], spec: SpecLike
+) -> npt.NDArray[Any]:
+    """Turn rows of clock, command number, levels, row and column into a log array."""
+    tree = Tree.of(spec)
+    place = {_plain(column): i for i, column in enumerate(columns)}
     for column in ("clock", "command", "row", "column", *(_plain(level) for level in tree.levels)):
         if column not in place:
             raise DatasetError(
@@ -262,18 +288,84 @@ def read_recording(path: str | os.PathLike[str], spec: SpecLike) -> Recording:
     if table.ndim != 2 or table.shape[1] != len(place) or table.dtype.kind not in "iu":
         raise DatasetError(f"{path}: the commands are not integer rows of its columns; record it anew.")
     log = np.zeros(len(table), dtype=LOG_DTYPE)
-    for field, column in (
-        ("clock", "clock"),
-        ("command", "command"),
-        ("channel", "channel"),
-        ("row", "row"),
-        ("column", "column"),
-    ):
+    for field in ("clock", "command", "channel", "row", "column"):
         # A wide command has no row or column; recordings may carry -1 there.
-        log[field] = np.maximum(table[:, place[column]], 0)
+        log[field] = np.maximum(table[:, place[field]], 0)
     log["bank"] = _flat_banks(path, table, place, names, spec, tree)
     log["unit"] = NO_UNIT
-    return Recording(log, names, arrays["address"].astype(np.uint64), arrays["is_write"].astype(np.bool_))
+    return log
+
+
+def read_ramulator_csv(path: str | os.PathLike[str], spec: SpecLike) -> CommandLog:
+    """Read the text that Ramulator 2.1's command recorder writes, one file per channel.
+
+    Parameters
+    ----------
+    path
+        CSV with the header ``clock,command,Channel,...,Row,Column,type,source``.
+    spec
+        As in :func:`read_recording`.
+
+    Raises
+    ------
+    DatasetError
+        The file is missing or not such a recording (the line is named), or does not fit the spec.
+    """
+    path = Path(path)
+    try:
+        with path.open(newline="", encoding="utf-8") as stream:
+            reader = csv.reader(stream)
+            columns = next(reader, [])
+            if columns[:2] != ["clock", "command"]:
+                raise DatasetError(
+                    f"{path}, line 1: is no header of a Ramulator recording (clock,command,...)."
+                )
+            names: dict[str, int] = {}
+            rows = [_ramulator_row(path, reader.line_num, columns, values, names) for values in reader]
+    except FileNotFoundError as error:
+        raise DatasetError(f"{path}: there is no such file; check the path.") from error
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DatasetError(f"{path}: cannot be read as CSV; check the path and the file.") from error
+    table = np.array(rows, np.int64).reshape(len(rows), len(columns))
+    return CommandLog(_from_table(path, table, columns, tuple(names), spec), tuple(names))
+
+
+def _ramulator_row(
+    path: Path, line: int, columns: Sequence[str], values: Sequence[str], names: dict[str, int]
+) -> list[int]:
+    if len(values) != len(columns):
+        raise DatasetError(
+            f"{path}, line {line}: {len(values)} values instead of {len(columns)}; correct the line."
+        )
+    try:
+        return [
+            names.setdefault(text, len(names)) if name == "command" else int(text)
+            for name, text in zip(columns, values, strict=True)
+        ]
+    except ValueError:
+        raise DatasetError(
+            f"{path}, line {line}: holds something that is no integer; correct the line."
+        ) from None
+
+
+def read_any_log(path: str | os.PathLike[str], spec: SpecLike) -> CommandLog:
+    """Read a command log of heam_sim or of Ramulator 2.1, whichever the file is.
+
+    Raises
+    ------
+    DatasetError
+        The file is missing, foreign or malformed.
+    """
+    path = Path(path)
+    if _kind(path) == ".npz":
+        # Ours holds one structured array, a recording a table of integers beside the requests.
+        return read_recording(path, spec) if "commands" in _names(path) else read_log(path)
+    try:
+        with path.open(encoding="utf-8") as stream:
+            header = stream.readline()
+    except (OSError, UnicodeDecodeError) as error:
+        raise DatasetError(f"{path}: cannot be read as CSV; check the path and the file.") from error
+    return read_ramulator_csv(path, spec) if header.startswith("clock,command,Channel") else read_log(path)
 
 
 def _flat_banks(

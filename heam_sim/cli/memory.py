@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: MIT
+"""``heam-sim replay`` and ``check``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from heam_sim.check import check_protocol, read_any_log, write_log
+from heam_sim.cli.options import parse_overrides
+from heam_sim.dram import derive_pim, load_spec
+from heam_sim.errors import CheckError, ConfigError
+from heam_sim.traffic import ReplayResult, read_requests, replay_chunks
+
+__all__ = ["check", "replay_command"]
+
+_DEFAULT = "native/DDR4_8Gb_x8/DDR4_3200"
+
+
+def _counter_table(result: ReplayResult) -> Table:
+    table = Table(title=f"{result.requests:,} requests on {result.spec.name}")
+    table.add_column("statistic")
+    table.add_column("value", justify="right")
+    table.add_column("unit")
+    table.add_row("time", f"{result.time_ns:,.1f}", "ns")
+    table.add_row("bandwidth", f"{result.bandwidth_GBps:.3f}", "GB/s")
+    table.add_row("mean read latency", f"{result.mean_read_latency_cycles:.2f}", "cycles")
+    for statistic in result.statistics:
+        value = result.counters[statistic.name]
+        if value:
+            table.add_row(statistic.name, f"{value:,}", statistic.unit)
+    return table
+
+
+@click.command("replay")
+@click.argument("requests", type=click.Path(path_type=Path))
+@click.option("--preset", default=_DEFAULT, show_default=True, help="Memory (see: heam-sim spec list).")
+@click.option("--channels", type=int, default=1, show_default=True)
+@click.option(
+    "--set", "settings", multiple=True, metavar="NAME=VALUE", help="Change a count or timing, e.g. rank=2."
+)
+@click.option(
+    "--offers-per-cycle", type=int, default=1, show_default=True, help="Requests offered per cycle."
+)
+@click.option("--refresh", type=click.Choice(["all-bank", "none"]), default="all-bank", show_default=True)
+@click.option(
+    "--address-map", default="RoBaRaCoCh", show_default=True, help="Name, field list or DRAMsim3's letters."
+)
+@click.option("--read-queue", type=int, default=32, show_default=True)
+@click.option("--write-queue", type=int, default=32, show_default=True)
+@click.option("--stop", is_flag=True, help="Stop with the last acceptance instead of draining.")
+@click.option("--commands", type=click.Path(path_type=Path), help="Store the command log (.npz or .csv).")
+def replay_command(
+    requests: Path,
+    preset: str,
+    channels: int,
+    settings: tuple[str, ...],
+    offers_per_cycle: int,
+    refresh: str,
+    address_map: str,
+    read_queue: int,
+    write_queue: int,
+    stop: bool,
+    commands: Path | None,
+) -> None:
+    """Replay the request stream in REQUESTS: LD/ST or DRAMsim3 text (plain, .gz), .npz or .h5.
+
+    Example: heam-sim replay requests.txt.gz --preset ramulator-2.1/DDR4_8Gb_x8/DDR4_2400R --set rank=2
+    """
+    result = replay_chunks(
+        read_requests(requests),
+        preset=preset,
+        channels=channels,
+        overrides=parse_overrides(settings),
+        offers_per_cycle=offers_per_cycle,
+        refresh=refresh,
+        record_commands=commands is not None,
+        address_map=address_map,
+        read_queue=read_queue,
+        write_queue=write_queue,
+        drain=not stop,
+    )
+    Console().print(_counter_table(result))
+    if commands is not None:
+        write_log(commands, result.log, result.command_names)
+
+
+def _channels(text: str | None) -> range | None:
+    if text is None:
+        return None
+    first, _, last = text.partition("-")
+    if not first.isdecimal() or (last and not last.isdecimal()):
+        raise ConfigError(f"--channels {text}: write a channel or a range, e.g. 0-7.")
+    return range(int(first), int(last or first) + 1)
+
+
+@click.command("check")
+@click.argument("commands", type=click.Path(path_type=Path))
+@click.option(
+    "--spec", "name", required=True, help="Memory whose protocol must hold (see: heam-sim spec list)."
+)
+@click.option(
+    "--set", "settings", multiple=True, metavar="NAME=VALUE", help="Change a count or timing, e.g. rank=2."
+)
+@click.option("--pim-level", help="Level of the PEs, for logs with PIM commands.")
+@click.option("--merge-level", help="Level of the node that merges partials.")
+@click.option("--channels", help="Check these only, e.g. 0-7.")
+@click.option("--no-refresh", is_flag=True, help="The run had no refresh: do not check deadlines.")
+@click.option("--closed-precharge", is_flag=True, help="Accept PREpb on a closed bank.")
+@click.option("--show", type=int, default=20, show_default=True, help="Violations to print.")
+def check(
+    commands: Path,
+    name: str,
+    settings: tuple[str, ...],
+    pim_level: str | None,
+    merge_level: str | None,
+    channels: str | None,
+    no_refresh: bool,
+    closed_precharge: bool,
+    show: int,
+) -> None:
+    """Hold the command log COMMANDS (.npz or .csv, ours or Ramulator's) against every rule of a memory.
+
+    Example: heam-sim check commands.npz --spec native/DDR4_8Gb_x8/DDR4_3200 --set rank=2
+    """
+    overrides: dict[str, Any] = parse_overrides(settings)
+    spec = load_spec(name, overrides=overrides or None)
+    if pim_level is not None:
+        spec = derive_pim(spec, pim_level, merge_level)
+    stored = read_any_log(commands, spec)
+    wanted = _channels(channels)
+    if wanted is not None and stored.log.size and wanted.stop - 1 > int(np.max(stored.log["channel"])):
+        raise ConfigError(
+            f"--channels {channels}: the log has channels up to {int(np.max(stored.log['channel']))}."
+        )
+    report = check_protocol(
+        stored.log,
+        stored.command_names,
+        spec,
+        channel=wanted,
+        refresh=not no_refresh,
+        allow_closed_precharge=closed_precharge,
+        limit=max(show, 1),
+    )
+    console = Console()
+    for violation in report.violations[:show]:
+        console.print(violation.message, highlight=False)
+    for label, count in report.counts.items():
+        console.print(f"{count:,} x {label}", highlight=False)
+    if not report.ok:
+        raise CheckError(
+            f"{commands}: {sum(report.counts.values())} violations in {report.commands} commands."
+        )
+    console.print(f"{report.commands:,} commands obey {spec.name}.", highlight=False)

@@ -1,0 +1,283 @@
+# SPDX-License-Identifier: MIT
+"""Replay of a plain request stream on one memory, as a trace-driven memory simulator does it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from heam_sim._core import LOG_DTYPE, ChannelParameters, Replay, SpecHandle, Statistic, counters
+from heam_sim.address import AddressMap, parse_map
+from heam_sim.dram import Spec, load_spec
+from heam_sim.errors import ConfigError, unknown_name
+from heam_sim.traffic.streams import Requests
+
+__all__ = ["ReplayResult", "replay", "replay_chunks"]
+
+_CHUNK = 1 << 20
+_REFRESH = ("all-bank", "none")
+_SUMMED_UP = ("queue_peak",)
+
+
+@dataclass(frozen=True, repr=False)
+class ReplayResult:
+    """What a replay gives back.
+
+    Attributes
+    ----------
+    cycles
+        Clock of the memory when the last data arrived (or, with ``drain=False``, when the last request was
+        accepted).
+    time_ns
+        The same in ns.
+    counters
+        Sums over channels by name (largest for ``queue_peak``).
+    channel_counters
+        One mapping per channel.
+    statistics
+        Name, unit and description of every counter.
+    commands
+        Structured array with ``clock, command, channel``, the levels below the channel, ``row, column``;
+        empty unless recorded.
+        ``command`` indexes `command_names`. For a command of a whole rank the deeper fields are -1.
+    command_names
+        Names of the commands.
+    log
+        The same commands as a command log (docs/formats.md), for :func:`heam_sim.check.write_log`.
+    spec
+        The resolved memory.
+    """
+
+    cycles: int
+    time_ns: float
+    counters: dict[str, int]
+    channel_counters: tuple[dict[str, int], ...]
+    statistics: tuple[Statistic, ...]
+    commands: NDArray[Any]
+    command_names: tuple[str, ...]
+    log: NDArray[Any]
+    spec: Spec
+
+    def __repr__(self) -> str:
+        return f"<ReplayResult {self.spec.name}: {self.requests} requests in {self.cycles} cycles>"
+
+    @property
+    def requests(self) -> int:
+        """Requests accepted."""
+        return self.counters["reads"] + self.counters["writes"]
+
+    @property
+    def mean_read_latency_cycles(self) -> float:
+        """Mean over completed reads of completion minus arrival; NaN without reads."""
+        done = self.counters["reads_completed"]
+        return self.counters["read_latency"] / done if done else float("nan")
+
+    @property
+    def bandwidth_GBps(self) -> float:
+        """Bytes of all requests over time, in GB/s (decimal)."""
+        return self.requests * self.spec.burst_bytes / self.time_ns if self.time_ns else float("nan")
+
+
+def replay(
+    address: ArrayLike,
+    is_write: ArrayLike,
+    *,
+    preset: str,
+    channels: int = 1,
+    overrides: Mapping[str, Any] | None = None,
+    offers_per_cycle: int = 1,
+    refresh: str = "all-bank",
+    record_commands: bool = False,
+    address_map: str = "RoBaRaCoCh",
+    read_queue: int = 32,
+    write_queue: int = 32,
+    drain: bool = True,
+) -> ReplayResult:
+    """Replay requests, one burst each, through FR-FCFS controllers with open rows.
+
+    Parameters
+    ----------
+    address
+        Byte addresses, integers of shape (requests,). Bits beyond the capacity are ignored, as Ramulator
+        does it.
+    is_write
+        Integers or booleans of the same shape.
+    preset
+        ``"family/ORGANIZATION/TIMING"``, e.g. ``"ramulator-2.1/DDR4_8Gb_x8/DDR4_2400R"``.
+    channels
+        How many; bursts are interleaved as `address_map` says.
+    overrides
+        Counts and timings to change by name, e.g. ``{"rank": 2}``; derived values follow.
+    offers_per_cycle
+        Requests that the front end offers in a memory cycle (one in the first). A request that finds its
+        queue full blocks
+        all behind it.
+    refresh
+        ``"all-bank"`` or ``"none"``.
+    record_commands
+        Keep every command.
+    address_map
+        See :func:`heam_sim.address.parse_map`.
+    read_queue, write_queue
+        Entries per channel.
+    drain
+        Go on until all data have arrived; otherwise stop with the last acceptance.
+
+    Raises
+    ------
+    ConfigError
+        Arrays that are no integers or differ in length, or a parameter that cannot be.
+    """
+    whole = Requests(_addresses(address), _flags(is_write))
+    if whole.address.size != whole.is_write.size:
+        raise ConfigError(
+            f"is_write: has {whole.is_write.size} entries, address {whole.address.size}; give as many."
+        )
+    return replay_chunks(
+        [whole],
+        preset=preset,
+        channels=channels,
+        overrides=overrides,
+        offers_per_cycle=offers_per_cycle,
+        refresh=refresh,
+        record_commands=record_commands,
+        address_map=address_map,
+        read_queue=read_queue,
+        write_queue=write_queue,
+        drain=drain,
+    )
+
+
+def _addresses(values: ArrayLike) -> NDArray[np.uint64]:
+    array = np.asarray(values)
+    if array.size == 0:
+        return np.empty(0, np.uint64)
+    if array.ndim != 1 or array.dtype.kind not in "iu":
+        raise ConfigError(
+            f"address: needs a one-dimensional integer array, not {array.dtype} of {array.ndim} dimensions."
+        )
+    if array.dtype.kind == "i" and int(array.min()) < 0:
+        raise ConfigError(f"address: entry {int(array.argmin())} is negative; addresses start at 0.")
+    if int(array.max()) >= 1 << 63:
+        raise ConfigError(f"address: entry {int(array.argmax())} lies beyond 2^63 - 1.")
+    return array.astype(np.uint64)
+
+
+def _flags(values: ArrayLike) -> NDArray[np.uint8]:
+    array = np.asarray(values)
+    if array.size == 0:
+        return np.empty(0, np.uint8)
+    if array.ndim != 1 or array.dtype.kind not in "iub":
+        raise ConfigError(
+            f"is_write: needs one-dimensional integers or booleans, not {array.dtype} of {array.ndim} "
+            f"dimensions."
+        )
+    flags: NDArray[np.uint8] = np.not_equal(array, 0).astype(np.uint8)
+    return flags
+
+
+def _whole(name: str, value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or not 1 <= int(value) < 1 << 31:
+        raise ConfigError(f"{name}: {value!r} is no whole number of at least 1.")
+    return int(value)
+
+
+def replay_chunks(
+    chunks: Iterable[Requests],
+    *,
+    preset: str,
+    channels: int = 1,
+    overrides: Mapping[str, Any] | None = None,
+    offers_per_cycle: int = 1,
+    refresh: str = "all-bank",
+    record_commands: bool = False,
+    address_map: str = "RoBaRaCoCh",
+    read_queue: int = 32,
+    write_queue: int = 32,
+    drain: bool = True,
+) -> ReplayResult:
+    """Replay a stream that comes in chunks (see :func:`replay`); memory does not grow with its length."""
+    if refresh not in _REFRESH:
+        raise unknown_name("refresh", refresh, _REFRESH, where="refresh")
+    count = _whole("channels", channels)
+    spec = load_spec(preset, overrides=dict(overrides) if overrides else None)
+    mapping = parse_map(address_map, spec, channels=count)
+    parameters = ChannelParameters(
+        kind="plain",
+        period=1,
+        refresh=refresh != "none",
+        read_queue=_whole("read_queue", read_queue),
+        write_queue=_whole("write_queue", write_queue),
+    )
+    core = Replay(
+        SpecHandle(spec),
+        parameters=parameters,
+        channels=count,
+        offers_per_cycle=_whole("offers_per_cycle", offers_per_cycle),
+        with_log=record_commands,
+    )
+    logs = []
+    for chunk in chunks:
+        for start in range(0, chunk.address.size, _CHUNK):
+            core.run(_requests(chunk, slice(start, start + _CHUNK), mapping, spec))
+            if record_commands:
+                logs.append(core.take_log())
+    core.drain() if drain else core.stop()
+    logs.append(core.take_log())
+    return _collect(core, spec, np.concatenate(logs) if record_commands else np.empty(0, LOG_DTYPE))
+
+
+def _requests(chunk: Requests, part: slice, mapping: AddressMap, spec: Spec) -> dict[str, NDArray[Any]]:
+    burst = (chunk.address[part] // np.uint64(spec.burst_bytes)).astype(np.int64)
+    inside = burst % mapping.bursts
+    channel, bank, row, column = mapping.decode(inside)
+    return {
+        "channel": channel.astype(np.uint16),
+        "bank": bank.astype(np.uint16),
+        "row": row.astype(np.uint32),
+        "column": column.astype(np.uint16),
+        "is_write": np.ascontiguousarray(chunk.is_write[part]),
+    }
+
+
+def _collect(core: Replay, spec: Spec, log: NDArray[Any]) -> ReplayResult:
+    per_channel = tuple(core.channel_counters(channel) for channel in range(core.channels))
+    sums = {name: sum(row[name] for row in per_channel) for name in per_channel[0]}
+    sums.update({name: max(row[name] for row in per_channel) for name in _SUMMED_UP})
+    sums["cycles"] = core.cycle
+    names = tuple(command.name for command in spec.commands)
+    return ReplayResult(
+        cycles=core.cycle,
+        time_ns=core.cycle * float(spec.tCK_ps) / 1000,
+        counters=sums,
+        channel_counters=per_channel,
+        statistics=counters(),
+        commands=_commands(log, spec),
+        command_names=names,
+        log=log,
+        spec=spec,
+    )
+
+
+def _commands(log: NDArray[Any], spec: Spec) -> NDArray[Any]:
+    """Spell the flat bank out in levels; what a command does not address is -1."""
+    levels = spec.levels[1:]
+    fields = [("clock", "<i8"), ("command", "<i2"), ("channel", "<i4")]
+    fields += [(level, "<i4") for level in levels] + [("row", "<i8"), ("column", "<i4")]
+    out = np.zeros(log.size, np.dtype(fields))
+    for name in ("clock", "command", "channel", "row", "column"):
+        out[name] = log[name]
+    rest = log["bank"].astype(np.int64)
+    for level in reversed(levels):
+        rest, out[level] = np.divmod(rest, spec.counts[level])
+    depth = np.array([spec.depth(command.scope) for command in spec.commands])[log["command"]]
+    for number, level in enumerate(levels, 1):
+        out[level][depth < number] = -1
+    wide = depth < len(levels)
+    out["row"][wide] = -1
+    out["column"][wide] = -1
+    return out
