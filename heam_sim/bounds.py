@@ -6,7 +6,7 @@ Nothing is simulated here. A run that is faster than one of these limits is wron
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,8 +24,23 @@ _Int = NDArray[np.int64]
 _RELATION = {"bank": "bank", "bank_group": "bank_group", "rank": "rank", "pseudo_channel": "rank"}
 
 
-def _empty() -> _Int:
-    return np.empty(0, np.int64)
+class _Distinct:
+    """Distinct integers of a long stream; merged seldom, because merging sorts."""
+
+    def __init__(self) -> None:
+        self._merged: _Int = np.empty(0, np.int64)
+        self._pending: list[_Int] = []
+
+    def add(self, keys: _Int) -> None:
+        self._pending.append(keys)
+        if sum(part.size for part in self._pending) > max(1 << 20, self._merged.size):
+            self.values()
+
+    def values(self) -> _Int:
+        if self._pending:
+            self._merged = np.unique(np.concatenate([self._merged, *self._pending]))
+            self._pending = []
+        return self._merged
 
 
 @dataclass
@@ -58,8 +73,8 @@ class Demand:
     results: _Int = field(init=False)
     operands: _Int = field(init=False)
     host_lines: int = 0
-    lines: _Int = field(default_factory=_empty)
-    rows: _Int = field(default_factory=_empty)
+    lines: _Distinct = field(default_factory=_Distinct)
+    rows: _Distinct = field(default_factory=_Distinct)
 
     def __post_init__(self) -> None:
         self.reads, self.luts, self.alu_bursts = (
@@ -87,7 +102,7 @@ class Demand:
             | items["bank"][banked].astype(np.int64) << 32
             | items["row"][banked].astype(np.int64)
         )
-        self.rows = np.union1d(self.rows, key)
+        self.rows.add(key)
         self.operands += np.bincount(channel[banked], minlength=self.channels)
 
     def _add_host(
@@ -100,7 +115,7 @@ class Demand:
         per_vector = placement.home.vector_bytes // placement.home.line_bytes
         self.host_lines += int(host.sum()) * per_vector
         first = channel[host] << 48 | items["line"][host].astype(np.int64)
-        self.lines = np.union1d(self.lines, (first[:, None] + np.arange(per_vector)).ravel())
+        self.lines.add((first[:, None] + np.arange(per_vector)).ravel())
 
     def _add_pim(self, lowered: Lowered, channel: _Int, pim: NDArray[np.bool_]) -> None:
         items = lowered.items
@@ -116,10 +131,11 @@ class Demand:
         starts = lowered.offsets.astype(np.int64)
         lengths = starts[1:] - starts[:-1]
         gnr = np.repeat(np.arange(lengths.size), lengths)[pim]
-        pairs = np.unique(gnr * size + place) % size
-        self.partials += np.bincount(pairs // self.units, minlength=self.channels)
-        wholes = np.unique(gnr * self.channels + channel[pim]) % self.channels
-        self.results += np.bincount(wholes, minlength=self.channels)
+        # Marking beats sorting: (GnR, place) pairs are dense.
+        used = np.zeros((lengths.size, *shape), bool)
+        used.reshape(-1)[gnr * size + place] = True
+        self.partials += used.sum(axis=(0, 2))
+        self.results += used.any(axis=2).sum(axis=0)
 
 
 def _row(resource: str, tier: str, time_ns: float, formula: str, *, enforced: bool = True) -> dict[str, Any]:
@@ -145,7 +161,7 @@ def _plain_rows(layout: TierLayout, demand: Demand, has_llc: bool) -> list[dict[
     span = range(layout.first_channel, layout.first_channel + layout.tier.channels)
     per_line = layout.line_bytes // spec.burst_bytes
     tck = float(spec.tCK_ps) / 1000
-    channel_of = demand.lines >> 48
+    channel_of = demand.lines.values() >> 48
     distinct = np.array([int((channel_of == c).sum()) for c in span]) * per_line
     operands = demand.operands[list(span)] * layout.vector_bursts
     bursts = distinct if has_llc else operands
@@ -162,7 +178,8 @@ def _activation_rows(layout: TierLayout, demand: Demand) -> list[dict[str, Any]]
     spec = layout.spec
     tck = float(spec.tCK_ps) / 1000
     stride = spec.banks // spec.nodes(spec.second_level)
-    channel, bank = demand.rows >> 48, (demand.rows >> 32) & 0xFFFF
+    keys = demand.rows.values()
+    channel, bank = keys >> 48, (keys >> 32) & 0xFFFF
     inside = (channel >= layout.first_channel) & (channel < layout.first_channel + layout.tier.channels)
     ranks = channel[inside] * spec.banks + bank[inside] // stride
     most = int(np.unique(ranks, return_counts=True)[1].max(initial=0))
@@ -275,8 +292,3 @@ def ceilings(
         _row("host adder", "host", (added // host.add_bytes_per_cycle) * period, "bytes added / adder width")
     )
     return sorted(rows, key=lambda row: -row["time_ns"])
-
-
-def enforced(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """Return the rows that are limits, not estimates."""
-    return [row for row in rows if row["enforced"]]
