@@ -71,7 +71,7 @@ class Plan:
 
     def _tier_parameters(self, layout: TierLayout) -> ChannelParameters:
         tier, spec, pim = layout.tier, layout.spec, layout.tier.pim
-        period = int(spec.tCK_ps / self.tick_ps)
+        period = self._ticks(spec.tCK_ps, f"tier {tier.name}")
         if pim is None:
             return ChannelParameters(
                 kind="plain", period=period, refresh=tier.refresh, read_queue=tier.read_queue
@@ -100,11 +100,19 @@ class Plan:
             result_bursts=layout.vector_bursts,
         )
 
+    def _ticks(self, period_ps: Fraction, what: str) -> int:
+        ticks = int(period_ps / self.tick_ps)
+        if ticks >= 1 << 31:
+            raise ConfigError(
+                f"{what}: a clock period of {period_ps} ps is too far from the others; bring them closer."
+            )
+        return ticks
+
     def host_parameters(self) -> HostParameters:
         """Return the host's parameters."""
         host = self.system.host
         return HostParameters(
-            period=int(Fraction(host.clock_ps) / self.tick_ps),
+            period=self._ticks(Fraction(host.clock_ps), "host.clock_ps"),
             issue_per_cycle=host.issue_per_cycle,
             outstanding=host.outstanding_bursts,
             add_bytes_per_cycle=host.add_bytes_per_cycle,
@@ -177,7 +185,7 @@ def plan(
     if isinstance(profile, bool) or not isinstance(profile, int | float) or not 0 <= profile < 1:
         raise ConfigError(f"profile: {profile!r} is no share from 0 up to (but not including) 1.")
     described = system if isinstance(system, System) else load_system(system, overrides=overrides)
-    scheme = parse_embedding(embedding) if isinstance(embedding, str) else embedding or Full()
+    scheme = _scheme(embedding)
     subtables = scheme.subtables(trace.cardinalities, vector_bytes)
     specs = {tier.name: tier.spec() for tier in described.tiers}
     profiled, simulated = trace.split(profile)
@@ -196,6 +204,18 @@ def plan(
         trace_hash=trace.content_hash,
         tick_ps=described.tick_ps(specs),
     )
+
+
+def _scheme(embedding: EmbeddingScheme | str | None) -> EmbeddingScheme:
+    if embedding is None:
+        return Full()
+    if isinstance(embedding, str):
+        return parse_embedding(embedding)
+    if not all(hasattr(embedding, name) for name in ("label", "compose", "subtables", "operands")):
+        raise ConfigError(
+            f"embedding: needs Full(), QR(...) or text such as 'qr:4', not {type(embedding).__name__}."
+        )
+    return embedding
 
 
 def simulate(
@@ -271,7 +291,8 @@ def simulate(
 
 def _hold_against(limits: list[dict[str, Any]], time_ns: float, planned: Plan) -> None:
     for row in limits:
-        if row["enforced"] and time_ns < row["time_ns"]:
+        # Both are sums of the same integers; only their last bits may differ.
+        if row["enforced"] and time_ns < row["time_ns"] * (1 - 1e-9):
             raise CeilingError(
                 f"{planned.system.name}: {time_ns:.1f} ns is faster than {row['resource']} of "
                 f"{row['tier']} allows ({row['time_ns']:.1f} ns,"

@@ -115,4 +115,4 @@ def _check_slots(
     split = bool(spec.split_command_buses) if split_buses is None else split_buses
     level = unit_level if unit_level is not None else getattr(spec, "unit_level", None)
     units = find_units(events, tree, level, findings)
-    check_slots(events, tree, units, split, findings)
+    check_slots(events, tree, units, split, findings, has_units=level is not None)

@@ -121,14 +121,16 @@ def _slots(events: Events, tree: Tree, pim: BoolArray, units: IntArray, split: b
     )
 
 
-def check_slots(events: Events, tree: Tree, units: IntArray, split: bool, findings: Findings) -> None:
+def check_slots(
+    events: Events, tree: Tree, units: IntArray, split: bool, findings: Findings, *, has_units: bool = False
+) -> None:
     """At most one command per command slot and cycle.
 
     A plain channel has one slot, or a column and a row slot. In a PIM channel every unit has these of its
     own; the path to the host, the merge node, each rank's refresh and each unit's LUT port take one command
-    a cycle.
+    a cycle. With ``has_units`` every channel is a PIM channel, idle ones too.
     """
-    pim_channels = np.unique(events.channel[events.is_kind(*PIM_KINDS)])
+    pim_channels = np.unique(events.channel if has_units else events.channel[events.is_kind(*PIM_KINDS)])
     pim = np.isin(events.channel, pim_channels)
     slot = _slots(events, tree, pim, units, split)
     order = np.lexsort((slot, events.clock, events.channel))

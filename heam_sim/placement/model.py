@@ -227,6 +227,11 @@ def _small_tables(
     pim = next((tier.pim for tier in system.tiers if tier.pim is not None), None)
     small = np.full(rows.shape, -1, np.int64)
     kind = system.placement.small_tables
+    if pim is not None and kind == "home" and scheme.compose == "multiply" and is_small.any():
+        raise ConfigError(
+            "placement.small_tables: 'home' leaves R rows where no PE can multiply them with their Q rows; "
+            "use 'replicated' or 'lut', or compose by adding."
+        )
     if pim is None or kind == "home" or (kind == "replicated" and scheme.compose != "multiply"):
         return 0, False, small
     small[is_small] = np.cumsum(rows[is_small]) - rows[is_small]
@@ -245,11 +250,12 @@ def _layouts(
         bursts = vector_bytes // spec.burst_bytes
         mapping = parse_map(tier.address_map, spec, channels=tier.channels, vector_bursts=bursts)
         stride, reserved = spec.banks, 0
+        if not mapping.keeps_vectors(bursts):
+            raise ConfigError(
+                f"tier {tier.name}: address_map splits a vector over rows, banks or PEs; "
+                "put column.vector last."
+            )
         if tier.pim is not None:
-            if not mapping.keeps_vectors(bursts):
-                raise ConfigError(
-                    f"tier {tier.name}: address_map splits a vector over PEs; put column.vector last."
-                )
             stride = spec.banks // _units(tier, spec)
             reserved = -(-replicas // (stride * (spec.row_bytes // vector_bytes)))
             if reserved and not mapping.row_is_outermost:

@@ -48,7 +48,19 @@ def load_system(name: str | Path, *, overrides: Mapping[str, Any] | None = None)
     ConfigError
         An unknown system or key (with the nearest known one), a missing key or a value that cannot be.
     """
+    if not isinstance(name, str | Path):
+        raise ConfigError(
+            f"system: needs a name or a path, not {type(name).__name__}; known: {', '.join(known_systems())}."
+        )
+    if overrides is not None and not isinstance(overrides, Mapping):
+        raise ConfigError(
+            f"overrides: needs a mapping of dotted keys to values, not {type(overrides).__name__}."
+        )
     where, data = _read(name)
+    if "host" in data:
+        raise ConfigError(
+            f"{where}: has a table [host], but the host is one for all systems; override host.* keys instead."
+        )
     data["host"] = _section(_parse(_data_text(_HOST_FILE), _HOST_FILE), "host", _HOST_FILE)
     for key, value in (overrides or {}).items():
         _override(data, key, value)
@@ -87,6 +99,8 @@ def _section(data: Mapping[str, Any], key: str, where: str) -> dict[str, Any]:
 
 
 def _override(data: dict[str, Any], key: str, value: Any) -> None:
+    if not isinstance(key, str):
+        raise ConfigError(f"overrides: key {key!r} is no text; write a dotted key such as 'host.llc_bytes'.")
     *path, last = key.split(".")
     node: Any = data
     for depth, part in enumerate(path):
@@ -119,7 +133,29 @@ def _make(cls: type[_T], section: Mapping[str, Any], where: str) -> _T:
         raise ConfigError(
             f"{where}: source is empty; name where the numbers come from, or write 'assumed: ...'."
         )
+    _check_types(cls, section, where)
     return cls(**section)
+
+
+_TYPES: dict[str, tuple[tuple[type, ...], str]] = {
+    "str": ((str,), "text"),
+    "bool": ((bool,), "true or false"),
+    "int": ((int,), "a whole number"),
+    "float": ((int, float), "a number"),
+    "int | str": ((int, str), "a whole number or the name of a timing value"),
+    "Mapping[str, Any]": ((dict,), "a table"),
+}
+
+
+def _check_types(cls: type, section: Mapping[str, Any], where: str) -> None:
+    """Hold plain values against the annotations of the record; records and choices check themselves."""
+    for item in fields(cls):
+        if item.name not in section or item.type not in _TYPES:
+            continue
+        types, what = _TYPES[str(item.type)]
+        value = section[item.name]
+        if not isinstance(value, types) or (isinstance(value, bool) and bool not in types):
+            raise ConfigError(f"{where}: {item.name} is {value!r}; it must be {what}.")
 
 
 def _build_tier(section: dict[str, Any], where: str) -> Tier:

@@ -127,6 +127,8 @@ class Pim:
     def latency(self, value: int | str, spec: Spec) -> int:
         """Resolve a latency that is given in cycles or as the name of a timing value."""
         if isinstance(value, int):
+            if not 0 <= value < 1 << 31:
+                raise ConfigError(f"latency {value}: is no number of cycles; write one from 0 on.")
             return value
         if value not in spec.timing:
             raise ConfigError(
@@ -158,6 +160,7 @@ class Tier:
         _check_numbers(
             self, ("channels", "capacity_scale", "read_queue", "page_bytes"), f"tier {self.name}", minimum=1
         )
+        _check_numbers(self, ("page_seed",), f"tier {self.name}", minimum=0)
         if self.pages not in ("random", "table-order"):
             raise ConfigError(f"tier {self.name}: pages is {self.pages!r}; write 'random' or 'table-order'.")
 
@@ -239,6 +242,11 @@ class System:
                 f"system {self.name}: the cold tier {self.placement.tier!r} is read by the host and can "
                 f"have no PEs."
             )
+        if self.placement.policy == "hot-cold" and self.placement.tier == self.placement.hot_tier:
+            raise ConfigError(
+                f"system {self.name}: placement.hot_tier is the home tier {self.placement.tier!r}; "
+                "name another."
+            )
 
     def tier(self, name: str) -> Tier:
         """Return the tier called `name`."""
@@ -258,8 +266,23 @@ class System:
         return tick
 
 
+#: Values above these are refused by the engine; anything else must fit 31 bits.
+_LARGEST = {
+    "outstanding_bursts": 1 << 24,
+    "window_gnrs": 1 << 20,
+    "batch_tags": 4096,
+    "queue_depth": 4096,
+    "read_queue": 16384,
+    "llc_bytes": 1 << 40,
+    "lut_bytes": 1 << 40,
+    "page_bytes": 1 << 40,
+    "page_seed": 1 << 62,
+}
+
+
 def _check_numbers(owner: object, names: tuple[str, ...], where: str, *, minimum: int) -> None:
     for name in names:
         value = getattr(owner, name)
-        if isinstance(value, bool) or not isinstance(value, int) or value < minimum or value >= 1 << 62:
-            raise ConfigError(f"{where}.{name}: {value!r} is no whole number of at least {minimum}.")
+        largest = _LARGEST.get(name, (1 << 31) - 1)
+        if isinstance(value, bool) or not isinstance(value, int) or not minimum <= value <= largest:
+            raise ConfigError(f"{where}.{name}: {value!r} is no whole number from {minimum} to {largest}.")
