@@ -1,0 +1,174 @@
+# SPDX-License-Identifier: MIT
+"""Plain request streams: readers, and what a replay returns."""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import heam_sim
+from heam_sim.errors import ConfigError, DatasetError, HeamSimError
+from heam_sim.traffic import read_requests, replay_chunks, write_requests
+
+PRESET = "ramulator-2.1/DDR4_8Gb_x8/DDR4_2400R"
+ADDRESS = np.array([0x40, 4096, 1 << 30, 0x80], np.uint64)
+IS_WRITE = np.array([0, 1, 0, 1], np.uint8)
+
+
+def together(path: Path, chunk: int = 3) -> tuple[list[int], list[int]]:
+    parts = list(read_requests(path, chunk=chunk))
+    assert all(part.address.size <= chunk for part in parts)
+    return [int(a) for p in parts for a in p.address], [int(w) for p in parts for w in p.is_write]
+
+
+def test_every_format_gives_the_same_stream(tmp_path: Path) -> None:
+    text = tmp_path / "ld.txt"
+    text.write_text("LD 0x40\nST 4096\n\nLD 0x40000000\r\nST 0x80\n")
+    packed = tmp_path / "ld.txt.gz"
+    packed.write_bytes(gzip.compress(text.read_bytes()))
+    dramsim = tmp_path / "dramsim.txt"
+    dramsim.write_text("0x40 READ 1\n0x1000 WRITE 2\n1073741824 READ 9\n0x80 WRITE 9\n")
+    arrays = tmp_path / "r.npz"
+    np.savez(arrays, address=ADDRESS, is_write=IS_WRITE)
+    stored = tmp_path / "r.h5"
+    write_requests(stored, ADDRESS, IS_WRITE)
+    wanted = [int(a) for a in ADDRESS], [int(w) for w in IS_WRITE]
+    for path in (text, packed, dramsim, arrays, stored):
+        assert together(path) == wanted, path
+
+
+@pytest.mark.parametrize(
+    ("content", "where"),
+    [
+        ("", "empty"),
+        ("LD\n", ":1:"),
+        ("LD 0x40\nXX 0x40\n", ":2:"),
+        ("LD zz\n", ":1:"),
+        ("LD -4\n", ":1:"),
+        ("LD 0x8000000000000000\n", ":1:"),
+        ("0x40 FETCH 3\n", ":1:"),
+        ("0x40 READ\n", ":1:"),
+        ("LD 0x40 7\n", ":1:"),
+    ],
+)
+def test_bad_text_names_file_and_line(tmp_path: Path, content: str, where: str) -> None:
+    path = tmp_path / "bad.txt"
+    path.write_text(content)
+    with pytest.raises(DatasetError) as caught:
+        list(read_requests(path))
+    assert "bad.txt" in str(caught.value) and where in str(caught.value)
+
+
+def test_damaged_files_are_typed_errors(tmp_path: Path) -> None:
+    good = gzip.compress(b"LD 0x40\n" * 5000)
+    files = {
+        "cut.txt.gz": good[: len(good) // 2],
+        "no.npz": b"PK\x03\x04 nothing",
+        "no.h5": b"\x89HDF\r\n\x1a\n nothing",
+    }
+    for name, content in files.items():
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(DatasetError, match=name.replace(".", r"\.")):
+            list(read_requests(tmp_path / name))
+    np.savez(tmp_path / "float.npz", address=np.array([1.5]), is_write=np.array([0]))
+    np.savez(tmp_path / "half.npz", address=np.array([1]))
+    np.savez(tmp_path / "long.npz", address=np.array([1, 2]), is_write=np.array([0]))
+    np.savez(tmp_path / "minus.npz", address=np.array([-1]), is_write=np.array([0]))
+    for name in ("float", "half", "long", "minus"):
+        with pytest.raises(DatasetError, match=name):
+            list(read_requests(tmp_path / f"{name}.npz"))
+    with pytest.raises(DatasetError, match="no such"):
+        list(read_requests(tmp_path / "missing.txt"))
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"address": [1.5]},
+        {"address": [-64]},
+        {"address": [[64]]},
+        {"address": [64, 128]},
+        {"address": np.array([1 << 63], np.uint64)},
+        {"is_write": [0.5]},
+        {"preset": "ramulator-2.1/DDR4_8Gb_x8/DDR4_2400"},
+        {"channels": 0},
+        {"channels": 1.0},
+        {"offers_per_cycle": 0},
+        {"read_queue": 1 << 20},
+        {"refresh": "never"},
+        {"address_map": "RoBaRaCo"},
+        {"overrides": {"ranks": 2}},
+    ],
+)
+def test_bad_arguments_are_config_errors(arguments: dict[str, object]) -> None:
+    options: dict[str, object] = {"address": [64], "is_write": [0], "preset": PRESET, **arguments}
+    with pytest.raises(ConfigError):
+        heam_sim.replay(options.pop("address"), options.pop("is_write"), **options)  # type: ignore[arg-type]
+
+
+def test_one_read_takes_act_read_and_latency() -> None:
+    """ACT in cycle 1, RD nRCD = 16 later, data nCL + nBL = 20 after that."""
+    result = heam_sim.replay([0], [0], preset=PRESET, record_commands=True)
+    assert [(int(c["clock"]), result.command_names[c["command"]]) for c in result.commands] == [
+        (1, "ACT"),
+        (17, "RD"),
+    ]
+    assert result.cycles == 37 and result.counters["reads_completed"] == 1
+    # Arrived at clock 0, complete at clock 37.
+    assert result.mean_read_latency_cycles == 37
+
+
+def test_commands_are_spelled_out_and_wide_ones_have_no_bank() -> None:
+    # More than a refresh interval of row misses in one bank.
+    address = np.arange(400, dtype=np.int64) * 64 * 128 * 32
+    result = heam_sim.replay(
+        address, np.zeros(400, int), preset=PRESET, overrides={"rank": 2}, record_commands=True
+    )
+    assert result.commands.dtype.names == (
+        "clock",
+        "command",
+        "channel",
+        "rank",
+        "bank_group",
+        "bank",
+        "row",
+        "column",
+    )
+    refresh = result.commands[result.commands["command"] == result.command_names.index("REFab")]
+    assert set(refresh["rank"]) == {0, 1} and set(refresh["bank"]) == {-1} and set(refresh["row"]) == {-1}
+    assert all(statistic.unit and statistic.description for statistic in result.statistics)
+
+
+def test_requests_in_are_requests_retired_and_chunks_change_nothing() -> None:
+    rng = np.random.default_rng(3)
+    address = rng.integers(0, 1 << 20, 3000) * 64
+    is_write = rng.random(3000) < 0.4
+    options = {"preset": PRESET, "channels": 2, "record_commands": True}
+    whole = heam_sim.replay(address, is_write, **options)
+    counters = whole.counters
+    assert counters["reads"] + counters["writes"] == 3000
+    served = (
+        counters["reads_retired"] + counters["writes_retired"] + counters["forwarded"] + counters["coalesced"]
+    )
+    assert served == 3000
+    hits = counters["row_hits"] + counters["row_misses"] + counters["row_conflicts"]
+    assert hits == 3000 - counters["forwarded"] - counters["coalesced"]
+    pieces = [
+        heam_sim.traffic.Requests(address[i : i + 7].astype(np.uint64), is_write[i : i + 7].astype(np.uint8))
+        for i in range(0, 3000, 7)
+    ]
+    parts = replay_chunks(pieces, **options)
+    np.testing.assert_array_equal(whole.commands, parts.commands)
+    assert whole.counters == parts.counters
+
+
+def test_an_empty_stream_is_legal() -> None:
+    result = heam_sim.replay([], [], preset=PRESET)
+    assert result.requests == 0 and np.isnan(result.mean_read_latency_cycles)
+
+
+def test_every_error_is_a_heam_sim_error() -> None:
+    assert issubclass(DatasetError, HeamSimError)
