@@ -87,15 +87,10 @@ def _energy_level(level: str) -> str:
 def account_energy(planned: Plan, run: Run, totals: Mapping[str, Mapping[str, int]]) -> EnergyReport:
     """Apply the energy model to a run."""
     host, line = run.host, planned.system.host.line_bytes
-    compose = planned.scheme.compose
-    small = sum(1 for table in planned.placement.subtables if table.role == "R")
-    host_vectors = run.demand.host_lines * line // planned.vector_bytes
-    # On the host R and Q rows come in pairs: half of its operands are products to be formed.
-    multiply = host_vectors // 2 * planned.vector_bytes if compose == "multiply" and small else 0
     has_llc = planned.system.host.llc_bytes > 0
     activity = HostActivity(
         add_bytes=host["added_bytes"],
-        multiply_bytes=multiply,
+        multiply_bytes=run.demand.host_products * planned.vector_bytes,
         llc_lookups=host["lines"] if has_llc else 0,
         llc_line_bytes=host["lines"] * line if has_llc else 0,
     )

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from heam_sim._core import ITEM_HOST_READ, ITEM_PIM_LUT, ITEM_PIM_READ, ROLE_LOAD, ChannelParameters
+from heam_sim._core import ITEM_HOST_READ, ITEM_PIM_LUT, ITEM_PIM_READ, ROLE_LOAD, ROLE_MAC, ChannelParameters
 from heam_sim.dram import Spec, earliest_gap
 from heam_sim.lowering import Lowered
 from heam_sim.placement import ModelPlacement, TierLayout
@@ -57,8 +57,8 @@ class Demand:
         (channels,), (channels, units).
     partials, results
         Sums that leave a unit: (channels,); GnRs with a part in a channel: (channels,).
-    host_lines
-        Lines that the host looks up.
+    host_lines, host_products
+        Lines that the host looks up, and vectors that it multiplies with another.
     lines, rows
         Distinct host lines (channel in the high bits) and distinct DRAM rows (channel, bank, row).
     """
@@ -73,6 +73,7 @@ class Demand:
     results: _Int = field(init=False)
     operands: _Int = field(init=False)
     host_lines: int = 0
+    host_products: int = 0
     lines: _Distinct = field(default_factory=_Distinct)
     rows: _Distinct = field(default_factory=_Distinct)
 
@@ -114,6 +115,7 @@ class Demand:
     ) -> None:
         per_vector = placement.home.vector_bytes // placement.home.line_bytes
         self.host_lines += int(host.sum()) * per_vector
+        self.host_products += int((items["role"][host] == ROLE_MAC).sum())
         first = channel[host] << 48 | items["line"][host].astype(np.int64)
         self.lines.add((first[:, None] + np.arange(per_vector)).ravel())
 

@@ -11,6 +11,7 @@ import click
 from heam_sim._version import __version__
 from heam_sim.cli.memory import check, replay_command
 from heam_sim.cli.simulations import bound, simulate_command, systems
+from heam_sim.cli.spec import spec
 from heam_sim.cli.study import reproduce_command
 from heam_sim.cli.traces import trace
 from heam_sim.errors import HeamSimError
@@ -27,7 +28,7 @@ def program() -> None:
     """How fast, and with how much energy, does a memory system serve recommendation embeddings?"""
 
 
-for command in (reproduce_command, simulate_command, bound, systems, trace, replay_command, check):
+for command in (reproduce_command, simulate_command, bound, systems, trace, replay_command, check, spec):
     program.add_command(command)
 
 

@@ -70,7 +70,8 @@ def evaluate(
     Parameters
     ----------
     text
-        Integers, names from `values`, ``+ - * /``, ``max``, ``min`` and the given one-argument functions.
+        Integers, names from `values`, ``+ - * /``, ``max``, ``min``, the given one-argument functions, and
+        ``upto(x, limit, value, ..., otherwise)``: the value of the first limit that is not below x.
     values
         Numbers by name.
     where
@@ -145,9 +146,20 @@ class _Evaluator:
             return max(arguments)
         if name == "min":
             return min(arguments)
-        known = [*self._functions, "max", "min"]
+        if name == "upto":
+            return self._upto(arguments)
+        known = [*self._functions, "max", "min", "upto"]
         if name not in self._functions:
             raise SpecError(str(unknown_name("function", name, known, where=self._where)))
         if len(arguments) != 1:
             raise SpecError(f"{self._where}: {name}() takes one time in ns.")
         return Fraction(self._functions[name](arguments[0]))
+
+    def _upto(self, arguments: list[Fraction]) -> Fraction:
+        first, *steps = arguments
+        if len(steps) % 2 == 0:
+            raise SpecError(f"{self._where}: upto() takes x, pairs of limit and value, and a last value.")
+        for limit, value in zip(steps[:-1:2], steps[1::2], strict=True):
+            if first <= limit:
+                return value
+        return steps[-1]

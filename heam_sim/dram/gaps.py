@@ -35,10 +35,10 @@ def earliest_gap(spec: Spec, first: str, second: str, relation: str) -> int:
     Rows below the scope of either command do not count, as in the engine: `first` does not reach such nodes
     and `second` does not look at them.
     """
-    if relation not in RELATIONS:
-        raise ConfigError(str(unknown_name("relation", relation, RELATIONS)))
-    shared = {"bank": "bank", "bank_group": "bank_group", "rank": spec.second_level, "other_rank": "channel"}
-    common = spec.depth(shared[relation])
+    if relation not in (*RELATIONS, *spec.levels):
+        raise ConfigError(str(unknown_name("relation", relation, [*RELATIONS, *spec.levels])))
+    groups = spec.levels[spec.depth("bank_group") - 1] if "bank_group" in spec.levels else spec.second_level
+    common = spec.depth({"rank": groups, "other_rank": "channel"}.get(relation, relation))
     reach = min(spec.depth(spec.command(first).scope), spec.depth(spec.command(second).scope))
     gap = 0
     for row in spec.constraints:

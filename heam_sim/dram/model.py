@@ -10,11 +10,14 @@ from typing import Any
 
 from heam_sim.errors import SpecError, unknown_name
 
-__all__ = ["COLUMN_KINDS", "KINDS", "PLAIN_KINDS", "RESOURCES", "Command", "Constraint", "Spec"]
+__all__ = ["COLUMN_KINDS", "KINDS", "PLAIN_KINDS", "RESOURCES", "WIDE_KINDS", "Command", "Constraint", "Spec"]
 
-# Kinds that a standard may define. RDA, WRA and REFPB exist only so that compatibility presets are complete;
-# no controller of heam_sim issues them.
-PLAIN_KINDS = ("ACT", "PRE", "PREA", "RD", "WR", "REF", "RDA", "WRA", "REFPB")
+# Kinds that a standard may define. REFPB refreshes one bank; RDA, WRA (automatic precharge), RFM and RFMPB
+# (refresh management) exist only so that compatibility presets are complete.
+PLAIN_KINDS = ("ACT", "PRE", "PREA", "RD", "WR", "REF", "RDA", "WRA", "REFPB", "RFM", "RFMPB")
+
+# Kinds that address a whole rank or pseudo channel; the others address a bank.
+WIDE_KINDS = frozenset({"PREA", "REF", "RFM"})
 
 KINDS = (*PLAIN_KINDS, "PIM_RD", "PIM_MOV", "PIM_RDRES", "PIM_WRLUT", "PIM_LUT")
 
@@ -137,7 +140,8 @@ class Spec:
     split_command_buses
         A row and a column command may be issued in the same cycle.
     tCK_ps
-        Clock period in ps, exact.
+        Period in ps, exact, of the clock in which all cycles of this spec are counted. Where a standard's
+        commands start on half clocks (HBM3), this is half its clock period.
     timing
         Named times in cycles.
     commands, constraints

@@ -18,7 +18,6 @@ _COLUMN = ("RD", "WR")
 
 _HOST_BUS = {("RD", "RD"), ("WR", "WR")}
 _SIBLING_HOST_BUS = {("RD", "RD"), ("RD", "WR"), ("WR", "RD"), ("WR", "WR")}
-_ROW_SLOT = {("ACT", kind) for kind in ("ACT", "PRE", "PREA", "REF", "REFPB")}
 _SECOND = {
     **{(first, second): "rank_io" for first in _COLUMN for second in _COLUMN},
     ("ACT", "ACT"): "activation_power",
@@ -26,12 +25,15 @@ _SECOND = {
     ("WR", "PREA"): "state",
     ("ACT", "PREA"): "state",
     ("PREA", "ACT"): "state",
+    **{(first, second): "state" for first in ("PRE", "PREA") for second in ("PRE", "PREA")},
     **{(kind, "REF"): "refresh" for kind in ("ACT", "PRE", "PREA", "RD", "WR", "REF")},
     ("REF", "ACT"): "refresh",
     ("REF", "PREA"): "refresh",
     ("REFPB", "ACT"): "refresh",
     ("ACT", "REFPB"): "refresh",
+    ("REFPB", "REFPB"): "refresh",
 }
+_SID = {("RD", "RD"): "rank_io", ("WR", "WR"): "rank_io"}
 _BANK_GROUP = {
     **{(first, second): "bank_group_io" for first in _COLUMN for second in _COLUMN},
     ("ACT", "ACT"): "activation_power",
@@ -50,9 +52,11 @@ _BANK = {
     ("ACT", "REFPB"): "refresh",
     ("PRE", "REFPB"): "refresh",
 }
+_BELOW = {"sid": _SID, "bank_group": _BANK_GROUP, "bank": _BANK}
 
-# An automatic precharge changes when a row binds, not what it stands for.
-_BASE_KIND = {"RDA": "RD", "WRA": "WR"}
+# An automatic precharge changes when a row binds, not what it stands for; refresh management works as
+# refresh.
+_BASE_KIND = {"RDA": "RD", "WRA": "WR", "RFM": "REF", "RFMPB": "REFPB"}
 
 
 def compatibility_resource(
@@ -77,7 +81,7 @@ def compatibility_resource(
         Whether the row binds the siblings.
     expression
         The row's cycles as written: a pseudo channel has two rows between reads, and the one that is exactly
-        ``nBL`` is the occupancy of the bus.
+        ``nBL`` is the occupancy of the bus; at the channel a bare number is the length of a command.
     where
         File and row for the message.
 
@@ -87,7 +91,7 @@ def compatibility_resource(
         No entry, or the pairs of one row belong to different resources.
     """
     pairs = [(_BASE_KIND.get(a, a), _BASE_KIND.get(b, b)) for a in preceding for b in following]
-    found = {_lookup(depth, level, pair, sibling, expression.strip() == "nBL") for pair in pairs}
+    found = {_lookup(depth, level, pair, sibling, expression.strip()) for pair in pairs}
     if len(found) != 1 or None in found:
         raise SpecError(
             f"{where}: no single resource is known for a {level} row with the pairs {pairs}; "
@@ -96,13 +100,18 @@ def compatibility_resource(
     return str(found.pop())
 
 
-def _lookup(depth: int, level: str, pair: tuple[str, str], sibling: bool, burst: bool) -> str | None:
+def _lookup(depth: int, level: str, pair: tuple[str, str], sibling: bool, expression: str) -> str | None:
+    burst = expression == "nBL"
     if sibling:
-        return "host_bus" if depth == 1 and pair in _SIBLING_HOST_BUS else None
+        # Another rank shares the channel's pins, another stack ID the vias of its pseudo channel.
+        if depth == 1:
+            return "host_bus" if pair in _SIBLING_HOST_BUS else None
+        return "dram_bus" if level == "sid" and pair == ("RD", "RD") else None
     if depth == 0:
-        return "host_bus" if pair in _HOST_BUS else "command_bus" if pair in _ROW_SLOT else None
+        # A bare number is the length of a command on its bus, whatever follows.
+        if expression.isdigit():
+            return "command_bus"
+        return "host_bus" if burst and pair in _HOST_BUS else None
     if depth == 1:
         return "host_bus" if burst and pair in _HOST_BUS else _SECOND.get(pair)
-    if level == "bank_group":
-        return _BANK_GROUP.get(pair)
-    return _BANK.get(pair) if level == "bank" else None
+    return _BELOW.get(level, {}).get(pair)

@@ -56,11 +56,13 @@ def _pe_table(spec: Spec) -> tuple[_PELevel, ...]:
     known = [
         _PELevel("bank", 0, 0, "bank"),
         _PELevel("bank_group", 1, 1, "bank_group"),
-        _PELevel(second, 2, dram_bus, second),
-        _PELevel("dimm", 3, dram_bus, "channel"),
-        _PELevel("channel", 3, dram_bus, "channel"),
-        _PELevel("stack", 4, dram_bus, "channel"),
-        _PELevel("host", 5, _HOST_RUNG, "channel"),
+        # The dies behind one stack ID share their I/O; the vias to other dies lie outside.
+        _PELevel("sid", 2, _LADDER.index("rank_io"), "sid"),
+        _PELevel(second, 3, dram_bus, second),
+        _PELevel("dimm", 4, dram_bus, "channel"),
+        _PELevel("channel", 4, dram_bus, "channel"),
+        _PELevel("stack", 5, dram_bus, "channel"),
+        _PELevel("host", 6, _HOST_RUNG, "channel"),
     ]
     return tuple(level for level in known if level.node in spec.levels)
 
@@ -80,8 +82,9 @@ def derive_pim(spec: Spec, unit_level: str, merge_level: str | None = None) -> S
     spec
         A plain spec (of :func:`~heam_sim.dram.load_spec` or made by hand).
     unit_level
-        Where the PEs sit: ``"bank"``, ``"bank_group"``, the spec's second level (``"rank"`` or
-        ``"pseudo_channel"``), ``"dimm"``, ``"channel"`` (base die), ``"stack"`` or ``"host"``.
+        Where the PEs sit: ``"bank"``, ``"bank_group"``, ``"sid"`` (if the spec has that level), its second
+        level (``"rank"`` or ``"pseudo_channel"``), ``"dimm"``, ``"channel"`` (base die), ``"stack"`` or
+        ``"host"``.
     merge_level
         Where partials are added up, further out than `unit_level`; ``None``: every PE sends its own result.
 

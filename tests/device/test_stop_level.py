@@ -16,6 +16,8 @@ TWO_RANKS = {"rank": 2}
 DDR4_2400 = "native/DDR4_8Gb_x8/DDR4_2400"
 HBM2 = "native/HBM2_4Gb/HBM2_2000"
 LEGACY = "native/HBM2_4Gb_legacy/HBM2_2000"
+HBM3 = "native/HBM3_16Gb_8hi/HBM3_6400"
+DDR5 = "native/DDR5_16Gb_x8/DDR5_4800"
 
 # PIM_RD to PIM_RD: same bank, other bank of the group, other group of the rank (pseudo channel), other rank.
 # DDR4-2400: tCCD_L 6, tCCD_S 4, burst 4, rank switch 2. A bank or bank-group PE shares nothing with its
@@ -53,6 +55,37 @@ LEGACY_RD = {
     "stack": (2, 2, 2),
     "host": (2, 2, 2),
 }
+# HBM3 in half clocks: tCCD_L 8, tCCD_S 4, burst 4; another stack ID is no relation of this table.
+HBM3_RD = {
+    "bank": (8, 0, 0, 0),
+    "bank_group": (8, 8, 0, 0),
+    "sid": (8, 8, 4, 0),
+    "pseudo_channel": (8, 8, 4, 0),
+    "dimm": (8, 8, 4, 0),
+    "channel": (8, 8, 4, 0),
+    "stack": (8, 8, 4, 0),
+    "host": (8, 8, 4, 0),
+}
+# DDR5-4800: tCCD_L 12, tCCD_S 8, burst 8, rank switch 2.
+DDR5_4800_RD = {
+    "bank": (12, 0, 0, 0),
+    "bank_group": (12, 12, 0, 0),
+    "rank": (12, 12, 8, 0),
+    "dimm": (12, 12, 8, 8),
+    "channel": (12, 12, 8, 8),
+    "stack": (12, 12, 8, 8),
+    "host": (12, 12, 8, 10),
+}
+# LPDDR5-6400 and GDDR6: 4 clocks in a group, 2 else, burst 2.
+SHORT_RD = {
+    "bank": (4, 0, 0, 0),
+    "bank_group": (4, 4, 0, 0),
+    "rank": (4, 4, 2, 0),
+    "dimm": (4, 4, 2, 2),
+    "channel": (4, 4, 2, 2),
+    "stack": (4, 4, 2, 2),
+    "host": (4, 4, 2, 4),
+}
 PRESETS = {
     DDR4_2400: (TWO_RANKS, DDR4_2400_RD),
     "native/DDR4_8Gb_x8/DDR4_3200": (TWO_RANKS, DDR4_3200_RD),
@@ -61,6 +94,13 @@ PRESETS = {
     "ramulator-2.1/DDR4_8Gb_x8/DDR4_2400R": (TWO_RANKS, DDR4_2400_RD),
     "ramulator-2.1/DDR4_8Gb_x8/DDR4_3200AA": (TWO_RANKS, DDR4_3200_RD),
     "ramulator-2.1/HBM2_4Gb/HBM2_2000Mbps": ({}, HBM2_RD),
+    DDR5: (TWO_RANKS, DDR5_4800_RD),
+    "ramulator-2.1/DDR5_16Gb_x8/DDR5_4800AN": (TWO_RANKS, DDR5_4800_RD),
+    HBM3: ({}, HBM3_RD),
+    "ramulator-2.1/HBM3_16Gb_8hi/HBM3_6400Mbps": ({}, HBM3_RD),
+    "native/HBM2E_16Gb_8hi/HBM2E_3200": ({}, {**HBM2_RD, "sid": (4, 4, 2, 0)}),
+    "native/LPDDR5_8Gb_x16/LPDDR5_6400": (TWO_RANKS, SHORT_RD),
+    "native/GDDR6_8Gb_x16/GDDR6_14000": (TWO_RANKS, SHORT_RD),
 }
 CASES = [(name, level) for name, (_, table) in PRESETS.items() for level in table]
 
@@ -91,6 +131,9 @@ def test_distance_of_pim_reads(name: str, level: str) -> None:
 @pytest.mark.parametrize(("name", "level"), CASES)
 def test_a_pim_read_treats_its_bank_as_a_read_does(name: str, level: str) -> None:
     plain = plain_spec(name)
+    # The slots of the host's command bus are not those of the local controllers.
+    rows = tuple(row for row in plain.constraints if row.resource != "command_bus")
+    plain = replace(plain, constraints=rows)
     spec = derive_pim(plain, level)
     for other in ("ACT", "PREpb", "PREab", "RD", "WR", "REFab"):
         assert earliest_gap(spec, "PIM_RD", other, "bank") == earliest_gap(plain, "RD", other, "bank")
@@ -159,6 +202,44 @@ def test_bank_group_pes_of_heam_on_both_views() -> None:
     assert gaps(hbm2, "PIM_RDRES", "PIM_RDRES") == (2, 2, 2, 0)
     assert gaps(hbm2, "PIM_RDRES", "PIM_RD") == (0, 0, 0, 0)
     assert gaps(hbm2, "PIM_RDRES", "PIM_MOV") == (0, 0, 0, 0)
+
+
+def test_stack_ids_of_hbm3() -> None:
+    plain = load_spec(HBM3)
+    # Reads behind two stack IDs keep three clocks on the vias, one more than within one of them.
+    assert earliest_gap(plain, "RD", "RD", "pseudo_channel") == 6
+    assert earliest_gap(plain, "RD", "RD", "sid") == earliest_gap(plain, "RD", "RD", "rank") == 4
+    # The vias lie outside a bank-group PE and a PE of one stack ID, inside one of the pseudo channel.
+    far = {level: earliest_gap(derive_pim(plain, level), "PIM_RD", "PIM_RD", "pseudo_channel")
+           for level in pe_levels(plain)}  # fmt: skip
+    assert far == {
+        "bank": 0,
+        "bank_group": 0,
+        "sid": 0,
+        "pseudo_channel": 6,
+        "dimm": 6,
+        "channel": 6,
+        "stack": 6,
+        "host": 6,
+    }
+    # Partials of PEs behind two stack IDs use the vias as reads do.
+    merged = derive_pim(plain, "sid", "channel")
+    assert earliest_gap(merged, "PIM_MOV", "PIM_MOV", "pseudo_channel") == 6
+    assert earliest_gap(merged, "PIM_MOV", "PIM_MOV", "rank") == 4
+    assert merged.command("PIM_MOV").scope == "sid"
+    # One column command takes the host's column bus for a clock; a result is a column command of the host,
+    # a PIM read is not.
+    assert earliest_gap(plain, "RD", "RD", "other_rank") == 2
+    assert earliest_gap(merged, "PIM_RD", "PIM_RD", "other_rank") == 0
+
+
+def test_writes_of_one_bank_group_of_ddr5_do_not_bind_pim_reads_of_another() -> None:
+    spec = derive_pim(plain_spec(DDR5), "bank_group", "dimm")
+    # 32 + 8 + 24 cycles after a write into the same group, 32 + 8 + 6 for plain reads of another one.
+    assert gaps(spec, "WR", "PIM_RD")[:3] == (64, 64, 0)
+    assert gaps(spec, "WR", "RD")[:3] == (64, 64, 46)
+    assert gaps(spec, "ACT", "PIM_RD")[:3] == (34, 0, 0)
+    assert gaps(spec, "PIM_RD", "PREpb")[:3] == (19, 0, 0)
 
 
 def test_rank_pes_with_a_dimm_buffer() -> None:

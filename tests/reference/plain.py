@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import takewhile
 from typing import Any, NamedTuple
 
 from tests.reference.timing import NO_UNIT, Record, Timing
@@ -325,8 +326,9 @@ def replay(
 
 def _report(part: PlainChannel, end: int) -> ReplayChannel:
     count = part.counters
-    # A served read's latency is booked when its data are complete, hence not for those still on the way.
-    served = [done for done in part.completed if done.cycle <= end]
+    # Reads are booked when their data are complete, in the order in which they were asked for: a forwarded
+    # read behind an RD in flight waits for it. What is still on the way at the end is not booked.
+    served = takewhile(lambda done: done.cycle <= end, part.completed)
     counters = {
         "cycles": end,
         "row_hits": count["row_hits"],

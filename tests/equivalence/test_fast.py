@@ -1,0 +1,229 @@
+# SPDX-License-Identifier: MIT
+"""The fast engines against the generic one: the same commands, bounds and counters, byte for byte."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from heam_sim._core import ENGINES, ChannelParameters, Replay, SpecHandle
+from heam_sim.dram import load_spec
+from heam_sim.errors import ConfigError
+from tests.equivalence.core_runs import as_spec, request_arrays
+from tests.reference.random_specs import SmallSpec, replays
+
+FAST = ENGINES[2:]
+ROW_SPANS = (1, 2, 7, 1 << 13)
+
+
+def play(
+    handle: SpecHandle,
+    requests: dict[str, np.ndarray],
+    engine: str,
+    *,
+    cuts: tuple[int, ...] = (),
+    ending: str = "drain",
+    channels: int = 1,
+    offers_per_cycle: int = 1,
+    **parameters: Any,
+) -> tuple[np.ndarray, list[dict[str, int]], list[int]]:
+    """Commands, counters of every channel, and the clock after every piece of the stream."""
+    core = Replay(
+        handle,
+        parameters=ChannelParameters(kind="plain", period=1, **parameters),
+        channels=channels,
+        offers_per_cycle=offers_per_cycle,
+        with_log=True,
+        engine=engine,
+    )
+    assert core.engine == engine
+    clocks = []
+    for start, stop in pairwise((0, *sorted(cuts), len(requests["row"]))):
+        core.run({name: array[start:stop] for name, array in requests.items()})
+        if ending == "drain between":
+            core.drain()
+        core.stop()
+        clocks.append(core.cycle)
+    if ending != "stop":
+        core.drain()
+    clocks.append(core.cycle)
+    return core.take_log(), [core.channel_counters(c) for c in range(channels)], clocks
+
+
+def engines_of(handle: SpecHandle, **options: Any) -> list[str]:
+    """The fast engines that this processor has; every one of them can do this memory, or none."""
+    found = []
+    for engine in FAST:
+        try:
+            Replay(handle, parameters=ChannelParameters(kind="plain", period=1, **options), engine=engine)
+        except ConfigError:
+            continue
+        found.append(engine)
+    return found
+
+
+def assert_same(
+    handle: SpecHandle, requests: dict[str, np.ndarray], engines: list[str], **options: Any
+) -> None:
+    """Every engine gives what the generic one gives."""
+    log, counters, clocks = play(handle, requests, "generic", **options)
+    for engine in engines:
+        its_log, its_counters, its_clocks = play(handle, requests, engine, **options)
+        different = np.flatnonzero(log[: len(its_log)] != its_log[: len(log)])
+        if different.size or len(log) != len(its_log):
+            at = int(different[0]) if different.size else min(len(log), len(its_log))
+            around = slice(max(0, at - 2), at + 2)
+            raise AssertionError(f"{engine}, command {at}: {its_log[around]} instead of {log[around]}")
+        assert its_counters == counters, engine
+        assert its_clocks == clocks, engine
+
+
+def stream(spec: Any, channels: int, kind: str, size: int, seed: int) -> dict[str, np.ndarray]:
+    """A request stream of a kind; its footprint is small enough for the kinds' special cases to happen."""
+    rng = np.random.default_rng(seed)
+    bursts = channels * spec.banks * spec.rows * spec.columns
+    write = rng.random(size) < {"reads": 0.0, "mix": 1 / 3, "writes": 0.9}[kind.split("/")[1]]
+    shape = kind.split("/")[0]
+    if shape == "sequential":
+        address = (int(rng.integers(bursts)) + np.arange(size)) % bursts
+    elif shape == "gather":
+        starts = rng.zipf(1.3, size) % (bursts // 8) * 8
+        address = (starts[:, None] + np.arange(8)).ravel()[:size] % bursts
+    else:
+        address = rng.integers(0, bursts, size)
+    requests = locate(spec, channels, address)
+    if shape == "hot bank":
+        requests["bank"] = (rng.integers(0, 2, size) * (spec.banks // 2)).astype(np.uint16)
+        requests["row"] %= np.uint32(3)
+    if shape == "same address":
+        requests["bank"] %= np.uint16(min(4, spec.banks))
+        requests["row"] %= np.uint32(2)
+        requests["column"] %= np.uint16(3)
+    return requests | {"is_write": write.astype(np.uint8)}
+
+
+def locate(spec: Any, channels: int, burst: np.ndarray) -> dict[str, np.ndarray]:
+    """Channel from the lowest digits, then column, bank and row."""
+    rest, channel = np.divmod(burst, channels)
+    rest, column = np.divmod(rest, spec.columns)
+    row, bank = np.divmod(rest, spec.banks)
+    return {
+        "channel": channel.astype(np.uint16),
+        "bank": bank.astype(np.uint16),
+        "row": (row % spec.rows).astype(np.uint32),
+        "column": column.astype(np.uint16),
+    }
+
+
+SHAPES = ("sequential", "random", "gather", "hot bank", "same address")
+KINDS = [f"{shape}/{share}" for shape in SHAPES for share in ("reads", "mix", "writes")]
+PRESETS = {
+    "DDR4, 2 ranks": ("ramulator-2.1/DDR4_8Gb_x8/DDR4_2400R", {"rank": 2}),
+    "DDR4, 4 ranks": ("ramulator-2.1/DDR4_8Gb_x8/DDR4_3200AA", {"rank": 4}),
+    "DDR5, 1 rank": ("ramulator-2.1/DDR5_16Gb_x8/DDR5_4800AN", None),
+    "DDR5, 2 ranks": ("ramulator-2.1/DDR5_16Gb_x8/DDR5_4800AN", {"rank": 2}),
+    "HBM2": ("ramulator-2.1/HBM2_4Gb/HBM2_2000Mbps", None),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("preset", PRESETS)
+def test_presets(preset: str, kind: str) -> None:
+    name, overrides = PRESETS[preset]
+    spec = load_spec(name, overrides=overrides)
+    handle = SpecHandle(spec)
+    engines = engines_of(handle)
+    assert "portable" in engines
+    seed = KINDS.index(kind)
+    channels, offers = ((1, 1), (3, 2), (8, 8))[seed % 3]
+    requests = stream(spec, channels, kind, 3000, seed)
+    assert_same(
+        handle,
+        requests,
+        engines,
+        channels=channels,
+        offers_per_cycle=offers,
+        refresh=seed % 4 != 3,
+        read_queue=(32, 32, 5, 1)[seed % 4],
+        write_queue=(32, 7, 32, 2)[seed // 2 % 4],
+        cuts=(0, 1, 777, 778, 2000),
+        ending=("drain", "stop", "drain between")[seed // 3 % 3],
+    )
+
+
+def fitting(spec: SmallSpec) -> SmallSpec:
+    """The same standard with its windows as the fast engines want them: ACT to ACT, all of one size and level."""
+    windows = [row for row in spec.constraints if row.window > 1]
+    rows = tuple(
+        replace(row, preceding=("ACT",), following=("ACT",), window=windows[0].window, level=windows[0].level)
+        if row.window > 1
+        else row
+        for row in spec.constraints
+    )
+    return replace(spec, constraints=rows)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    case=replays(max_requests=250),
+    pieces=st.lists(st.integers(0, 250), max_size=3),
+    ending=st.sampled_from(("drain", "stop", "drain between")),
+    marks=st.sampled_from(((80, 20), (100, 100), (0, 0), (50, 50), (100, 0), (34, 33))),
+)
+def test_random_standards(
+    case: dict[str, Any], pieces: list[int], ending: str, marks: tuple[int, int]
+) -> None:
+    spec = fitting(case["spec"])
+    handle = SpecHandle(as_spec(spec))
+    engines = engines_of(handle)
+    assert "portable" in engines
+    requests = request_arrays(case["requests"])
+    assert_same(
+        handle,
+        requests,
+        engines,
+        cuts=tuple(min(cut, len(case["requests"])) for cut in pieces),
+        ending=ending,
+        channels=case["channels"],
+        offers_per_cycle=case["offers_per_cycle"],
+        refresh=case["refresh"],
+        read_queue=case["read_queue"],
+        write_queue=case["write_queue"],
+        write_high_percent=marks[0],
+        write_low_percent=marks[1],
+    )
+
+
+def test_old_requests() -> None:
+    """More arrivals than 16 bits can number while one write waits in its queue: the numbering starts anew."""
+    spec = load_spec("ramulator-2.1/DDR4_8Gb_x8/DDR4_2400R", overrides={"rank": 2})
+    handle = SpecHandle(spec)
+    rng = np.random.default_rng(7)
+    size = 140_000
+    requests = locate(spec, 1, rng.integers(0, 1 << 22, size))
+    requests["is_write"] = (rng.random(size) < 0.0001).astype(np.uint8)
+    assert_same(handle, requests, engines_of(handle)[-1:])
+
+
+def test_refused() -> None:
+    """What the fast engines cannot do is refused by name and done by the generic one otherwise."""
+    spec = load_spec("ramulator-2.1/DDR4_8Gb_x8/DDR4_2400R", overrides={"rank": 2})
+    handle = SpecHandle(spec)
+    large = ChannelParameters(kind="plain", period=1, read_queue=33)
+    assert Replay(handle, parameters=large).engine == "generic"
+    with pytest.raises(ConfigError, match="portable"):
+        Replay(handle, parameters=large, engine="portable")
+    with pytest.raises(ConfigError, match="did you mean 'generic'"):
+        Replay(handle, parameters=large, engine="generik")
+    banks = load_spec("ramulator-2.1/DDR5_16Gb_x8/DDR5_4800AN", overrides={"rank": 4})
+    small = ChannelParameters(kind="plain", period=1)
+    assert banks.banks > 64
+    assert Replay(SpecHandle(banks), parameters=small).engine == "generic"
+    assert Replay(handle, parameters=small, channels=65).engine == "generic"
+    assert Replay(handle, parameters=small).engine != "generic"

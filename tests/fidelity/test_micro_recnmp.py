@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: MIT
+"""The two micro-traces of docs/models/recnmp.md, derived there step by step."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.fidelity import micro
+from tests.functional.small import DIMM_IN_ORDER, commands, run_of, trace_of
+
+# Vectors of 128 B: 0 and 2 in rank 0 (bank groups 0 and 1), 8 in rank 1, all in channel 0.
+GATHER = trace_of([[[0, 2, 8]]], cardinalities=[64])
+GATHER_OPTIONS: dict[str, Any] = {
+    "system": "recnmp",
+    "embedding": "full",
+    "vector_bytes": 128,
+    "profile": 0,
+    "overrides": DIMM_IN_ORDER,
+}
+# Vectors of 64 B: R0 from its copy at the top of rank 0's bank 0, Q0 (vector 4) from bank group 2.
+PRODUCT = trace_of([[[0]]], cardinalities=[64])
+PRODUCT_OPTIONS: dict[str, Any] = {**GATHER_OPTIONS, "embedding": "qr:4", "vector_bytes": 64}
+
+
+def test_parameters_of_the_derivation() -> None:
+    planned, _ = run_of(GATHER, **GATHER_OPTIONS)
+    pim = planned.parameters()["dimm"]
+    assert (pim.instruction_cycles, pim.decode_cycles, pim.alu_cycles, pim.alu_latency) == (1, 1, 1, 3)
+    assert (pim.merge_cycles, pim.mov_latency, pim.res_latency, pim.result_bursts) == (1, 22, 22, 2)
+
+
+def test_two_ranks_gather_and_the_buffer_adds() -> None:
+    _, run = run_of(GATHER, **GATHER_OPTIONS)
+    assert commands(run) == [
+        (0, 3, "ACT", 0, 0, 0),  # delivered at 1, on the path for 1, decoded for 1
+        (0, 5, "ACT", 16, 0, 0),  # the third instruction; another rank shares no activation window
+        (0, 7, "ACT", 4, 0, 0),  # ready at 4, tRRD_S after 3
+        (0, 25, "PIM_RD", 0, 0, 0),
+        (0, 27, "PIM_RD", 16, 0, 0),
+        (0, 29, "PIM_RD", 4, 0, 0),
+        (0, 33, "PIM_RD", 0, 0, 1),  # tCCD_L after 25, tCCD_S after 29
+        (0, 35, "PIM_RD", 16, 0, 1),
+        (0, 37, "PIM_RD", 4, 0, 1),
+        (0, 65, "PIM_MOV", 16, 0, 0),  # rank 1 is complete at 35 + 26 + 1 + 3
+        (0, 69, "PIM_MOV", 0, 0, 0),  # rank 0, complete at 67, comes first; tCCD_S
+        (0, 73, "PIM_MOV", 0, 0, 1),
+        (0, 77, "PIM_MOV", 16, 0, 1),
+        (0, 104, "PIM_RDRES", 0, 0, 0),  # 77 + 26 + 1
+        (0, 108, "PIM_RDRES", 0, 0, 1),
+    ]
+
+
+def test_time_and_energy_of_the_gather(root: Path) -> None:
+    result = micro.checked(GATHER, **GATHER_OPTIONS)
+    assert result.time_ns == 85.0  # 108 + 26 = 134 is tick 670; host cycle 84 adds, 85 has the sum
+    open_ns = (136 - 3 + 136 - 5) * 0.625
+    instruction_bits = 3 * 79
+    micro.assert_energy(
+        result,
+        {
+            "activation": 3 * micro.DDR4_ACT,
+            "cell": 6 * micro.DDR4_CELL,
+            "on_die_movement": 6 * micro.DDR4_ON_DIE,
+            "dram_bus": 6 * micro.BURST_BITS * micro.MODULE_BUS,
+            "io": 2 * micro.BURST_BITS * micro.HOST_BUS,
+            "background": micro.DDR4_OPEN_MW * open_ns + micro.DDR4_CLOSED_MW * (4 * 85 - open_ns),
+            "alu": (6 + 4) * micro.BURST_ELEMENTS * micro.ADD,
+            "instruction": instruction_bits * micro.HOST_BUS + 3 * micro.DECODE,
+            "host": 128 * micro.HOST_ADD_B,
+        },
+    )
+    micro.assert_card(root, "recnmp", "85 ns", "218,946 pJ")
+
+
+def test_a_product_is_formed_in_the_rank_of_q(root: Path) -> None:
+    _, run = run_of(PRODUCT, **PRODUCT_OPTIONS)
+    assert commands(run) == [
+        (0, 3, "ACT", 0, 65535, 0),  # the copy of R0
+        (0, 7, "ACT", 8, 0, 0),  # Q0: ready at 4, tRRD_S after 3
+        (0, 25, "PIM_RD", 0, 65535, 0),  # LOAD, in the register at 51
+        (0, 29, "PIM_RD", 8, 0, 0),  # MAC, arrives at 55
+        (0, 59, "PIM_MOV", 0, 0, 0),  # 55 + 1 + 3
+        (0, 86, "PIM_RDRES", 0, 0, 0),  # 59 + 26 + 1
+    ]
+    assert run.replica_reads == 1
+    result = micro.checked(PRODUCT, **PRODUCT_OPTIONS)
+    assert result.time_ns == 71.0  # 86 + 26 = 112 is tick 560 = host cycle 70
+    alu = micro.BURST_ELEMENTS * (micro.ADD + micro.MULTIPLY + micro.ADD)  # the product, its sum, the merge
+    assert result.energy.by_component()["alu"].value == pytest.approx(alu)
+    micro.assert_card(root, "recnmp", "71 ns")

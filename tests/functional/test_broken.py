@@ -1,0 +1,244 @@
+# SPDX-License-Identifier: MIT
+"""The functional check on real logs with one thing broken: every defect must be seen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from heam_sim.errors import CheckError
+from heam_sim.placement import model as placement_model
+from heam_sim.simulation import Plan, Run, simulate
+from heam_sim.verification import verify
+from tests.functional.small import IN_ORDER, functional, mixed_trace, run_of
+
+Log = np.ndarray[Any, Any]
+TRACE = mixed_trace(samples=12)
+OPTIONS: dict[str, Any] = {"embedding": "qr:4", "vector_bytes": 128, "profile": 0.5}
+# Few channels, so that GnRs use several units of one.
+HEAM: dict[str, Any] = {
+    **OPTIONS,
+    "system": "heam",
+    "overrides": {"hbm.channels": 2, "hbm.pim.lut_bytes": 6 * 128},
+}
+
+
+def _rows(run: Run, log: Log, name: str) -> np.ndarray[Any, np.dtype[np.int64]]:
+    found = np.flatnonzero(log["command"] == run.command_names.index(name))
+    assert found.size, f"the run has no {name}"
+    return found
+
+
+def _drop(name: str) -> Callable[[Run, Log], Log]:
+    return lambda run, log: np.delete(log, _rows(run, log, name)[-1])
+
+
+def _twice(name: str) -> Callable[[Run, Log], Log]:
+    def change(run: Run, log: Log) -> Log:
+        at = _rows(run, log, name)[-1]
+        return np.insert(log, at + 1, log[at])
+
+    return change
+
+
+def _set(name: str, field: str, change: Callable[[int], int]) -> Callable[[Run, Log], Log]:
+    def edit(run: Run, log: Log) -> Log:
+        at = _rows(run, log, name)[0]
+        log[field][at] = change(int(log[field][at]))
+        return log
+
+    return edit
+
+
+def _swap_tags(name: str) -> Callable[[Run, Log], Log]:
+    def change(run: Run, log: Log) -> Log:
+        rows = _rows(run, log, name)
+        other = rows[np.flatnonzero(log["tag"][rows] != log["tag"][rows[0]])[0]]
+        log["tag"][[rows[0], other]] = log["tag"][[other, rows[0]]]
+        return log
+
+    return change
+
+
+def _read_another_row(name: str) -> Callable[[Run, Log], Log]:
+    """One burst is read where another table row lives: an address that the placement knows."""
+
+    def change(run: Run, log: Log) -> Log:
+        rows = _rows(run, log, name)
+        place = ["channel", "bank", "row", "column"]
+        # The same unit and the same burst of the vector, so that only the row differs.
+        same = (log["unit"][rows] == log["unit"][rows[0]]) & (log["channel"][rows] == log["channel"][rows[0]])
+        same &= log["column"][rows] % 2 == log["column"][rows[0]] % 2
+        differs = np.array([any(log[p][r] != log[p][rows[0]] for p in place) for r in rows])
+        other = rows[np.flatnonzero(same & differs)[0]]
+        for field in place:
+            log[field][rows[0]] = log[field][other]
+        return log
+
+    return change
+
+
+def _accumulate_late(run: Run, log: Log) -> Log:
+    """A PIM_RD comes after its partial has left."""
+    last = _rows(run, log, "PIM_MOV")[-1]
+    unit, tag, channel = (int(log[field][last]) for field in ("unit", "tag", "channel"))
+    reads = _rows(run, log, "PIM_RD")
+    mine = reads[
+        (log["unit"][reads] == unit) & (log["tag"][reads] == tag) & (log["channel"][reads] == channel)
+    ][-1]
+    return np.concatenate((np.delete(log, mine), log[mine : mine + 1]))
+
+
+def _mac_before_load(run: Run, log: Log) -> Log:
+    at = _rows(run, log, "PIM_LUT")[0]
+    partner = next(
+        row
+        for row in _rows(run, log, "PIM_RD")
+        if all(log[field][row] == log[field][at] for field in ("channel", "unit", "tag", "slot"))
+    )
+    order = np.arange(log.size)
+    order[at : partner + 1] = np.concatenate((order[at + 1 : partner + 1], [at]))
+    return log[order]
+
+
+BREAKS: dict[str, tuple[Callable[[Run, Log], Log], set[str]]] = {
+    "a burst of an operand is never read": (_drop("PIM_RD"), {"operand", "pairing"}),
+    "a burst is read twice": (_twice("PIM_RD"), {"operand", "pairing"}),
+    "a LUT read is missing": (_drop("PIM_LUT"), {"operand", "pairing"}),
+    "a LUT read comes twice": (_twice("PIM_LUT"), {"operand", "pairing"}),
+    "another row of the LUT": (_set("PIM_LUT", "row", lambda row: (row + 1) % 6), {"operand"}),
+    "a row of the LUT that was never filled": (_set("PIM_LUT", "row", lambda _: 6), {"LUT"}),
+    "a partial stays behind": (_drop("PIM_MOV"), {"left over", "sum"}),
+    "a partial moves twice": (_twice("PIM_MOV"), {"twice"}),
+    "a partial of another unit": (_set("PIM_MOV", "unit", lambda unit: (unit + 1) % 4), {"left over"}),
+    "another burst of a partial": (
+        _set("PIM_MOV", "column", lambda burst: 1 - burst),
+        {"left over", "twice"},
+    ),
+    "a result stays behind": (_drop("PIM_RDRES"), {"left over", "sum"}),
+    "a result leaves twice": (_twice("PIM_RDRES"), {"twice"}),
+    "a result leaves under another name": (_swap_tags("PIM_RDRES"), {"order", "twice", "left over", "sum"}),
+    "operands change GnRs": (_swap_tags("PIM_RD"), {"operand"}),
+    "LUT reads change GnRs": (_swap_tags("PIM_LUT"), {"pairing"}),
+    "a GnR that does not exist": (_set("PIM_RD", "tag", lambda _: 999), {"tag"}),
+    "the row of another vector": (_read_another_row("PIM_RD"), {"operand"}),
+    "an address where nothing lives": (_set("PIM_RD", "row", lambda row: row ^ 1), {"address"}),
+    "the other unit": (_set("PIM_RD", "unit", lambda unit: (unit + 1) % 4), {"pairing"}),
+    "no register": (_set("PIM_LUT", "role", lambda _: 0), {"pairing"}),
+    "another register": (_set("PIM_LUT", "slot", lambda slot: slot + 100), {"pairing"}),
+    "too late for its partial": (_accumulate_late, {"order", "left over"}),
+    "multiplied before the factor is there": (_mac_before_load, {"pairing"}),
+    "a host read is missing": (_drop("RD"), {"operand", "pairing"}),
+    "a host read comes twice": (_twice("RD"), {"operand", "pairing"}),
+    "a cache hit of another row": (_set("LLC_HIT", "row", lambda row: row ^ 1), {"address"}),
+    "a cache hit is missing": (_drop("LLC_HIT"), {"operand", "pairing"}),
+}
+
+
+@pytest.fixture(scope="module")
+def heam() -> tuple[Plan, Run]:
+    return run_of(TRACE, **HEAM)
+
+
+def test_the_untouched_log_is_right(heam: tuple[Plan, Run]) -> None:
+    planned, run = heam
+    report = functional(planned, run, run.log)
+    assert report.ok, report.violations
+    assert report.mismatches == 0 and report.gnrs == 6 * TRACE.tables
+    assert all(report.reads.values()), "every kind of command is part of this run"
+
+
+@pytest.mark.parametrize("what", BREAKS)
+def test_a_broken_log_is_found_out(what: str, heam: tuple[Plan, Run]) -> None:
+    planned, run = heam
+    change, rules = BREAKS[what]
+    broken = change(run, run.log.copy())
+    assert broken.shape != run.log.shape or (broken != run.log).any()
+    report = functional(planned, run, broken)
+    assert not report.ok
+    assert rules & set(report.counts), f"expected one of {rules}, found {report.counts}"
+    with pytest.raises(CheckError):
+        report.require()
+    with pytest.raises(CheckError, match="of heam"):
+        verify(planned, replace(run, log=broken))
+
+
+@pytest.mark.parametrize("system", ["host-dimm", "host-hbm-dimm", "recnmp"])
+def test_other_systems_are_looked_at_as_closely(system: str) -> None:
+    planned, run = run_of(TRACE, system=system, **OPTIONS)
+    assert functional(planned, run, run.log).ok
+    name = "PIM_RD" if system == "recnmp" else "RD"
+    for change in (
+        _drop(name),
+        _twice(name),
+        _set(name, "tag", lambda tag: tag + 1),
+        _read_another_row(name),
+    ):
+        assert not functional(planned, run, change(run, run.log.copy())).ok
+
+
+def test_a_cut_log_is_found_out(heam: tuple[Plan, Run]) -> None:
+    planned, run = heam
+    assert not functional(planned, run, run.log[: run.log.size // 2]).ok
+    assert not functional(planned, run, run.log[:0]).ok
+
+
+def test_commands_that_carry_no_data_do_not_matter_here(heam: tuple[Plan, Run]) -> None:
+    """They are the protocol check's business; without them the sums are the same."""
+    planned, run = heam
+    data = [
+        run.command_names.index(name)
+        for name in ("RD", "LLC_HIT", "PIM_RD", "PIM_LUT", "PIM_MOV", "PIM_RDRES")
+    ]
+    assert functional(planned, run, run.log[np.isin(run.log["command"], data)]).ok
+
+
+def test_the_protocol_is_checked_with_the_sums(heam: tuple[Plan, Run]) -> None:
+    planned, run = heam
+    early = run.log.copy()
+    activates = np.flatnonzero(early["command"] == run.command_names.index("ACT"))
+    early = np.delete(early, activates[0])
+    assert functional(planned, run, early).ok
+    with pytest.raises(CheckError, match="protocol check of heam"):
+        verify(planned, replace(run, log=early))
+
+
+def test_rows_that_share_a_place_are_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pages that fall onto each other: the timing is that of a legal run, the sums cannot be."""
+    monkeypatch.setattr(placement_model, "permute", lambda page, frames, **_: page % 2)
+    trace = mixed_trace(samples=6, cardinalities=(5000,))
+    options: dict[str, Any] = {"system": "host-dimm", "embedding": "full", "vector_bytes": 512}
+    simulate(trace, **options)
+    with pytest.raises(CheckError, match="both live in"):
+        simulate(trace, check=True, **options)
+
+
+def test_tables_that_overlap_are_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = placement_model.ModelPlacement
+
+    def overlapping(system: Any, layouts: Any, subtables: Any, base: Any, *rest: Any) -> Any:
+        return real(system, layouts, subtables, base * 0, *rest)
+
+    monkeypatch.setattr(placement_model, "ModelPlacement", overlapping)
+    trace = mixed_trace(samples=6)
+    with pytest.raises(CheckError, match="both live in"):
+        simulate(trace, system="recnmp", embedding="full", vector_bytes=64, check=True, overrides={})
+
+
+def test_an_engine_that_loses_a_burst_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a user sees: simulate(check=True) raises."""
+    from heam_sim import simulation
+
+    real = simulation._execute
+
+    def losing(*arguments: Any, **options: Any) -> Run:
+        run = real(*arguments, **options)
+        return replace(run, log=_drop("PIM_RD")(run, run.log))
+
+    monkeypatch.setattr(simulation, "_execute", losing)
+    with pytest.raises(CheckError, match="functional check of heam"):
+        simulate(TRACE, check=True, **{**HEAM, "overrides": {**HEAM["overrides"], **IN_ORDER}})

@@ -1,0 +1,406 @@
+# SPDX-License-Identifier: MIT
+"""From trace to result: every system reads what it must, adds it up right and keeps its books."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from heam_sim import simulation
+from heam_sim.results import Result
+from heam_sim.simulation import Run, simulate
+from heam_sim.trace import LookupTrace
+from tests.functional.small import (
+    DIMM_IN_ORDER,
+    IN_ORDER,
+    PSEUDO_CHANNELS,
+    SYSTEMS,
+    counted,
+    merged,
+    mixed_trace,
+    run_of,
+    trace_of,
+)
+
+SCHEMES = ("full", "qr:4", "qr:8:add", "qr:4:multiply:200", "qr:1", "qr:100000")
+# Half of it is the profile: enough to have hot rows that are looked up again.
+MIXED = mixed_trace(samples=12)
+HALF: Any = {"profile": 0.5}
+
+
+@pytest.mark.parametrize("vector_bytes", [64, 512])
+@pytest.mark.parametrize("scope", ["bag", "sample"])
+@pytest.mark.parametrize("embedding", SCHEMES)
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_sums_and_protocol_hold(system: str, embedding: str, scope: Any, vector_bytes: int) -> None:
+    result = simulate(
+        MIXED, system=system, embedding=embedding, scope=scope, vector_bytes=vector_bytes, check=True, **HALF
+    )
+    assert result.samples == 6
+    assert result.gnrs == (6 if scope == "sample" else 6 * MIXED.tables)
+    assert result.lookups == MIXED.split(0.5)[1].lookups > 0
+    assert result.time_ns > 0
+
+
+VARIANTS: dict[str, tuple[str, str, dict[str, Any]]] = {
+    "LUT of three rows, the others in banks": ("heam", "qr:8", {"hbm.pim.lut_bytes": 3 * 128}),
+    "LUT of three rows, addition": ("heam", "qr:8:add", {"hbm.pim.lut_bytes": 3 * 128}),
+    "no LUT": ("heam", "qr:8", {"hbm.pim.lut_bytes": 0}),
+    "nothing hot": ("heam", "qr:8", {"placement.hot_share": 0}),
+    "all of the profile hot": ("heam", "qr:8", {"placement.hot_share": 1}),
+    "hot and cold on the host": ("host-hbm-dimm", "qr:8", {"placement.hot_share": 0.5}),
+    "barrier": ("heam", "qr:8", {"host.batch_gnrs": 4}),
+    "barrier, RecNMP": ("recnmp", "qr:8", {"host.batch_gnrs": 4}),
+    "one accumulator": ("heam", "qr:8", {"hbm.pim.batch_tags": 1}),
+    "one accumulator, RecNMP": ("recnmp", "qr:8", {"dimm.pim.batch_tags": 1}),
+    "queues of one": ("heam", "qr:8", {"hbm.pim.queue_depth": 1, "hbm.pim.lut_bytes": 0}),
+    "queues of two": ("recnmp", "qr:8", {"dimm.pim.queue_depth": 2}),
+    "one read queued": ("host-dimm", "qr:8", {"dimm.read_queue": 1}),
+    "slow everything": (
+        "heam",
+        "qr:8",
+        {
+            "hbm.pim.path_bits_per_cycle": 17,
+            "hbm.pim.decode_cycles": 9,
+            "hbm.pim.alu_bytes_per_cycle": 16,
+            "hbm.pim.merge_bytes_per_cycle": 8,
+            "hbm.pim.lut_bytes_per_cycle": 4,
+            "host.add_bytes_per_cycle": 8,
+            "host.outstanding_bursts": 2,
+            "host.issue_per_cycle": 1,
+        },
+    ),
+    "one GnR in flight": ("heam", "qr:8", {"host.window_gnrs": 1}),
+    "no LLC": ("host-hbm-dimm", "qr:8", {"host.llc_bytes": 0}),
+    "LLC of one set": ("host-dimm", "qr:8", {"host.llc_bytes": 1024}),
+    "pseudo channels": ("heam", "qr:8", PSEUDO_CHANNELS),
+    "pseudo channels, overflow": ("heam", "qr:8", {**PSEUDO_CHANNELS, "hbm.pim.lut_bytes": 384}),
+    "pseudo channels without PEs": ("host-hbm-dimm", "qr:8", PSEUDO_CHANNELS),
+    "tables in order": ("heam", "qr:8", IN_ORDER),
+    "tables in order, host": ("host-dimm", "full", DIMM_IN_ORDER),
+    "an odd number of channels": ("heam", "qr:8", {"hbm.channels": 3, "dimm.channels": 1}),
+    "four ranks": ("recnmp", "qr:8", {"dimm.overrides": {"rank": 4}}),
+    "PEs in the base die": ("heam", "qr:8", {"hbm.pim.unit_level": "channel", "hbm.pim.merge_level": ""}),
+    "PEs in every bank": ("heam", "qr:8", {"hbm.pim.unit_level": "bank"}),
+    "partials straight to the host": ("heam", "qr:8", {"hbm.pim.merge_level": ""}),
+    "partials straight to the host, RecNMP": ("recnmp", "qr:8", {"dimm.pim.merge_level": ""}),
+    "an adder over the stack": ("heam", "qr:8", {"hbm.pim.merge_level": "stack"}),
+    "R at home with addition": ("recnmp", "qr:8:add", {"placement.small_tables": "home"}),
+}
+
+
+@pytest.mark.parametrize("scope", ["bag", "sample"])
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_variants_of_systems_hold(variant: str, scope: Any) -> None:
+    system, embedding, overrides = VARIANTS[variant]
+    result = simulate(
+        MIXED,
+        system=system,
+        embedding=embedding,
+        vector_bytes=128,
+        scope=scope,
+        overrides=overrides,
+        check=True,
+        **HALF,
+    )
+    assert result.gnrs == (6 if scope == "sample" else 6 * MIXED.tables)
+
+
+def test_variants_are_what_they_say() -> None:
+    """The variants above differ in what is run, so that a check of them says something."""
+
+    def run(variant: str) -> Result:
+        system, embedding, overrides = VARIANTS[variant]
+        return simulate(
+            MIXED, system=system, embedding=embedding, vector_bytes=128, overrides=overrides, **HALF
+        )
+
+    overflow = run("LUT of three rows, the others in banks")
+    assert overflow.host["lut_reads"] > 0 and overflow.host["replica_reads"] > 0
+    assert any("R operands read from replicas" in note for note in overflow.notes)
+    none = run("no LUT")
+    assert none.host["lut_reads"] == 0
+    assert none.host["replica_reads"] == overflow.host["lut_reads"] + overflow.host["replica_reads"]
+    assert run("nothing hot").host["cold_lookups"] == overflow.lookups
+    assert 0 < run("all of the profile hot").host["cold_lookups"] < overflow.lookups
+    assert run("no LLC").host["llc_hits"] == 0
+    assert run("partials straight to the host").counters["hbm"]["pim_mov"] == 0
+    plain = simulate(MIXED, system="heam", embedding="qr:8", vector_bytes=128, **HALF)
+    assert plain.counters["hbm"]["pim_mov"] > 0
+    for slower in ("barrier", "one accumulator", "one GnR in flight", "slow everything"):
+        assert run(slower).time_ns > plain.time_ns, slower
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_runs_through_refreshes_hold(system: str) -> None:
+    """A short refresh interval (assumed) puts many refreshes into a short run."""
+    overrides: dict[str, Any] = {
+        "dimm.overrides": {"rank": 2, "nREFI": 700},
+        "host.window_gnrs": 2,
+        "host.llc_bytes": 0,
+    }
+    if system in ("heam", "host-hbm-dimm"):
+        overrides["hbm.overrides"] = {"nREFI": 400}
+    trace = mixed_trace(samples=80, cardinalities=(40, 3000), seed=5)
+    result = simulate(
+        trace, system=system, embedding="qr:4", vector_bytes=256, overrides=overrides, check=True
+    )
+    for tier, counters in result.counters.items():
+        interval = 700 if tier == "dimm" else 400
+        ranks = 4 if tier == "dimm" else 8
+        due = counters["cycles"] // interval * ranks
+        assert due - 9 * ranks <= counters["ref"] <= due + ranks, tier  # at most eight are postponed
+        assert counters["ref"] >= 2
+
+
+@pytest.mark.parametrize("scope", ["bag", "sample"])
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_traces_at_the_edge_are_legal(system: str, scope: Any) -> None:
+    nothing = trace_of([[], []], cardinalities=[5, 9])
+    empty_bags = trace_of([[[], []], [[], []]], cardinalities=[5, 9])
+    single = trace_of([[[4]], [[8]]], cardinalities=[5, 9])
+    some_empty = trace_of([[[], [1, 1], []], [[3], [], []]], cardinalities=[5, 9])
+    options: dict[str, Any] = {
+        "system": system,
+        "embedding": "qr:4",
+        "vector_bytes": 64,
+        "scope": scope,
+        "profile": 0,
+        "check": True,
+    }
+    for trace in (nothing, empty_bags):
+        result = simulate(trace, **options)
+        assert result.time_ns == 0 and result.lookups == 0
+        assert result.gnrs == trace.samples * (1 if scope == "sample" else 2)
+        assert result.latency_ns["p99"] == 0
+    assert simulate(single, **options).gnrs == (1 if scope == "sample" else 2)
+    assert simulate(some_empty, **options).gnrs == (3 if scope == "sample" else 6)
+
+
+def test_a_profile_that_takes_everything_but_one_sample() -> None:
+    result = simulate(MIXED, system="heam", embedding="qr:4", vector_bytes=64, profile=0.99, check=True)
+    assert result.samples == 1
+
+
+# --- the books ---
+
+
+@pytest.mark.parametrize("embedding", ["full", "qr:4", "qr:8:add", "qr:4:multiply:200"])
+@pytest.mark.parametrize("system", SYSTEMS)
+@pytest.mark.parametrize(
+    "overrides", [{}, PSEUDO_CHANNELS, {"hbm.pim.lut_bytes": 384}, {"host.llc_bytes": 2048}]
+)
+def test_what_goes_in_comes_out_once(system: str, embedding: str, overrides: dict[str, Any]) -> None:
+    has = {"host": True, "hbm": system in ("heam", "host-hbm-dimm"), "pim": system == "heam"}
+    kept = {
+        key: value for key, value in overrides.items() if has["pim" if ".pim." in key else key.split(".")[0]]
+    }
+    planned, run = run_of(MIXED, system=system, embedding=embedding, vector_bytes=128, overrides=kept, **HALF)
+    items = planned.lowered(0, planned.simulated.samples).items
+    assert run.host["items"] == items["kind"].size
+    assert run.host["gnrs"] == planned.simulated.samples * MIXED.tables == run.latencies_ns.size
+    for layout in planned.placement.layouts.values():
+        span = range(layout.first_channel, layout.first_channel + layout.tier.channels)
+        bursts_per_line = layout.line_bytes // layout.spec.burst_bytes
+        of_tier = np.isin(items["channel"], span)
+        for channel in span:
+            _books_of_a_channel(run, channel, pim=layout.tier.pim is not None)
+        if layout.tier.pim is None:
+            continue
+        reads = of_tier & (items["kind"] == 1)
+        assert counted(run, "pim_rd", span) == int(items["bursts"][reads].sum())
+        assert counted(run, "pim_lut", span) == int((of_tier & (items["kind"] == 2)).sum()) == run.lut_reads
+        assert counted(run, "instructions", span) == int((of_tier & (items["kind"] > 0)).sum())
+        assert sum(counted(run, name, span) for name in ("row_hits", "row_misses", "row_conflicts")) == int(
+            reads.sum()
+        )
+        assert bursts_per_line in (1, 2)
+    # Every line is a hit or a read, and every burst that was asked for came.
+    per_line = planned.placement.home.line_bytes // planned.placement.home.spec.burst_bytes
+    if len({layout.spec.burst_bytes for layout in planned.placement.layouts.values()}) == 1:
+        assert (run.host["lines"] - run.host["llc_hits"]) * per_line == run.host["bursts_read"]
+    assert run.host["bursts_read"] == counted(run, "rd")
+    assert run.host["result_bursts"] == counted(run, "pim_rdres")
+
+
+def _books_of_a_channel(run: Run, channel: int, *, pim: bool) -> None:
+    counters = run.channels[channel]
+    assert counters["reads"] == counters["reads_retired"] == counters["reads_completed"]
+    assert counters["forwarded"] == counters["coalesced"] == counters["wr"] == 0
+    if not pim:
+        assert counters["rd"] == counters["reads"]
+        kinds = ("row_hits", "row_misses", "row_conflicts")
+        assert sum(counters[name] for name in kinds) == counters["reads"]
+    names = {name: counters[key] for name, key in (("ACT", "act"), ("PREpb", "pre"), ("RD", "rd"))}
+    mine = run.log["command"][run.log["channel"] == channel]
+    for name, count in names.items():
+        assert count == int((mine == run.command_names.index(name)).sum())
+
+
+@pytest.mark.parametrize("merge_level", ["channel", ""])
+def test_every_sum_leaves_once(merge_level: str) -> None:
+    overrides = {"hbm.pim.merge_level": merge_level, "hbm.channels": 2}
+    planned, run = run_of(
+        MIXED, system="heam", embedding="qr:4", vector_bytes=128, overrides=overrides, **HALF
+    )
+    lowered = planned.lowered(0, planned.simulated.samples)
+    gnr = np.repeat(np.arange(lowered.offsets.size - 1), np.diff(lowered.offsets.astype(np.int64)))
+    at_pe = lowered.items["kind"] > 0
+    places = {
+        (int(g), int(c), int(u))
+        for g, c, u in zip(
+            gnr[at_pe], lowered.items["channel"][at_pe], lowered.items["unit"][at_pe], strict=True
+        )
+    }
+    sums = places if not merge_level else {place[:2] for place in places}
+    assert counted(run, "pim_rdres") == 2 * len(sums)
+    assert counted(run, "pim_mov") == (2 * len(places) if merge_level else 0)
+    assert len(places) > len({place[:2] for place in places}) > 0
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_energy_parts_sum_and_power_is_energy_over_time(system: str) -> None:
+    result = simulate(MIXED, system=system, embedding="qr:4", vector_bytes=256)
+    assert result.energy_pJ == pytest.approx(
+        sum(part.value for part in result.energy.components_pJ.values()), rel=1e-12
+    )
+    assert result.energy_pJ == pytest.approx(
+        sum(part.value for part in result.energy.by_component().values()), rel=1e-12
+    )
+    assert result.average_power_W == pytest.approx(result.energy_pJ / result.time_ns * 1e-3, rel=1e-12)
+    assert result.lookups_per_second == pytest.approx(result.lookups / result.time_ns * 1e9)
+    assert result.energy.total_pJ.low < result.energy_pJ < result.energy.total_pJ.high
+
+
+def test_the_host_pays_for_the_products_that_it_forms() -> None:
+    """Two lookups of a table that stays whole, none of the one that is split: nothing is multiplied."""
+    trace = trace_of([[[3, 4]], [[]]], cardinalities=[100, 1000])
+    options: dict[str, Any] = {"vector_bytes": 64, "profile": 0}
+    split = simulate(trace, system="host-dimm", embedding="qr:4:multiply:200", **options)
+    whole = simulate(trace, system="host-dimm", embedding="full", **options)
+    assert split.energy.by_component()["host"] == whole.energy.by_component()["host"]
+
+
+def test_latencies_span_the_run() -> None:
+    _, run = run_of(MIXED, system="heam", embedding="qr:4", vector_bytes=64, **HALF)
+    assert run.latencies_ns.min() >= 0
+    assert run.latencies_ns.max() <= run.time_ns
+
+
+# --- the same input gives the same result ---
+
+
+def _options(system: str) -> dict[str, Any]:
+    return {"system": system, "embedding": "qr:4", "vector_bytes": 128, "scope": "bag", **HALF}
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_a_repeat_gives_the_identical_result(system: str) -> None:
+    again = LookupTrace(MIXED.indices, MIXED.offsets, MIXED.cardinalities, MIXED.provenance)
+    assert simulate(MIXED, **_options(system)) == simulate(again, **_options(system))
+    assert simulate(MIXED, check=True, **_options(system)) == simulate(MIXED, **_options(system))
+
+
+@pytest.mark.parametrize("lookups", [1, 5, 17])
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_chunks_change_nothing(system: str, lookups: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    trace = mixed_trace(samples=23, seed=3)
+    _, whole = run_of(trace, **_options(system))
+    expected = simulate(trace, **_options(system))
+    monkeypatch.setattr(simulation, "_CHUNK_LOOKUPS", lookups)
+    planned, pieces = run_of(trace, **_options(system))
+    assert len(planned.chunks()) > 1
+    assert np.array_equal(pieces.log, whole.log)
+    assert simulate(trace, **_options(system)) == expected
+
+
+def test_progress_counts_samples_up_to_the_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(simulation, "_CHUNK_LOOKUPS", 5)
+    seen: list[int] = []
+    simulate(MIXED, progress=seen.append, **_options("heam"))
+    assert seen == sorted(seen) and len(seen) > 1 and seen[-1] == 6
+
+
+def test_threads_do_not_disturb_each_other() -> None:
+    trace = mixed_trace(samples=60, seed=9)
+    one_by_one = [simulate(trace, **_options(system)) for system in SYSTEMS]
+
+    def run(system: str) -> Result:
+        return simulate(trace, **_options(system))
+
+    with ThreadPoolExecutor(2) as pool:
+        assert list(pool.map(run, SYSTEMS)) == one_by_one
+
+
+# --- random traces ---
+
+
+@st.composite
+def traces(draw: st.DrawFn) -> LookupTrace:
+    """Up to three tables and five samples, bags of up to five lookups."""
+    cardinalities = draw(st.lists(st.sampled_from([1, 2, 5, 30, 1000, 70_000]), min_size=1, max_size=3))
+    samples = draw(st.integers(0, 5))
+    bags = [
+        draw(st.lists(st.lists(st.integers(0, rows - 1), max_size=5), min_size=samples, max_size=samples))
+        for rows in cardinalities
+    ]
+    return trace_of(bags, cardinalities=cardinalities)
+
+
+MEMORIES = st.sampled_from([{}, PSEUDO_CHANNELS])
+HOSTS = st.fixed_dictionaries(
+    {},
+    optional={
+        "host.llc_bytes": st.sampled_from([0, 1024]),
+        "host.window_gnrs": st.integers(1, 3),
+        "host.batch_gnrs": st.integers(0, 3),
+        "host.outstanding_bursts": st.integers(2, 20),
+    },
+)
+PIMS = st.fixed_dictionaries(
+    {},
+    optional={
+        "lut_bytes": st.sampled_from([0, 256, 1024]),
+        "queue_depth": st.integers(1, 3),
+        "batch_tags": st.integers(1, 3),
+        "instruction_buffer": st.integers(1, 3),
+        "path_uses_dq": st.booleans(),
+    },
+)
+
+
+@st.composite
+def setups(draw: st.DrawFn) -> dict[str, Any]:
+    """Keyword arguments of ``simulate``."""
+    system = draw(st.sampled_from(SYSTEMS))
+    memory = draw(MEMORIES) if system in ("heam", "host-hbm-dimm") else {}
+    tier = {"heam": "hbm", "recnmp": "dimm"}.get(system)
+    pim = {f"{tier}.pim.{key}": value for key, value in draw(PIMS).items()} if tier else {}
+    return {
+        "system": system,
+        "embedding": draw(st.sampled_from([*SCHEMES, "qr:3:add:2"])),
+        "vector_bytes": draw(st.sampled_from([64, 128, 256])),
+        "scope": draw(st.sampled_from(["bag", "sample"])),
+        "profile": draw(st.sampled_from([0, 0.2, 0.5])),
+        "overrides": merged(memory, draw(HOSTS), pim),
+    }
+
+
+@settings(max_examples=40)
+@given(traces(), setups())
+def test_random_runs_are_right(trace: LookupTrace, setup: dict[str, Any]) -> None:
+    result = simulate(trace, check=True, **setup)
+    assert result.samples == trace.split(setup["profile"])[1].samples
+    assert result.energy_pJ >= 0
+
+
+@pytest.mark.slow
+@settings(max_examples=800)
+@given(traces(), setups())
+def test_many_random_runs_are_right(trace: LookupTrace, setup: dict[str, Any]) -> None:
+    simulate(trace, check=True, **setup)
