@@ -53,6 +53,13 @@ extern "C" {
 #define HEAM_STATE_PAUSED 1
 #define HEAM_STATE_DONE 2
 
+/* How plain request streams are simulated; all give the same results. AUTO takes the fastest that fits memory and processor. */
+#define HEAM_ENGINE_AUTO 0
+#define HEAM_ENGINE_GENERIC 1
+#define HEAM_ENGINE_PORTABLE 2
+#define HEAM_ENGINE_AVX2 3
+#define HEAM_ENGINE_AVX512 4
+
 /* The log's command number of a host access that the LLC served. */
 #define HEAM_LOG_LLC_HIT 255
 /* The log's unit number where no PE is concerned. */
@@ -220,6 +227,11 @@ HEAM_API uint64_t heam_system_latencies_size(const heam_system *self);
 /* Plain request streams with the compatibility front end (head-of-line blocking over all channels). */
 HEAM_API int32_t heam_replay_create(uint32_t channels, const heam_channel_desc *desc, const heam_spec *spec,
                                     uint32_t offers_per_cycle, uint32_t with_log, heam_replay **out);
+/* The same with an engine of choice (HEAM_ENGINE_*); HEAM_BAD_ENGINE if it fits the memory or the processor not. */
+HEAM_API int32_t heam_replay_create_engine(uint32_t channels, const heam_channel_desc *desc, const heam_spec *spec,
+                                           uint32_t offers_per_cycle, uint32_t with_log, uint32_t engine, heam_replay **out);
+/* The engine in use; never HEAM_ENGINE_AUTO. */
+HEAM_API uint32_t heam_replay_engine(const heam_replay *self);
 HEAM_API void heam_replay_destroy(heam_replay *self);
 /* Runs n more requests until the last of them is accepted; nothing else of that cycle happens yet. */
 HEAM_API int32_t heam_replay_run(heam_replay *self, uint64_t n, const uint16_t *channel, const uint16_t *bank, const uint32_t *row,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Plain request streams through the compatibility front end (docs/engine.md, "Replay front end"). */
 #include "channel.h"
+#include "fast_replay.h"
 
 #define MAX_CHANNELS 4096u
 
@@ -12,6 +13,10 @@ typedef struct {
 } member;
 
 struct heam_replay {
+    fast_replay *fast; /* if not NULL, it does everything but the checks */
+    uint32_t banks;
+    uint64_t dram_rows;
+    uint32_t dram_columns;
     uint32_t channels;
     uint32_t offers_per_cycle;
     member *members;
@@ -23,38 +28,62 @@ struct heam_replay {
     bool failed;
 };
 
-int32_t heam_replay_create(uint32_t channels, const heam_channel_desc *desc, const heam_spec *spec, uint32_t offers_per_cycle,
-                           uint32_t with_log, heam_replay **out) {
-    if (channels == 0 || channels > MAX_CHANNELS || desc == NULL || spec == NULL || out == NULL || offers_per_cycle == 0) {
-        return HEAM_BAD_ARGUMENT;
-    }
-    int32_t status = HEAM_OUT_OF_MEMORY;
-    heam_replay *self = calloc(1, sizeof(*self));
-    if (self == NULL) {
-        return status;
-    }
-    self->channels = channels;
-    self->offers_per_cycle = offers_per_cycle;
-    self->with_log = with_log != 0;
-    self->log.record = sizeof(heam_log_record);
-    self->members = calloc(channels, sizeof(*self->members));
+static int32_t create_members(heam_replay *self, const heam_channel_desc *desc, const heam_spec *spec) {
+    self->members = calloc(self->channels, sizeof(*self->members));
     if (self->members == NULL) {
-        goto out;
+        return HEAM_OUT_OF_MEMORY;
     }
-    for (uint32_t c = 0; c < channels; c++) {
+    for (uint32_t c = 0; c < self->channels; c++) {
         member *m = &self->members[c];
-        status = heam_plain_create(desc, spec, (uint16_t)c, self->with_log ? &self->log : NULL, &m->plain);
+        int32_t status = heam_plain_create(desc, spec, (uint16_t)c, self->with_log ? &self->log : NULL, &m->plain);
         if (status != HEAM_OK) {
-            goto out;
+            return status;
         }
         m->base = heam_plain_base(m->plain);
         m->next_cycle = 1;
     }
-    *out = self;
-    self = NULL;
-out:
+    return HEAM_OK;
+}
+
+int32_t heam_replay_create_engine(uint32_t channels, const heam_channel_desc *desc, const heam_spec *spec, uint32_t offers_per_cycle,
+                                  uint32_t with_log, uint32_t engine, heam_replay **out) {
+    if (channels == 0 || channels > MAX_CHANNELS || desc == NULL || spec == NULL || out == NULL || offers_per_cycle == 0 ||
+        engine > HEAM_ENGINE_AVX512) {
+        return HEAM_BAD_ARGUMENT;
+    }
+    heam_replay *self = calloc(1, sizeof(*self));
+    if (self == NULL) {
+        return HEAM_OUT_OF_MEMORY;
+    }
+    self->channels = channels;
+    self->banks = spec->banks;
+    self->dram_rows = spec->dram_rows;
+    self->dram_columns = spec->dram_columns;
+    self->offers_per_cycle = offers_per_cycle;
+    self->with_log = with_log != 0;
+    self->log.record = sizeof(heam_log_record);
+    int32_t status = HEAM_BAD_ENGINE;
+    if (engine != HEAM_ENGINE_GENERIC) {
+        status = heam_fast_create(channels, desc, spec, offers_per_cycle, with_log, engine, &self->fast);
+    }
+    if (engine == HEAM_ENGINE_GENERIC || (engine == HEAM_ENGINE_AUTO && status == HEAM_BAD_ENGINE)) {
+        status = create_members(self, desc, spec);
+    }
+    if (status == HEAM_OK) {
+        *out = self;
+        self = NULL;
+    }
     heam_replay_destroy(self);
     return status;
+}
+
+int32_t heam_replay_create(uint32_t channels, const heam_channel_desc *desc, const heam_spec *spec, uint32_t offers_per_cycle,
+                           uint32_t with_log, heam_replay **out) {
+    return heam_replay_create_engine(channels, desc, spec, offers_per_cycle, with_log, HEAM_ENGINE_AUTO, out);
+}
+
+uint32_t heam_replay_engine(const heam_replay *self) {
+    return self == NULL || self->fast == NULL ? HEAM_ENGINE_GENERIC : heam_fast_engine(self->fast);
 }
 
 void heam_replay_destroy(heam_replay *self) {
@@ -65,6 +94,7 @@ void heam_replay_destroy(heam_replay *self) {
         heam_plain_destroy(self->members[c].plain);
     }
     free(self->members);
+    heam_fast_destroy(self->fast);
     heam_ring_clear(&self->log);
     free(self);
 }
@@ -117,22 +147,23 @@ static void enter(heam_replay *self, uint64_t cycle) {
     self->offering = true;
 }
 
-int32_t heam_replay_run(heam_replay *self, uint64_t n, const uint16_t *channel, const uint16_t *bank, const uint32_t *row,
-                        const uint16_t *column, const uint8_t *is_write, uint64_t *detail) {
-    if (self == NULL || (n > 0 && (channel == NULL || bank == NULL || row == NULL || column == NULL || is_write == NULL))) {
-        return HEAM_BAD_ARGUMENT;
+/* Events of cycles that are over: after a drain, refreshes can have fallen due while the last data arrived. */
+static void catch_up(heam_replay *self) {
+    uint64_t cycle = self->cycle;
+    for (uint64_t next = next_event(self); next <= cycle && !self->failed; next = next_event(self)) {
+        self->cycle = next;
+        schedule(self);
     }
-    const heam_spec *spec = &self->members[0].base->timing.spec;
-    for (uint64_t i = 0; i < n; i++) {
-        if (channel[i] >= self->channels || bank[i] >= spec->banks || row[i] >= spec->dram_rows || column[i] >= spec->dram_columns) {
-            if (detail != NULL) {
-                *detail = i;
-            }
-            return HEAM_BAD_ITEM;
-        }
-    }
+    self->cycle = cycle;
+}
+
+static int32_t run_generic(heam_replay *self, uint64_t n, const uint16_t *channel, const uint16_t *bank, const uint32_t *row,
+                           const uint16_t *column, const uint8_t *is_write) {
     uint64_t i = 0;
     bool blocked = false;
+    if (n > 0 && !self->offering) {
+        catch_up(self);
+    }
     while (i < n && !self->failed) {
         if (!self->offering) {
             uint64_t next = blocked ? next_event(self) : self->cycle + 1;
@@ -160,9 +191,41 @@ int32_t heam_replay_run(heam_replay *self, uint64_t n, const uint16_t *channel, 
     return self->failed ? HEAM_OUT_OF_MEMORY : HEAM_OK;
 }
 
+/* Index of the first request that addresses something that does not exist; n if there is none. */
+static uint64_t first_bad(const heam_replay *self, uint64_t n, const uint16_t *channel, const uint16_t *bank, const uint32_t *row,
+                          const uint16_t *column) {
+    uint64_t i = 0;
+    while (i < n && channel[i] < self->channels && bank[i] < self->banks && row[i] < self->dram_rows && column[i] < self->dram_columns) {
+        i++;
+    }
+    return i;
+}
+
+int32_t heam_replay_run(heam_replay *self, uint64_t n, const uint16_t *channel, const uint16_t *bank, const uint32_t *row,
+                        const uint16_t *column, const uint8_t *is_write, uint64_t *detail) {
+    if (self == NULL || (n > 0 && (channel == NULL || bank == NULL || row == NULL || column == NULL || is_write == NULL))) {
+        return HEAM_BAD_ARGUMENT;
+    }
+    uint64_t bad = first_bad(self, n, channel, bank, row, column);
+    if (bad < n) {
+        if (detail != NULL) {
+            *detail = bad;
+        }
+        return HEAM_BAD_ITEM;
+    }
+    if (self->fast != NULL) {
+        fast_front requests = {.n = n, .channel = channel, .bank = bank, .row = row, .column = column, .is_write = is_write};
+        return heam_fast_run(self->fast, &requests, &self->log);
+    }
+    return run_generic(self, n, channel, bank, row, column, is_write);
+}
+
 int32_t heam_replay_stop(heam_replay *self) {
     if (self == NULL) {
         return HEAM_BAD_ARGUMENT;
+    }
+    if (self->fast != NULL) {
+        return HEAM_OK; /* its counters are always those of its clock */
     }
     uint64_t clock = self->offering ? self->cycle - 1 : self->cycle;
     for (uint32_t c = 0; c < self->channels; c++) {
@@ -184,6 +247,9 @@ static bool drained(const heam_replay *self) {
 int32_t heam_replay_drain(heam_replay *self) {
     if (self == NULL) {
         return HEAM_BAD_ARGUMENT;
+    }
+    if (self->fast != NULL) {
+        return heam_fast_drain(self->fast, &self->log);
     }
     if (self->offering) {
         schedule(self);
@@ -210,11 +276,17 @@ uint32_t heam_replay_counters(const heam_replay *self, uint32_t channel, uint64_
     if (self == NULL || channel >= self->channels || (out == NULL && capacity > 0)) {
         return 0;
     }
+    if (self->fast != NULL) {
+        return heam_fast_counters(self->fast, channel, out, capacity);
+    }
     return heam_channel_counters(self->members[channel].base, heam_replay_cycle(self), out, capacity);
 }
 
 uint64_t heam_replay_cycle(const heam_replay *self) {
-    return self == NULL ? 0 : self->offering ? self->cycle - 1 : self->cycle;
+    if (self == NULL) {
+        return 0;
+    }
+    return self->fast != NULL ? heam_fast_cycle(self->fast) : self->offering ? self->cycle - 1 : self->cycle;
 }
 
 uint64_t heam_replay_take_log(heam_replay *self, heam_log_record *out, uint64_t capacity) {

@@ -15,6 +15,7 @@
     X(BAD_ITEM, "an item addresses something that does not exist or breaks the order of its operands")         \
     X(BAD_STATE, "the bank is not in a state in which this command is legal")                                  \
     X(TOO_EARLY, "a constraint row forbids the command at this cycle")                                         \
+    X(BAD_ENGINE, "this engine cannot do this memory's shape, or this processor cannot do this engine")        \
     X(WRONG_CALL, "this call is not allowed in the handle's present state")                                    \
     X(STUCK, "the simulation cannot make progress")
 

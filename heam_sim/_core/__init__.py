@@ -6,6 +6,7 @@ from __future__ import annotations
 from heam_sim._core.handles import Device, Replay, SpecHandle, System
 from heam_sim._core.records import (
     BOUND_NAMES,
+    ENGINES,
     ITEM_DTYPES,
     ITEM_HOST_READ,
     ITEM_PIM_LUT,
@@ -29,6 +30,7 @@ from heam_sim._core.records import (
 
 __all__ = [
     "BOUND_NAMES",
+    "ENGINES",
     "ITEM_DTYPES",
     "ITEM_HOST_READ",
     "ITEM_PIM_LUT",

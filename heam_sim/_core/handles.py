@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from heam_sim._core._heam import ffi, lib
 from heam_sim._core.records import (
+    ENGINES,
     ITEM_DTYPES,
     LATENCY_DTYPE,
     LOG_DTYPE,
@@ -23,7 +24,7 @@ from heam_sim._core.records import (
     text,
 )
 from heam_sim.dram import Spec
-from heam_sim.errors import CapacityError, ConfigError, CoreError
+from heam_sim.errors import CapacityError, ConfigError, CoreError, unknown_name
 
 __all__ = ["Device", "Replay", "SpecHandle", "System"]
 
@@ -38,7 +39,7 @@ def _check(status: int, what: str, detail: int | None = None) -> None:
     message = f"{what}: {text(lib.heam_status_text(status))}{where} [{name}]."
     if name == "HEAM_OUT_OF_MEMORY":
         raise MemoryError(message)
-    if name in ("HEAM_BAD_CHANNEL", "HEAM_BAD_HOST", "HEAM_BAD_ARGUMENT"):
+    if name in ("HEAM_BAD_CHANNEL", "HEAM_BAD_HOST", "HEAM_BAD_ARGUMENT", "HEAM_BAD_ENGINE"):
         raise ConfigError(message)
     if name == "HEAM_BAD_LEVELS":
         raise CapacityError(message)
@@ -390,6 +391,14 @@ class Replay(_Handle):
         Requests offered in every cycle but the first.
     with_log
         Keep the command log.
+    engine
+        One of :data:`~heam_sim._core.records.ENGINES`. All give the same results; ``"auto"`` takes the
+        fastest that this memory and this processor allow.
+
+    Raises
+    ------
+    ConfigError
+        If `engine` is unknown, or cannot do this memory on this processor.
     """
 
     def __init__(
@@ -400,14 +409,25 @@ class Replay(_Handle):
         channels: int = 1,
         offers_per_cycle: int = 1,
         with_log: bool = False,
+        engine: str = "auto",
     ) -> None:
+        if engine not in ENGINES:
+            raise unknown_name("engine", engine, ENGINES)
         out = ffi.new("heam_replay **")
         desc = _descriptions([parameters])
         with spec._exclusive() as pointer:
-            status = lib.heam_replay_create(channels, desc, pointer, offers_per_cycle, int(with_log), out)
-        _check(status, "replay")
+            status = lib.heam_replay_create_engine(
+                channels, desc, pointer, offers_per_cycle, int(with_log), ENGINES.index(engine), out
+            )
+        _check(status, "replay" if engine == "auto" else f"engine {engine!r}")
         super().__init__(out[0], lib.heam_replay_destroy)
         self.channels = channels
+
+    @property
+    def engine(self) -> str:
+        """The engine in use; never ``"auto"``."""
+        with self._exclusive() as pointer:
+            return ENGINES[lib.heam_replay_engine(pointer)]
 
     def run(self, requests: Mapping[str, NDArray[Any]]) -> None:
         """Run more requests (channel, bank, row, column, is_write) until the last of them is accepted."""

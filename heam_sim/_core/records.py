@@ -13,6 +13,7 @@ from heam_sim._core._heam import ffi, lib
 
 __all__ = [
     "BOUND_NAMES",
+    "ENGINES",
     "ITEM_DTYPES",
     "ITEM_HOST_READ",
     "ITEM_PIM_LUT",
@@ -56,6 +57,9 @@ BOUND_NAMES: dict[int, str] = {
     lib.HEAM_BOUND_LUT: "LUT port",
     lib.HEAM_BOUND_REGISTER: "register",
 }
+
+#: Ways to simulate plain request streams; the index is the core's number.
+ENGINES: tuple[str, ...] = ("auto", "generic", "portable", "avx2", "avx512")
 
 _SCALARS = {"uint64_t": "<u8", "uint32_t": "<u4", "uint16_t": "<u2", "int16_t": "<i2", "uint8_t": "u1"}
 

@@ -20,7 +20,8 @@ __all__ = ["spec"]
 def _print(rows: Sequence[dict[str, Any]], title: str = "") -> None:
     table = Table(title=title or None)
     for name in rows[0] if rows else ():
-        table.add_column(str(name))
+        # A name that is cut short cannot be copied.
+        table.add_column(str(name), no_wrap=name == "preset", overflow="fold")
     for row in rows:
         table.add_row(*(str(value) for value in row.values()))
     Console().print(table)
@@ -43,7 +44,9 @@ def list_command(family: str | None) -> None:
 
     Example: heam-sim spec list --family native
     """
-    _print(list_table(family=family))
+    shown = ("preset", "shape", "burst_bytes", "capacity_MiB", "peak_GBps")
+    rows = list_table(family=family)
+    _print([{name: row[name] for name in shown if name in row} for row in rows])
 
 
 @spec.command("show")
@@ -72,7 +75,7 @@ def explain(
 ) -> None:
     """Explain every timing and constraint row of preset NAME, or the rows between the two commands of PAIR.
 
-    Example: heam-sim spec explain native/HBM2_4Gb/HBM2_2000 PIM_RD PIM_RD --pim-level bank_group --merge-level channel
+    Example: heam-sim spec explain native/HBM2_4Gb/HBM2_2000 PIM_RD PIM_RD --pim-level bank_group
     """
     overrides = parse_overrides(settings) or None
     resolved = load_spec(name, overrides=overrides)

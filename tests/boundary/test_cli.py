@@ -412,9 +412,9 @@ def test_wrong_types_in_simulate() -> None:
 
 def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
     """The program in a process group of its own, as a shell starts it."""
-    program = "import sys; from heam_sim.cli import main; sys.exit(main())"
+    program = "import sys; from heam_sim.cli import main; print('ready', flush=True); sys.exit(main())"
     root = Path(__file__).resolve().parents[2]
-    return subprocess.Popen(
+    process = subprocess.Popen(
         [sys.executable, "-c", program, *arguments],
         cwd=folder,
         env={**os.environ, "PYTHONPATH": str(root)},
@@ -423,6 +423,9 @@ def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
         text=True,
         start_new_session=True,
     )
+    # Imports may take seconds; an interrupt before their end meets Python, not the program.
+    assert process.stdout is not None and process.stdout.readline() == "ready\n"
+    return process
 
 
 def wait_for(path: Path, process: subprocess.Popen[str]) -> None:
@@ -475,7 +478,7 @@ def test_interrupted_simulation(tmp_path: Path) -> None:
     process.communicate()
     process = start(tmp_path, "simulate", "host-dimm", "--trace", "trace.h5", "--vector-bytes", "512",
                     "--output", "result.h5")  # fmt: skip
-    time.sleep(3)  # past the imports
+    time.sleep(1)
     assert process.poll() is None, "the simulation was over too soon for this test"
     err = interrupt(process)
     assert "Traceback" not in err

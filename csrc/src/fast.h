@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The fast engine for plain request streams: the rules of docs/engine.md for the shapes that are common.
+ *
+ * One 16-bit lane per bank holds the earliest time of each command, relative to a moving base, and the position of the bank's
+ * oldest request that hits the open row and of the oldest that does not. A key of time, slot, class and age per lane makes one
+ * minimum the answer to "what next, when and where". What seldom happens (refresh, change of mode, renumbering) works on the same
+ * state in memory, in plain C. docs/performance.md has the reasons and the numbers.
+ */
+#ifndef HEAM_FAST_H
+#define HEAM_FAST_H
+
+#include "buffer.h"
+#include "timing.h"
+
+#define FAST_LANES 64u  /* banks of a channel, at most */
+#define FAST_QUEUE 32u  /* entries of a queue, at most */
+#define FAST_WINDOW 64u /* positions of a queue: those in use are in order of age */
+#define FAST_CHANNELS 64u
+#define FAST_DELAY_MAX 16000u
+
+/* Key: time ahead << 8 | slot << 7 | class << 6 | position or rank. */
+#define FAST_NONE 0xFFFFu  /* no candidate in this lane */
+#define FAST_FAR 254u      /* times ahead are cut off here, so that no key is FAST_NONE */
+#define FAST_QUEUED 0x40u  /* class: queued requests come after active ones of the same time */
+#define FAST_ROW_SLOT 0x80u /* the row slot comes after the column slot of the same cycle */
+#define FAST_REBASE 40000u  /* lanes are rebased when the clock is so far from their base */
+#define FAST_STAMP_MAX 0xFFF0u
+#define HEAM_FAST_MAINTENANCE 1568u /* as in plain.c */
+
+/* Preceding commands; the first four also are the following ones with a lane per bank. */
+enum { FAST_ACT, FAST_PRE, FAST_RD, FAST_WR, FAST_BANKED, FAST_PREA = FAST_BANKED, FAST_REF, FAST_COMMANDS };
+enum { FAST_READS, FAST_WRITES, FAST_QUEUES };
+/* What fast_serve waits for beside its limit. */
+enum { FAST_WANT_NOTHING, FAST_WANT_READ_SLOT, FAST_WANT_WRITE_SLOT, FAST_WANT_IDLE };
+
+/* A standard as delays between lanes. Delays are 0 where nothing binds. */
+typedef struct {
+    uint32_t lanes; /* 32 or 64 */
+    uint32_t banks;
+    uint32_t ranks;
+    uint32_t rank_stride; /* banks of a rank */
+    bool split;
+    uint16_t row_bits; /* slot and class of row candidates */
+    uint32_t read_latency;
+    uint32_t refresh_interval;
+    uint16_t *memory; /* of delay and window_lanes */
+    /* block of (command, bank or rank): [following][lane] */
+    uint16_t *delay;
+    size_t begin[FAST_COMMANDS]; /* of the command's first block */
+    /* PREab and REFab as following commands: same rank, other rank; -1: nothing binds */
+    int32_t to_prea[FAST_COMMANDS][2];
+    int32_t to_ref[FAST_COMMANDS][2];
+    /* The activation window: ACT, the w-th last one of a node */
+    uint32_t window; /* 0: none */
+    uint32_t window_cycles;
+    uint32_t window_stride; /* banks of a node */
+    uint16_t *window_lanes; /* [node][lane] */
+    uint8_t command[FAST_COMMANDS]; /* number in the spec */
+    uint8_t rank_of[FAST_LANES];
+} fast_tables;
+
+typedef struct {
+    uint64_t arrival;
+    uint16_t column;
+    uint16_t stamp; /* orders arrivals within the channel */
+    uint8_t bank;
+    uint8_t is_write;
+} fast_entry;
+
+typedef struct {
+    uint64_t live;    /* positions in use */
+    uint64_t counted; /* requests whose first command has been issued */
+    uint32_t size;
+    uint32_t tail; /* next position */
+    uint32_t capacity;
+    _Alignas(64) uint32_t rows[FAST_WINDOW];
+    uint64_t of_bank[FAST_LANES]; /* positions by bank */
+    fast_entry entry[FAST_WINDOW];
+} fast_queue;
+
+typedef struct {
+    uint64_t cycle;
+    uint64_t latency;
+} fast_read;
+
+typedef struct {
+    _Alignas(64) uint16_t next[FAST_BANKED][FAST_LANES]; /* earliest ACT, PREpb, RD, WR */
+    uint16_t hit[FAST_LANES];   /* oldest queued request that hits: class and position, or FAST_NONE */
+    uint16_t row[FAST_LANES];   /* oldest one that needs ACT or PREpb */
+    uint16_t open[FAST_LANES];  /* all ones where a row is open */
+    uint16_t busy[FAST_LANES];  /* all ones where an active request waits */
+    uint16_t write[FAST_LANES]; /* all ones where it is a write */
+    uint16_t rank[FAST_LANES];  /* its place among the active ones */
+    uint16_t stamp[FAST_LANES]; /* FAST_NONE where none is active */
+} fast_lanes;
+
+typedef struct fast_channel {
+    fast_lanes lane;
+    const fast_tables *tables;
+    uint64_t base; /* cycle of lane value 0 */
+    uint64_t now_column; /* first cycle whose column slot is still to come */
+    uint64_t now_row;    /* the same for the row slot; equal or one behind */
+    uint64_t next_refresh;
+    uint64_t hits; /* positions of the current queue that hit the open row */
+    uint32_t write_mode;
+    uint32_t actives;
+    uint32_t high; /* to writes from this many on */
+    uint32_t low;  /* to reads below this many */
+    fast_queue queue[FAST_QUEUES];
+    uint32_t open_row[FAST_LANES];
+    fast_entry active[FAST_LANES];
+    uint32_t rank_open[FAST_LANES];
+    uint32_t rank_active[FAST_LANES]; /* active requests */
+    uint64_t rank_since[FAST_LANES];
+    uint64_t last[FAST_COMMANDS][FAST_LANES]; /* by rank: 1 + cycle; 0: never */
+    int64_t *history; /* [node][window]: times of the last ACTs */
+    uint32_t history_at[FAST_LANES];
+    uint16_t *maintenance; /* ring of ranks that wait for REFab */
+    uint32_t maintenance_head;
+    uint32_t maintenance_size;
+    uint32_t stamp;
+    uint64_t last_arrival;
+    uint64_t last_issue;
+    uint64_t last_data; /* latest cycle in which data arrive */
+    fast_read *reads; /* ring of the latest completions, in order of issue */
+    uint32_t reads_mask;
+    uint64_t reads_count;
+    uint64_t latency;
+    uint64_t counters[HEAM_COUNTERS];
+    uint16_t index;
+    bool failed;
+    /* with a log only */
+    bool with_log;
+    heam_ring log;
+    heam_timing shadow; /* tells which row set a command's time */
+} fast_channel;
+
+/* The requests of one call and the front end's state. */
+typedef struct {
+    uint64_t i;
+    uint64_t n;
+    const uint16_t *channel;
+    const uint16_t *bank;
+    const uint32_t *row;
+    const uint16_t *column;
+    const uint8_t *is_write;
+    uint64_t cycle;  /* of the offers */
+    uint32_t offers; /* left in it */
+    uint32_t offers_per_cycle;
+} fast_front;
+
+/* Brings the channel to the start of `limit` (or to what is wanted, whichever comes first); then, if `front` is given, offers
+   it requests as long as the next one is for this channel. False: it can make no progress. */
+typedef bool fast_serve(fast_channel *self, fast_front *front, uint64_t limit, uint32_t want);
+
+fast_serve heam_fast_serve_portable_32, heam_fast_serve_portable_64;
+#if defined(__x86_64__) && defined(__GNUC__)
+#define FAST_X86 1
+fast_serve heam_fast_serve_avx2_32, heam_fast_serve_avx2_64;
+fast_serve heam_fast_serve_avx512_32, heam_fast_serve_avx512_64;
+#endif
+
+/* HEAM_BAD_ENGINE: the standard has a row that these tables cannot hold. */
+int32_t heam_fast_tables_init(fast_tables *self, const heam_spec *spec);
+void heam_fast_tables_clear(fast_tables *self);
+
+/* What seldom happens; all of it works on the state in memory. */
+void heam_fast_rebase(fast_channel *self);
+void heam_fast_compact(fast_channel *self, uint32_t q);
+void heam_fast_renumber(fast_channel *self);
+/* Refreshes from the start of a cycle until none is due or the cycle is `limit`. */
+void heam_fast_maintain(fast_channel *self, uint64_t limit);
+/* The mode is about to change: does so, or issues the active request that comes before. */
+void heam_fast_change_mode(fast_channel *self);
+void heam_fast_log(fast_channel *self, uint32_t command, uint32_t bank, uint32_t row, uint32_t column, uint64_t arrival, uint64_t cycle);
+
+/* Number of the lowest bit of a mask that is not 0. */
+static inline uint32_t fast_first(uint64_t bits) {
+#if defined(__GNUC__)
+    return (uint32_t)__builtin_ctzll(bits);
+#else
+    uint32_t at = 0;
+    while ((bits >> at & 1) == 0) {
+        at++;
+    }
+    return at;
+#endif
+}
+
+static inline bool fast_idle(const fast_channel *self) {
+    return self->queue[FAST_READS].size == 0 && self->queue[FAST_WRITES].size == 0 && self->actives == 0 && self->maintenance_size == 0;
+}
+
+/* Would the mode change, were it decided now? */
+static inline bool fast_unstable(const fast_channel *self) {
+    uint32_t writes = self->queue[FAST_WRITES].size;
+    bool reads = self->queue[FAST_READS].size != 0;
+    return self->write_mode ? writes < self->low && reads : writes >= self->high || !reads;
+}
+
+static inline const uint16_t *fast_delays(const fast_tables *self, uint32_t command, uint32_t node) {
+    return self->delay + self->begin[command] + (size_t)node * FAST_BANKED * self->lanes;
+}
+
+static inline void fast_read_done(fast_channel *self, uint64_t cycle, uint64_t arrival) {
+    uint64_t latency = cycle - arrival;
+    self->reads[self->reads_count & self->reads_mask] = (fast_read){.cycle = cycle, .latency = latency};
+    self->reads_count++;
+    self->latency += latency;
+}
+
+/* Counts a column command; its request is gone afterwards. */
+static inline void fast_retire(fast_channel *self, const fast_entry *entry, uint64_t cycle) {
+    if (entry->is_write) {
+        self->counters[HEAM_COUNT_wr]++;
+        self->counters[HEAM_COUNT_writes_retired]++;
+    } else {
+        self->counters[HEAM_COUNT_rd]++;
+        self->counters[HEAM_COUNT_reads_retired]++;
+        self->last_data = cycle + self->tables->read_latency;
+        fast_read_done(self, self->last_data, entry->arrival);
+    }
+}
+
+#endif

@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: MIT */
+/* Lanes without any instruction set in particular: 128-bit vectors where the compiler has them, else loops. */
+#define FAST_FN static inline
+#define FAST_TARGET
+#define HALF 8u
+
+#if defined(__GNUC__)
+#undef FAST_FN
+#define FAST_FN static inline __attribute__((always_inline))
+typedef uint16_t half __attribute__((vector_size(16)));
+#define H_LANES(x) (x)
+FAST_FN half h_add(half x, half y) {
+    return x + y;
+}
+FAST_FN half h_sub(half x, half y) {
+    return x - y;
+}
+FAST_FN half h_and(half x, half y) {
+    return x & y;
+}
+FAST_FN half h_or(half x, half y) {
+    return x | y;
+}
+FAST_FN half h_not(half x) {
+    return ~x;
+}
+FAST_FN half h_greater(half x, half y) {
+    return (half)(x > y);
+}
+FAST_FN half h_equal(half x, half y) {
+    return (half)(x == y);
+}
+FAST_FN half h_shl8(half x) {
+    return x << 8;
+}
+FAST_FN half h_set1(uint16_t x) {
+    return (half){x, x, x, x, x, x, x, x};
+}
+#else
+typedef struct {
+    uint16_t lane[HALF];
+} half;
+#define H_EACH(expression)                                                                                                               \
+    half r;                                                                                                                              \
+    for (uint32_t i = 0; i < HALF; i++) {                                                                                                \
+        r.lane[i] = (uint16_t)(expression);                                                                                              \
+    }                                                                                                                                    \
+    return r;
+FAST_FN half h_add(half x, half y) {
+    H_EACH(x.lane[i] + y.lane[i])
+}
+FAST_FN half h_sub(half x, half y) {
+    H_EACH(x.lane[i] - y.lane[i])
+}
+FAST_FN half h_and(half x, half y) {
+    H_EACH(x.lane[i] & y.lane[i])
+}
+FAST_FN half h_or(half x, half y) {
+    H_EACH(x.lane[i] | y.lane[i])
+}
+FAST_FN half h_not(half x) {
+    H_EACH(~x.lane[i])
+}
+FAST_FN half h_greater(half x, half y) {
+    H_EACH(x.lane[i] > y.lane[i] ? 0xFFFF : 0)
+}
+FAST_FN half h_equal(half x, half y) {
+    H_EACH(x.lane[i] == y.lane[i] ? 0xFFFF : 0)
+}
+FAST_FN half h_shl8(half x) {
+    H_EACH(x.lane[i] << 8)
+}
+FAST_FN half h_set1(uint16_t x) {
+    H_EACH(x)
+}
+#endif
+
+FAST_FN half h_load(const uint16_t *from) {
+    half r;
+    memcpy(&r, from, sizeof(r));
+    return r;
+}
+FAST_FN void h_store(uint16_t *to, half x) {
+    memcpy(to, &x, sizeof(x));
+}
+FAST_FN half h_select(half mask, half x, half y) {
+    return h_or(h_and(mask, x), h_and(h_not(mask), y));
+}
+FAST_FN half h_max(half x, half y) {
+    return h_select(h_greater(x, y), x, y);
+}
+FAST_FN half h_min(half x, half y) {
+    return h_select(h_greater(x, y), y, x);
+}
+FAST_FN half h_subs(half x, half y) {
+    return h_and(h_greater(x, y), h_sub(x, y));
+}
+
+#include "fast_vector.h"
+
+typedef vec lane_t;
+
+static const uint16_t numbers[FAST_LANES] = {0,  1,  2,  3,  4,  5,  6,  7,  8,  9,  10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21,
+                                             22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40, 41, 42, 43,
+                                             44, 45, 46, 47, 48, 49, 50, 51, 52, 53, 54, 55, 56, 57, 58, 59, 60, 61, 62, 63};
+
+FAST_FN lane_t v_lane(uint32_t lane) {
+    vec r = v_load(numbers);
+    half one = h_set1((uint16_t)lane);
+#define S(f) r.f = h_equal(r.f, one);
+    EACH(S)
+#undef S
+    return r;
+}
+
+FAST_FN vec v_put(vec x, lane_t at, uint32_t value) {
+    return v_select(at, v_set1(value), x);
+}
+
+FAST_FN uint32_t sum(half x) {
+    uint16_t lane[HALF];
+    memcpy(lane, &x, sizeof(x));
+    uint32_t r = 0;
+    for (uint32_t i = 0; i < HALF; i++) {
+        r += lane[i];
+    }
+    return r;
+}
+
+/* How many lanes are less than or equal to a value. */
+FAST_FN uint32_t v_below(vec x, uint32_t value) {
+    half limit = h_set1((uint16_t)value);
+    half count = h_set1(0);
+#define S(f) count = h_add(count, h_add(h_set1(1), h_greater(x.f, limit)));
+    EACH(S)
+#undef S
+    return sum(count);
+}
+
+/* Makes room among the ranks for a new stamp. */
+FAST_FN vec v_rank_in(vec rank, vec stamp, uint32_t value) {
+    half limit = h_set1((uint16_t)value);
+#define S(f) rank.f = h_sub(rank.f, h_greater(stamp.f, limit));
+    EACH(S)
+#undef S
+    return rank;
+}
+
+FAST_FN vec v_rank_out(vec rank, uint32_t value) {
+    half limit = h_set1((uint16_t)value);
+#define S(f) rank.f = h_add(rank.f, h_greater(rank.f, limit));
+    EACH(S)
+#undef S
+    return rank;
+}
+
+FAST_FN uint32_t v_least(vec x, uint32_t *lane) {
+    half least = h_set1(0xFFFF);
+#define S(f) least = h_min(least, x.f);
+    EACH(S)
+#undef S
+    uint16_t lanes[HALF];
+    memcpy(lanes, &least, sizeof(least));
+    uint32_t key = lanes[0];
+    for (uint32_t i = 1; i < HALF; i++) {
+        key = lanes[i] < key ? lanes[i] : key;
+    }
+    vec number = v_load(numbers);
+    half one = h_set1((uint16_t)key);
+    half found = h_set1(0);
+#define S(f) found = h_or(found, h_and(h_equal(x.f, one), number.f));
+    EACH(S)
+#undef S
+    uint16_t at[HALF];
+    memcpy(at, &found, sizeof(found));
+    uint32_t all = 0;
+    for (uint32_t i = 0; i < HALF; i++) {
+        all |= at[i];
+    }
+    *lane = all;
+    return key;
+}
+
+FAST_FN uint64_t f_match(const uint32_t *rows, uint32_t row, uint64_t positions) {
+    uint64_t found = 0;
+    for (uint64_t rest = positions; rest != 0; rest &= rest - 1) {
+        uint32_t at = fast_first(rest);
+        found |= (uint64_t)(rows[at] == row) << at;
+    }
+    return found;
+}
+
+#include "fast_kernel.h"

@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: MIT */
+/* The seldom parts of the fast engine: refresh, change of mode, renumbering, the log. Plain C on the state in memory. */
+#include "fast.h"
+
+
+
+static uint16_t lane_of(uint64_t bits, uint32_t marks) {
+    return bits == 0 ? FAST_NONE : (uint16_t)(fast_first(bits) | marks);
+}
+
+static uint64_t absolute(const fast_channel *self, uint16_t lane) {
+    return self->base + lane;
+}
+
+void heam_fast_rebase(fast_channel *self) {
+    uint64_t by = self->now_row - self->base;
+    for (uint32_t c = 0; c < FAST_BANKED; c++) {
+        for (uint32_t lane = 0; lane < FAST_LANES; lane++) {
+            uint16_t *at = &self->lane.next[c][lane];
+            *at = by >= *at ? 0 : (uint16_t)(*at - by);
+        }
+    }
+    self->base = self->now_row;
+}
+
+/* Looks again at all requests of the current queue. */
+static void rebuild(fast_channel *self) {
+    const fast_queue *queue = &self->queue[self->write_mode];
+    self->hits = 0;
+    for (uint32_t lane = 0; lane < self->tables->banks; lane++) {
+        uint64_t hits = 0;
+        for (uint64_t rest = queue->of_bank[lane]; rest != 0; rest &= rest - 1) {
+            uint32_t at = fast_first(rest);
+            hits |= (uint64_t)(queue->rows[at] == self->open_row[lane]) << at;
+        }
+        self->hits |= hits;
+        self->lane.hit[lane] = lane_of(hits, FAST_QUEUED);
+        self->lane.row[lane] = lane_of(queue->of_bank[lane] & ~hits, self->tables->row_bits);
+    }
+}
+
+void heam_fast_compact(fast_channel *self, uint32_t q) {
+    fast_queue *queue = &self->queue[q];
+    uint64_t counted = 0;
+    uint32_t to = 0;
+    memset(queue->of_bank, 0, sizeof(queue->of_bank));
+    for (uint64_t rest = queue->live; rest != 0; rest &= rest - 1) {
+        uint32_t from = fast_first(rest);
+        counted |= (queue->counted >> from & 1) << to;
+        queue->rows[to] = queue->rows[from];
+        queue->entry[to] = queue->entry[from];
+        queue->of_bank[queue->entry[to].bank] |= (uint64_t)1 << to;
+        to++;
+    }
+    queue->tail = to;
+    queue->counted = counted;
+    queue->live = ((uint64_t)1 << to) - 1; /* to <= FAST_QUEUE */
+    if (q == self->write_mode) {
+        rebuild(self);
+    }
+}
+
+static uint32_t collect_stamps(fast_channel *self, uint16_t *out[3 * FAST_LANES]) {
+    uint32_t count = 0;
+    for (uint32_t q = 0; q < FAST_QUEUES; q++) {
+        for (uint64_t rest = self->queue[q].live; rest != 0; rest &= rest - 1) {
+            out[count++] = &self->queue[q].entry[fast_first(rest)].stamp;
+        }
+    }
+    for (uint32_t lane = 0; lane < self->tables->banks; lane++) {
+        if (self->lane.busy[lane] != 0) {
+            out[count++] = &self->lane.stamp[lane];
+        }
+    }
+    return count;
+}
+
+/* Stamps run from 0; when they reach their end, those in use are numbered anew in the same order. */
+void heam_fast_renumber(fast_channel *self) {
+    uint16_t *at[3 * FAST_LANES];
+    uint16_t next[3 * FAST_LANES];
+    uint32_t count = collect_stamps(self, at);
+    for (uint32_t i = 0; i < count; i++) {
+        next[i] = 0;
+        for (uint32_t j = 0; j < count; j++) {
+            next[i] = (uint16_t)(next[i] + (*at[j] < *at[i]));
+        }
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        *at[i] = next[i];
+    }
+    self->stamp = count;
+}
+
+void heam_fast_log(fast_channel *self, uint32_t command, uint32_t bank, uint32_t row, uint32_t column, uint64_t arrival, uint64_t cycle) {
+    int32_t bound;
+    bool of_request = command < FAST_BANKED;
+    uint32_t number = self->tables->command[command];
+    uint64_t earliest = heam_timing_earliest(&self->shadow, number, bank, &bound);
+    if ((of_request && earliest == 0 ? 1 : earliest) < cycle) {
+        bound = of_request && arrival + 1 == cycle ? HEAM_BOUND_ARRIVAL : HEAM_BOUND_SLOT;
+    }
+    heam_timing_issue(&self->shadow, number, bank, row, cycle);
+    heam_log_record record = {.clock = cycle, .row = row, .channel = self->index, .bank = (uint16_t)bank, .column = (uint16_t)column,
+                              .unit = HEAM_NO_UNIT, .bound = (int16_t)bound, .command = (uint8_t)number};
+    if (!heam_ring_reserve(&self->log)) {
+        self->failed = true;
+        return;
+    }
+    heam_ring_push(&self->log, &record);
+}
+
+static void delay(fast_channel *self, uint32_t command, uint32_t node, uint64_t cycle) {
+    const uint16_t *block = fast_delays(self->tables, command, node);
+    uint32_t now = (uint32_t)(cycle - self->base);
+    for (uint32_t c = 0; c < FAST_BANKED; c++) {
+        for (uint32_t lane = 0; lane < self->tables->lanes; lane++) {
+            uint32_t time = now + block[c * self->tables->lanes + lane];
+            if (time > self->lane.next[c][lane]) {
+                self->lane.next[c][lane] = (uint16_t)time;
+            }
+        }
+    }
+}
+
+/* The clock after a command: with split buses the row slot of the cycle comes after its column slot. */
+static void step(fast_channel *self, uint64_t cycle, bool column) {
+    self->last_issue = cycle;
+    self->now_column = cycle + 1;
+    self->now_row = column && self->tables->split ? cycle : cycle + 1;
+}
+
+static void issue_active(fast_channel *self, uint32_t lane, uint64_t cycle) {
+    const fast_entry *entry = &self->active[lane];
+    uint32_t command = entry->is_write ? FAST_WR : FAST_RD;
+    uint32_t rank = self->tables->rank_of[lane];
+    if (self->with_log) {
+        heam_fast_log(self, command, lane, self->open_row[lane], entry->column, entry->arrival, cycle);
+    }
+    self->last[command][rank] = cycle + 1;
+    self->actives--;
+    self->rank_active[rank]--;
+    for (uint32_t other = 0; other < self->tables->banks; other++) {
+        self->lane.rank[other] = (uint16_t)(self->lane.rank[other] - (self->lane.rank[other] > self->lane.rank[lane]));
+    }
+    self->lane.busy[lane] = 0;
+    self->lane.stamp[lane] = FAST_NONE;
+    fast_retire(self, entry, cycle);
+    delay(self, command, lane, cycle);
+    step(self, cycle, true);
+}
+
+/* The active request that comes first, and when; HEAM_NEVER if there is none. */
+static uint64_t first_active(const fast_channel *self, uint32_t *lane) {
+    uint64_t best = HEAM_NEVER;
+    for (uint32_t at = 0; at < self->tables->banks && self->actives > 0; at++) {
+        if (self->lane.busy[at] == 0) {
+            continue;
+        }
+        uint64_t time = absolute(self, self->lane.next[self->active[at].is_write ? FAST_WR : FAST_RD][at]);
+        time = time < self->now_column ? self->now_column : time;
+        if (time < best || (time == best && self->lane.rank[at] < self->lane.rank[*lane])) {
+            best = time;
+            *lane = at;
+        }
+    }
+    return best;
+}
+
+void heam_fast_change_mode(fast_channel *self) {
+    if (self->now_column == self->now_row) {
+        uint32_t lane = 0;
+        if (first_active(self, &lane) == self->now_column) {
+            issue_active(self, lane, self->now_column);
+            if (!self->tables->split) {
+                return; /* an active request was ready: no mode was decided in this cycle */
+            }
+        }
+    }
+    self->write_mode = !self->write_mode;
+    rebuild(self);
+}
+
+static void close_rank(fast_channel *self, uint32_t rank, uint64_t cycle) {
+    uint32_t first = rank * self->tables->rank_stride;
+    for (uint32_t bank = first; bank < first + self->tables->rank_stride; bank++) {
+        self->open_row[bank] = HEAM_CLOSED;
+        self->lane.open[bank] = 0;
+    }
+    if (self->rank_open[rank] > 0) {
+        self->counters[HEAM_COUNT_rank_active] += cycle - self->rank_since[rank];
+        self->rank_open[rank] = 0;
+    }
+    rebuild(self);
+}
+
+/* When the head of the maintenance queue may be served. */
+static uint64_t maintenance_time(const fast_channel *self, uint32_t rank, uint32_t command) {
+    const fast_tables *tables = self->tables;
+    uint64_t time = self->now_row;
+    if (command == FAST_PREA && self->rank_active[rank] > 0) {
+        return HEAM_NEVER;
+    }
+    for (uint32_t c = 0; c < FAST_COMMANDS; c++) {
+        const int32_t *to = command == FAST_PREA ? tables->to_prea[c] : tables->to_ref[c];
+        for (uint32_t other = 0; other < tables->ranks; other++) {
+            int32_t cycles = to[other != rank];
+            if (cycles >= 0 && self->last[c][other] != 0 && self->last[c][other] - 1 + (uint32_t)cycles > time) {
+                time = self->last[c][other] - 1 + (uint32_t)cycles;
+            }
+        }
+    }
+    return time;
+}
+
+static void issue_maintenance(fast_channel *self, uint32_t rank, uint32_t command, uint64_t cycle) {
+    if (self->with_log) {
+        heam_fast_log(self, command, rank * self->tables->rank_stride, 0, 0, 0, cycle);
+    }
+    self->last[command][rank] = cycle + 1;
+    delay(self, command, rank, cycle);
+    if (command == FAST_PREA) {
+        self->counters[HEAM_COUNT_prea]++;
+        close_rank(self, rank, cycle);
+    } else {
+        self->counters[HEAM_COUNT_ref]++;
+        self->maintenance_head = (self->maintenance_head + 1) % HEAM_FAST_MAINTENANCE;
+        self->maintenance_size--;
+    }
+    step(self, cycle, false);
+}
+
+static void refresh_due(fast_channel *self) {
+    self->next_refresh += self->tables->refresh_interval;
+    for (uint32_t rank = 0; rank < self->tables->ranks; rank++) {
+        if (self->maintenance_size < HEAM_FAST_MAINTENANCE) {
+            self->maintenance[(self->maintenance_head + self->maintenance_size++) % HEAM_FAST_MAINTENANCE] = (uint16_t)rank;
+        }
+    }
+}
+
+void heam_fast_maintain(fast_channel *self, uint64_t limit) {
+    for (;;) {
+        if (self->now_column == self->now_row) {
+            if (self->now_row >= limit) {
+                return;
+            }
+            if (self->now_row == self->next_refresh) {
+                refresh_due(self);
+            }
+        }
+        if (self->maintenance_size == 0) {
+            return;
+        }
+        uint32_t lane = 0;
+        uint32_t rank = self->maintenance[self->maintenance_head];
+        uint32_t command = self->rank_open[rank] > 0 ? FAST_PREA : FAST_REF;
+        uint64_t active = first_active(self, &lane);
+        uint64_t maintenance = maintenance_time(self, rank, command);
+        uint64_t first = active <= maintenance ? active : maintenance;
+        uint64_t stop = limit < self->next_refresh ? limit : self->next_refresh;
+        if (first >= stop) {
+            self->now_column = self->now_row = stop;
+            continue;
+        }
+        if (self->now_row - self->base > FAST_REBASE || first - self->base > FAST_REBASE) {
+            self->now_column = self->now_row = first;
+            heam_fast_rebase(self);
+            continue;
+        }
+        if (active <= maintenance) {
+            issue_active(self, lane, active);
+        } else {
+            issue_maintenance(self, rank, command, maintenance);
+        }
+    }
+}
