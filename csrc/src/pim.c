@@ -98,7 +98,7 @@ static bool valid_desc(const heam_channel_desc *desc, const heam_spec *spec) {
     return desc->period > 0 && desc->unit_level < spec->levels && desc->merge <= 1 && desc->queue_depth > 0 && desc->queue_depth <= 4096 &&
            (uint64_t)desc->queue_depth * spec->nodes[desc->unit_level] <= 32768 && desc->batch_tags > 0 && desc->batch_tags <= 4096 &&
            (uint64_t)desc->batch_tags * spec->nodes[desc->unit_level] <= 1048576 && desc->instruction_buffer > 0 &&
-           desc->result_bursts > 0 && desc->result_bursts <= 65535 && desc->instruction_cycles > 0 && desc->path_uses_dq <= 1 && spec->nodes[desc->unit_level] < HEAM_NO_UNIT &&
+           desc->result_bursts > 0 && desc->result_bursts <= 65535 && desc->instruction_cycles > 0 && desc->path_uses_dq <= 1 && desc->refresh <= 1 && spec->nodes[desc->unit_level] < HEAM_NO_UNIT &&
            of[HEAM_KIND_PIM_RD] != HEAM_NO_COMMAND && of[HEAM_KIND_PIM_RDRES] != HEAM_NO_COMMAND && of[HEAM_KIND_PIM_WRLUT] != HEAM_NO_COMMAND &&
            of[HEAM_KIND_PIM_LUT] != HEAM_NO_COMMAND && (!desc->merge || of[HEAM_KIND_PIM_MOV] != HEAM_NO_COMMAND);
 }

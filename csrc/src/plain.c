@@ -56,7 +56,7 @@ static int32_t queue_init(queue *self, uint32_t capacity) {
 
 int32_t heam_plain_create(const heam_channel_desc *desc, const heam_spec *spec, uint16_t index, heam_ring *log, heam_plain **out) {
     if (desc->read_queue == 0 || desc->read_queue > 16384 || desc->write_queue == 0 || desc->write_queue > 16384 || desc->period == 0 ||
-        desc->write_high_percent > 100 || desc->write_low_percent > desc->write_high_percent) {
+        desc->write_high_percent > 100 || desc->write_low_percent > desc->write_high_percent || desc->refresh > 1) {
         return HEAM_BAD_CHANNEL;
     }
     heam_plain *self = calloc(1, sizeof(*self));

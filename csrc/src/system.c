@@ -237,7 +237,8 @@ static bool valid_roles(const heam_items *items, uint64_t i, uint64_t first, uin
         case HEAM_ROLE_ACC:
             return !after_load;
         case HEAM_ROLE_LOAD:
-            return !after_load && i + 1 < end && items->role[i + 1] == HEAM_ROLE_MAC;
+            return !after_load && i + 1 < end && items->role[i + 1] == HEAM_ROLE_MAC &&
+                   items->kind[i + 1] != HEAM_ITEM_HOST_READ;
         case HEAM_ROLE_MAC:
             return after_load && items->channel[i] == items->channel[i - 1] && items->unit[i] == items->unit[i - 1];
         default:
@@ -682,6 +683,10 @@ int32_t heam_system_run(heam_system *self, uint64_t max_steps, uint32_t *state) 
     for (uint64_t step = 0; step < max_steps; step++) {
         if (self->failed) {
             return HEAM_OUT_OF_MEMORY;
+        }
+        if (step == 0 && self->admitted > 0 && all_done(self)) {
+            *state = HEAM_STATE_DONE;
+            return HEAM_OK;
         }
         uint64_t tick = next_channel_tick(self);
         uint64_t host_tick = self->host_cycle == HEAM_NEVER ? HEAM_NEVER : self->host_cycle * self->desc.period;

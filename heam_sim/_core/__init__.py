@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from heam_sim._core.handles import Device, Replay, SpecHandle, System
 from heam_sim._core.records import (
     BOUND_NAMES,
     ENGINES,
@@ -27,6 +26,8 @@ from heam_sim._core.records import (
     counters,
     host_counters,
 )
+from heam_sim._core.runs import Replay, System
+from heam_sim._core.specs import Device, SpecHandle
 
 __all__ = [
     "BOUND_NAMES",

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from heam_sim._core._heam import ffi, lib
+from heam_sim.errors import ConfigError, unknown_name
 
 __all__ = [
     "BOUND_NAMES",
@@ -31,6 +32,7 @@ __all__ = [
     "ChannelParameters",
     "HostParameters",
     "Statistic",
+    "c_number",
     "counters",
     "host_counters",
     "text",
@@ -123,6 +125,21 @@ def host_counters() -> tuple[Statistic, ...]:
     return _statistics(lib.heam_host_counter_name, lib.heam_host_counter_unit, lib.heam_host_counter_text)
 
 
+def c_number(value: object, what: str, *, bits: int = 32) -> int:
+    """Accept a whole number that an unsigned C integer of so many bits holds, or raise ConfigError."""
+    if not isinstance(value, int | np.integer) or not 0 <= int(value) < 1 << bits:
+        raise ConfigError(f"{what}: {value!r} is no whole number from 0 to 2^{bits} - 1.")
+    return int(value)
+
+
+def _numbers(record: ChannelParameters | HostParameters) -> dict[str, int]:
+    return {
+        item.name: c_number(getattr(record, item.name), item.name)
+        for item in fields(record)
+        if item.name != "kind"
+    }
+
+
 @dataclass(frozen=True, kw_only=True)
 class ChannelParameters:
     """Parameters of one channel's controller; meaning and units stand in ``heam_sim.h``."""
@@ -154,8 +171,9 @@ class ChannelParameters:
     def to_c(self) -> dict[str, int]:
         """Return the fields as the C record has them."""
         kinds = {"plain": lib.HEAM_CHANNEL_PLAIN, "pim": lib.HEAM_CHANNEL_PIM}
-        record = {item.name: int(getattr(self, item.name)) for item in fields(self) if item.name != "kind"}
-        return {"kind": kinds[self.kind], **record}
+        if self.kind not in kinds:
+            raise unknown_name("kind of channel", self.kind, kinds)
+        return {"kind": kinds[self.kind], **_numbers(self)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -174,4 +192,4 @@ class HostParameters:
 
     def to_c(self) -> dict[str, int]:
         """Return the fields as the C record has them."""
-        return {item.name: int(getattr(self, item.name)) for item in fields(self)}
+        return _numbers(self)

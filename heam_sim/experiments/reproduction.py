@@ -99,8 +99,13 @@ def study_points(*, quick: bool = False) -> tuple[Point, ...]:
 
 
 @functools.lru_cache(maxsize=2)
-def _load(path: str) -> LookupTrace:
+def _load_once(path: str, written: int) -> LookupTrace:
     return LookupTrace.load(path)
+
+
+def _load(path: str) -> LookupTrace:
+    """Keep a trace per process, but never an older one of the same name."""
+    return _load_once(path, Path(path).stat().st_mtime_ns)
 
 
 def _simulate_point(point: Point, traces: dict[str, str], check: bool) -> Result:

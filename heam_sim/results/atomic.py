@@ -28,6 +28,8 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
     heam_sim.errors.OutputError
         The folder or file cannot be written. The temporary file is removed, whatever was raised.
     """
+    if not path.name or path.is_dir():
+        raise OutputError(f"{path}: is a folder; name a file to write.")
     # The last suffix stays, because writers choose the format by it.
     part = path.with_name(f".{path.stem}.{uuid.uuid4().hex[:8]}.part{path.suffix}")
     try:

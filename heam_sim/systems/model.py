@@ -268,6 +268,7 @@ class System:
 
 #: Values above these are refused by the engine; anything else must fit 31 bits.
 _LARGEST = {
+    "channels": 4096,
     "outstanding_bursts": 1 << 24,
     "window_gnrs": 1 << 20,
     "batch_tags": 4096,

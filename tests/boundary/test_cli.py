@@ -172,9 +172,6 @@ def test_settings(setting: str, names: str, folder: Path, capsys: pytest.Capture
     assert names in refuse(capsys, folder, *SIMULATE, "--set", setting)
 
 
-@pytest.mark.xfail(
-    strict=True, reason="the core's refusal of so many channels comes through without its keyword"
-)
 def test_too_many_channels_are_named(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "channels" in refuse(capsys, folder, *SIMULATE, "--set", "hbm.channels=100000")
 
@@ -355,7 +352,6 @@ def test_a_folder_or_file_in_the_place_of_the_output(
     assert "place" in refuse(capsys, folder, *command, place)
 
 
-@pytest.mark.xfail(strict=True, reason="a path without a name is an error of pathlib, with a traceback")
 def test_the_working_directory_is_no_output_file(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     refuse(capsys, folder, *SIMULATE, "--output", ".")
 

@@ -167,7 +167,6 @@ def test_bad_items(items: list[dict[str, int]], where: int) -> None:
     assert finish(system) == 2
 
 
-@pytest.mark.xfail(strict=True, reason="the core takes a host read with the role MAC for the LOAD's partner")
 def test_a_load_whose_mac_is_read_by_the_host() -> None:
     system = make()
     with pytest.raises(CoreError, match=r"index 0\b.*HEAM_BAD_ITEM"):
@@ -233,7 +232,6 @@ def test_feeding_after_the_last() -> None:
     assert system.finished == 2
 
 
-@pytest.mark.xfail(strict=True, reason="a run that is done goes on with refreshes, or is stuck without")
 @pytest.mark.parametrize("refresh", [True, False])
 def test_running_after_the_end_changes_nothing(refresh: bool) -> None:
     system = make(pim={"refresh": refresh}, refresh=refresh)

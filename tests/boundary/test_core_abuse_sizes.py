@@ -43,10 +43,6 @@ from tests.boundary.core_abuse import (
 )
 
 # What no caller of heam_sim reaches, but a user of heam_sim._core does: Python's own errors come through.
-UNTYPED = pytest.mark.xfail(
-    strict=True, reason="the wrapper of the core hands out errors of Python or cffi instead of typed ones"
-)
-
 # -- parameters
 
 
@@ -355,7 +351,6 @@ def test_the_largest_standard_is_accepted() -> None:
 # -- errors of somebody else
 
 
-@UNTYPED
 def test_misaligned_arrays() -> None:
     """C may not read a number at an address that does not suit its type."""
     array = misaligned(arrays(GOOD)["line"])
@@ -364,7 +359,6 @@ def test_misaligned_arrays() -> None:
         make().feed({**arrays(GOOD), "line": array}, offsets(0, len(GOOD)), last=True)
 
 
-@UNTYPED
 def test_a_system_of_a_closed_spec() -> None:
     spec = SpecHandle(PLAIN)
     spec.close()
@@ -372,7 +366,6 @@ def test_a_system_of_a_closed_spec() -> None:
         System(HostParameters(**HOST), channels=[ChannelParameters(**PLAIN_CHANNEL)], specs=[spec])
 
 
-@UNTYPED
 def test_parameters_that_no_c_number_holds() -> None:
     values = (-1, 1.5, 2**32, 2**70, "a", None)
     names = ("period", "queue_depth", "batch_tags", "lut_load", "result_bursts", "unit_level")
@@ -382,7 +375,6 @@ def test_parameters_that_no_c_number_holds() -> None:
     assert untyped(calls) == {}
 
 
-@UNTYPED
 def test_arguments_that_no_c_number_holds() -> None:
     system, device = make(), Device(SpecHandle(PLAIN))
     calls: dict[str, Callable[[], Any]] = {}
@@ -397,7 +389,6 @@ def test_arguments_that_no_c_number_holds() -> None:
     assert untyped(calls) == {}
 
 
-@UNTYPED
 def test_channels_that_are_not_there() -> None:
     """Zeros for a channel that does not exist look like a channel that did nothing."""
     system, replay = make(), replay_of()
@@ -409,13 +400,11 @@ def test_channels_that_are_not_there() -> None:
     assert untyped(calls) == {}
 
 
-@UNTYPED
 def test_specs_that_never_reach_the_core() -> None:
     made = {name: make_spec() for name, make_spec in FOREIGN_SPECS.items()}
     assert untyped({name: partial(SpecHandle, spec) for name, spec in made.items()}) == {}
 
 
-@UNTYPED
 def test_a_device_at_the_end_of_time() -> None:
     """The earliest cycle after a command in the last one must not be near the first."""
     device = Device(SpecHandle(PLAIN))

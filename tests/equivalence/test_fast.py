@@ -158,7 +158,7 @@ def test_presets(preset: str, kind: str) -> None:
 
 
 def fitting(spec: SmallSpec) -> SmallSpec:
-    """The same standard with its windows as the fast engines want them: ACT to ACT, all of one size and level."""
+    """The same standard with windows as the fast engines want them: ACT to ACT, one size and level."""
     windows = [row for row in spec.constraints if row.window > 1]
     rows = tuple(
         replace(row, preceding=("ACT",), following=("ACT",), window=windows[0].window, level=windows[0].level)

@@ -10,7 +10,7 @@ from heam_sim.dram import list_presets, load_spec
 from heam_sim.traffic import ReplayResult, replay
 
 ALL = [name for name in list_presets() if name.startswith("native/")]
-# Organisations differ in refresh and rows only: one for each timing by default, all of them when there is time.
+# Organisations differ in refresh and rows only: one for each timing by default, all when there is time.
 FIRST = {name.rsplit("/", 1)[1]: name for name in reversed(ALL)}
 NATIVE = [pytest.param(name, marks=() if name in FIRST.values() else pytest.mark.slow) for name in ALL]
 

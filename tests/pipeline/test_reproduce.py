@@ -295,7 +295,6 @@ def test_two_runs_are_the_same(study: Study, short: None, tmp_path: Path) -> Non
     assert (whole[some.index] == some).all()
 
 
-@pytest.mark.xfail(strict=True, reason="the traces of a process are kept by file name, not by content")
 def test_a_second_study_in_the_same_folder_reads_its_own_trace(short: None, tmp_path: Path) -> None:
     reproduce(tmp_path, samples=SAMPLES, seed=1, workers=1)
     second = reproduce(tmp_path, samples=SAMPLES, seed=2, workers=1)

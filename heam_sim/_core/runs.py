@@ -1,0 +1,290 @@
+# SPDX-License-Identifier: MIT
+"""Owners of simulations. Arrays are checked here: the core sees only what its header promises."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from heam_sim._core._heam import ffi, lib
+from heam_sim._core.calls import Handle, check_status, checked_array, pointer_to
+from heam_sim._core.records import (
+    ENGINES,
+    ITEM_DTYPES,
+    LATENCY_DTYPE,
+    LOG_DTYPE,
+    ChannelParameters,
+    HostParameters,
+    c_number,
+    counters,
+    host_counters,
+)
+from heam_sim._core.specs import SpecHandle
+from heam_sim.errors import ConfigError, unknown_name
+
+__all__ = ["Replay", "System"]
+
+
+def _descriptions(channels: Sequence[ChannelParameters]) -> Any:
+    return ffi.new("heam_channel_desc[]", [channel.to_c() for channel in channels])
+
+
+def _read_counters(call: Any, names: Sequence[str]) -> dict[str, int]:
+    values = np.zeros(len(names), np.uint64)
+    call(pointer_to("uint64_t[]", values), len(names))
+    return dict(zip(names, (int(value) for value in values), strict=True))
+
+
+def _take(call: Any, pointer: Any, size: int, dtype: np.dtype[Any], ctype: str) -> NDArray[Any]:
+    out = np.empty(size, dtype)
+    if size:
+        call(pointer, ffi.cast(ctype, ffi.from_buffer(out)), size)
+    return out
+
+
+class _Run(Handle):
+    """A handle with channels."""
+
+    channels: int
+
+    def _check_channel(self, channel: int) -> None:
+        if c_number(channel, "channel") >= self.channels:
+            raise ConfigError(
+                f"channel: there is no channel {channel}; the channels are 0 to {self.channels - 1}."
+            )
+
+
+class System(_Run):
+    """Host and channels in one run.
+
+    Parameters
+    ----------
+    host
+        Parameters of the host.
+    channels
+        One record per channel.
+    specs
+        The compiled standard of each channel.
+    with_log
+        Keep the command log.
+    """
+
+    def __init__(
+        self,
+        host: HostParameters,
+        *,
+        channels: Sequence[ChannelParameters],
+        specs: Sequence[SpecHandle],
+        with_log: bool = False,
+    ) -> None:
+        if len(channels) != len(specs) or not channels:
+            raise ConfigError("channels: every channel needs a spec, and there must be one at least.")
+        out, detail = ffi.new("heam_system **"), ffi.new("uint64_t *")
+        desc = ffi.new("heam_host_desc *", host.to_c())
+        compiled = [spec.held() for spec in specs]
+        pointers = ffi.new("heam_spec *[]", compiled)
+        status = lib.heam_system_create(
+            desc, len(channels), _descriptions(channels), pointers, int(with_log), out, detail
+        )
+        check_status(status, "system", int(detail[0]))
+        super().__init__(out[0], lib.heam_system_destroy)
+        self.channels = len(channels)
+
+    def feed(self, items: Mapping[str, NDArray[Any]], offsets: NDArray[np.uint64], *, last: bool) -> None:
+        """Hand over the operands of more bags.
+
+        Parameters
+        ----------
+        items
+            The arrays of :data:`~heam_sim._core.records.ITEM_DTYPES`, all of one length.
+        offsets
+            uint64, bags + 1 entries: items ``offsets[g]:offsets[g + 1]`` belong to bag ``g``.
+        last
+            No more will come.
+        """
+        offsets = checked_array(offsets, np.dtype(np.uint64), "offsets")
+        if offsets.size == 0:
+            raise ConfigError("offsets: needs at least one entry.")
+        count = int(offsets[-1])
+        record: dict[str, Any] = {"gnrs": offsets.size - 1, "offsets": pointer_to("uint64_t[]", offsets)}
+        for name, dtype in ITEM_DTYPES.items():
+            array = checked_array(items.get(name), dtype, f"items[{name!r}]")
+            if array.size != count:
+                raise ConfigError(f"items[{name!r}]: has {array.size} entries, the offsets end at {count}.")
+            bits = 8 * dtype.itemsize
+            record[name] = pointer_to(f"uint{bits}_t[]", array)
+        detail = ffi.new("uint64_t *")
+        with self.exclusive() as pointer:
+            status = lib.heam_system_feed(pointer, ffi.new("heam_items *", record), int(last), detail)
+        check_status(status, "work arrays", int(detail[0]))
+
+    def run(self, max_steps: int) -> int:
+        """Simulate at most `max_steps` events; return one of the STATE constants."""
+        state, steps = ffi.new("uint32_t *"), c_number(max_steps, "max_steps", bits=64)
+        with self.exclusive() as pointer:
+            status = lib.heam_system_run(pointer, steps, state)
+        check_status(status, "simulation")
+        return int(state[0])
+
+    @property
+    def time(self) -> int:
+        """Tick of the last finish so far."""
+        with self.exclusive() as pointer:
+            return int(lib.heam_system_time(pointer))
+
+    @property
+    def finished(self) -> int:
+        """Bags finished so far."""
+        with self.exclusive() as pointer:
+            return int(lib.heam_system_finished(pointer))
+
+    def channel_counters(self, channel: int) -> dict[str, int]:
+        """Return the counters of one channel by name."""
+        self._check_channel(channel)
+        names = [item.name for item in counters()]
+        with self.exclusive() as pointer:
+            return _read_counters(
+                lambda out, size: lib.heam_system_counters(pointer, channel, out, size), names
+            )
+
+    def host_counters(self) -> dict[str, int]:
+        """Return the counters of the host by name."""
+        names = [item.name for item in host_counters()]
+        with self.exclusive() as pointer:
+            return _read_counters(lambda out, size: lib.heam_system_host_counters(pointer, out, size), names)
+
+    def bounds(self, channel: int) -> NDArray[np.uint64]:
+        """Return how many commands each row set the time of; the last six are the reasons of BOUND_NAMES."""
+        self._check_channel(channel)
+        with self.exclusive() as pointer:
+            size = lib.heam_system_bounds(pointer, channel, ffi.NULL, 0)
+            out = np.zeros(size, np.uint64)
+            lib.heam_system_bounds(pointer, channel, pointer_to("uint64_t[]", out), size)
+        return out
+
+    def take_log(self) -> NDArray[Any]:
+        """Move the command log collected so far out of the core."""
+        with self.exclusive() as pointer:
+            size = int(lib.heam_system_log_size(pointer))
+            return _take(lib.heam_system_take_log, pointer, size, LOG_DTYPE, "heam_log_record *")
+
+    def take_latencies(self) -> NDArray[Any]:
+        """Move arrival and finish (ticks) of the bags finished so far out of the core."""
+        with self.exclusive() as pointer:
+            size = int(lib.heam_system_latencies_size(pointer))
+            return _take(
+                lib.heam_system_take_latencies, pointer, size, LATENCY_DTYPE, "heam_latency_record *"
+            )
+
+
+_REQUEST_DTYPES = {
+    "channel": np.uint16,
+    "bank": np.uint16,
+    "row": np.uint32,
+    "column": np.uint16,
+    "is_write": np.uint8,
+}
+
+
+class Replay(_Run):
+    """Plain request streams through the compatibility front end.
+
+    Parameters
+    ----------
+    spec
+        The compiled standard.
+    parameters
+        Of every channel.
+    channels
+        How many.
+    offers_per_cycle
+        Requests offered in every cycle but the first.
+    with_log
+        Keep the command log.
+    engine
+        One of :data:`~heam_sim._core.records.ENGINES`. All give the same results; ``"auto"`` takes the
+        fastest that this memory and this processor allow.
+
+    Raises
+    ------
+    ConfigError
+        If `engine` is unknown, or cannot do this memory on this processor.
+    """
+
+    def __init__(
+        self,
+        spec: SpecHandle,
+        *,
+        parameters: ChannelParameters,
+        channels: int = 1,
+        offers_per_cycle: int = 1,
+        with_log: bool = False,
+        engine: str = "auto",
+    ) -> None:
+        if engine not in ENGINES:
+            raise unknown_name("engine", engine, ENGINES)
+        out = ffi.new("heam_replay **")
+        count, offers = c_number(channels, "channels"), c_number(offers_per_cycle, "offers_per_cycle")
+        desc = _descriptions([parameters])
+        with spec.exclusive() as pointer:
+            status = lib.heam_replay_create_engine(
+                count, desc, pointer, offers, int(with_log), ENGINES.index(engine), out
+            )
+        check_status(status, "replay" if engine == "auto" else f"engine {engine!r}")
+        super().__init__(out[0], lib.heam_replay_destroy)
+        self.channels = channels
+
+    @property
+    def engine(self) -> str:
+        """The engine in use; never ``"auto"``."""
+        with self.exclusive() as pointer:
+            return ENGINES[lib.heam_replay_engine(pointer)]
+
+    def run(self, requests: Mapping[str, NDArray[Any]]) -> None:
+        """Run more requests (channel, bank, row, column, is_write) until the last of them is accepted."""
+        arrays = {
+            name: checked_array(requests.get(name), np.dtype(dtype), name)
+            for name, dtype in _REQUEST_DTYPES.items()
+        }
+        sizes = {array.size for array in arrays.values()}
+        if len(sizes) != 1:
+            raise ConfigError("requests: the arrays differ in length.")
+        pointers = [pointer_to(f"uint{8 * array.itemsize}_t[]", array) for array in arrays.values()]
+        detail = ffi.new("uint64_t *")
+        with self.exclusive() as pointer:
+            status = lib.heam_replay_run(pointer, sizes.pop(), *pointers, detail)
+        check_status(status, "requests", int(detail[0]))
+
+    def stop(self) -> None:
+        """Bring the counters to the clock at which the last request was accepted."""
+        with self.exclusive() as pointer:
+            check_status(lib.heam_replay_stop(pointer), "replay")
+
+    def drain(self) -> None:
+        """Go on until every request has retired and its data have arrived."""
+        with self.exclusive() as pointer:
+            check_status(lib.heam_replay_drain(pointer), "replay")
+
+    @property
+    def cycle(self) -> int:
+        """The last cycle so far."""
+        with self.exclusive() as pointer:
+            return int(lib.heam_replay_cycle(pointer))
+
+    def channel_counters(self, channel: int) -> dict[str, int]:
+        """Return the counters of one channel by name."""
+        self._check_channel(channel)
+        names = [item.name for item in counters()]
+        with self.exclusive() as pointer:
+            return _read_counters(
+                lambda out, size: lib.heam_replay_counters(pointer, channel, out, size), names
+            )
+
+    def take_log(self) -> NDArray[Any]:
+        """Move the command log collected so far out of the core."""
+        with self.exclusive() as pointer:
+            size = int(lib.heam_replay_log_size(pointer))
+            return _take(lib.heam_replay_take_log, pointer, size, LOG_DTYPE, "heam_log_record *")
