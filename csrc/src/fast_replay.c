@@ -79,6 +79,7 @@ static int32_t channel_init(fast_channel *self, const fast_tables *tables, const
     self->queue[FAST_WRITES].capacity = desc->write_queue;
     self->high = desc->write_high_percent * desc->write_queue / 100 + 1;
     self->low = (desc->write_low_percent * desc->write_queue + 99) / 100;
+    self->low = self->low > 0 ? self->low : 1; /* an empty queue always ends write mode */
     self->last_arrival = HEAM_NEVER;
     self->reads_mask = reads - 1;
     self->with_log = with_log;

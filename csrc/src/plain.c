@@ -215,7 +215,9 @@ static void decide_mode(heam_plain *self) {
     if (!self->write_mode) {
         self->write_mode = writes > (uint64_t)desc->write_high_percent * desc->write_queue || reads == 0;
     } else {
-        self->write_mode = !(writes < (uint64_t)desc->write_low_percent * desc->write_queue && reads != 0);
+        /* An empty queue ends write mode whatever the mark is, or reads would wait for ever. */
+        bool drained = writes == 0 || writes < (uint64_t)desc->write_low_percent * desc->write_queue;
+        self->write_mode = !(drained && reads != 0);
     }
 }
 

@@ -149,7 +149,7 @@ class PlainChannel:
     def _decide_mode(self) -> None:
         fill = len(self.writes) * 100
         if self.write_mode:
-            if fill < self.low_percent * self.write_capacity and self.reads:
+            if (fill == 0 or fill < self.low_percent * self.write_capacity) and self.reads:
                 self.write_mode = False
         elif fill > self.high_percent * self.write_capacity or not self.reads:
             self.write_mode = True
