@@ -30,11 +30,17 @@ _PASSED_ON = (
 
 
 def channel_rows(planned: Plan, run: Run) -> list[dict[str, Any]]:
-    """Return the counters of every channel, with tier and number."""
+    """Return the counters of every channel, with tier and number.
+
+    ``bound_by <resource>`` counts the commands whose time a row of that resource set (or arrival, a command
+    slot, the instruction path, the LUT port).
+    """
     rows: list[dict[str, Any]] = []
     for name, layout in planned.placement.layouts.items():
         for number in range(layout.tier.channels):
-            rows.append({"tier": name, "channel": number, **run.channels[layout.first_channel + number]})
+            at = layout.first_channel + number
+            bounds = {f"bound_by {resource}": count for resource, count in run.bounds[at].items()}
+            rows.append({"tier": name, "channel": number, **run.channels[at], **bounds})
     return rows
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heam_sim._core import (
+    BOUND_NAMES,
     LATENCY_DTYPE,
     LLC_HIT,
     LOG_DTYPE,
@@ -155,6 +156,7 @@ class Run:
 
     time_ns: float
     channels: list[dict[str, int]]
+    bounds: list[dict[str, int]]
     host: dict[str, int]
     latencies_ns: NDArray[np.float64]
     log: NDArray[Any]
@@ -334,6 +336,7 @@ def _execute(
     return Run(
         time_ns=core.time * tick_ns,
         channels=[core.channel_counters(channel) for channel in range(len(owners))],
+        bounds=[_bounds(core.bounds(c), planned.specs[owner]) for c, owner in enumerate(owners)],
         host=core.host_counters(),
         latencies_ns=(times["finish"] - times["arrival"]).astype(np.float64) * tick_ns,
         log=np.concatenate(logs) if logs else np.empty(0, LOG_DTYPE),
@@ -357,6 +360,17 @@ def _log_names(
             tables[channel, number] = names.index(name)
         tables[channel, LLC_HIT] = len(names) - 1
     return names, tables
+
+
+def _bounds(counts: NDArray[np.uint64], spec: Spec) -> dict[str, int]:
+    """How many commands each resource (or arrival, slot, path ...) set the time of."""
+    reasons = [name for code, name in sorted(BOUND_NAMES.items(), reverse=True)]
+    found: dict[str, int] = {}
+    for number, count in enumerate(counts.tolist()):
+        row = number - (counts.size - len(reasons))
+        resource = reasons[row] if row >= 0 else spec.constraints[number].resource
+        found[resource] = found.get(resource, 0) + int(count)
+    return {name: count for name, count in found.items() if count}
 
 
 def _renumber(log: NDArray[Any], tables: NDArray[np.uint8]) -> NDArray[Any]:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -54,9 +55,21 @@ def _result_table(result: Result) -> Table:
             if counters[name]
         )
         table.add_row(tier, shown, "commands")
+        table.add_row(f"  {tier}: times set by", _reasons(counters), "of commands")
     for note in result.notes:
         table.add_row("note", note, "")
     return table
+
+
+def _reasons(counters: Mapping[str, int]) -> str:
+    """The resources that set the time of most commands."""
+    prefix = "bound_by "
+    reasons = {
+        name.removeprefix(prefix): count for name, count in counters.items() if name.startswith(prefix)
+    }
+    total = sum(reasons.values())
+    most = sorted(reasons.items(), key=lambda item: -item[1])[:4]
+    return ", ".join(f"{name.replace('_', ' ')} {100 * count / total:.0f} %" for name, count in most)
 
 
 @click.command("simulate")

@@ -29,7 +29,9 @@ def _closing_table(summary: pd.DataFrame) -> Table:
     """One line per configuration; every number is a column of summary.csv."""
     main = summary[summary["variant"] == "default"]
     systems = list(dict.fromkeys(main["system"]))
-    table = Table(title="Per sample: time, speed-up over host-dimm with the same embedding, energy")
+    table = Table(
+        title="Per sample: time, speed-up over host-dimm with the same embedding, energy, of ceiling"
+    )
     table.add_column("scope, embedding, vector")
     for system in systems:
         table.add_column(system, justify="right")
@@ -37,7 +39,7 @@ def _closing_table(summary: pd.DataFrame) -> Table:
         rows = part.set_index("system")
         cells = [
             f"{row['time_ns'] / row['samples']:.1f} ns\n{row['speedup_over_host_dimm']:.2f}x\n"
-            f"{row['energy_per_sample_pJ'] / 1000:.0f} nJ"
+            f"{row['energy_per_sample_pJ'] / 1000:.0f} nJ\n{100 * row['achieved_fraction']:.0f} % of ceiling"
             for row in (rows.loc[system] for system in systems)
         ]
         table.add_row(f"{scope}, {embedding}, {size} B", *cells)

@@ -10,7 +10,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from heam_sim.datasets import generate, read_dataset
+from heam_sim.datasets import generate, generate_from_recipe, read_dataset
 from heam_sim.trace import LookupTrace
 
 __all__ = ["trace"]
@@ -33,6 +33,18 @@ def generate_command(dataset: str, output: Path, samples: int, seed: int, poolin
     Example: heam-sim trace generate criteo-kaggle trace.h5 --samples 10000
     """
     generate(dataset, samples=samples, seed=seed, pooling=pooling).save(output)
+    click.echo(f"wrote {output}")
+
+
+@trace.command("make")
+@click.argument("recipe", type=click.Path(path_type=Path))
+@click.argument("output", type=click.Path(path_type=Path))
+def make_command(recipe: Path, output: Path) -> None:
+    """Make the trace of a RECIPE file and store it in OUTPUT.
+
+    Example: heam-sim trace make traces/criteo-kaggle.toml trace.h5
+    """
+    generate_from_recipe(recipe).save(output)
     click.echo(f"wrote {output}")
 
 

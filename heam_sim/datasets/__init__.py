@@ -5,6 +5,15 @@ from __future__ import annotations
 
 from heam_sim.datasets.generators import generate
 from heam_sim.datasets.multi_hot import expand_multi_hot
+from heam_sim.datasets.recipe import generate_from_recipe
 from heam_sim.datasets.registry import DatasetInfo, dataset_info, known_datasets, read_dataset
 
-__all__ = ["DatasetInfo", "dataset_info", "expand_multi_hot", "generate", "known_datasets", "read_dataset"]
+__all__ = [
+    "DatasetInfo",
+    "dataset_info",
+    "expand_multi_hot",
+    "generate",
+    "generate_from_recipe",
+    "known_datasets",
+    "read_dataset",
+]
