@@ -25,8 +25,15 @@
 #define FAST_QUEUED 0x40u  /* class: queued requests come after active ones of the same time */
 #define FAST_ROW_SLOT 0x80u /* the row slot comes after the column slot of the same cycle */
 #define FAST_REBASE 40000u  /* lanes are rebased when the clock is so far from their base */
+#define FAST_SHIFT_MIN 12u /* free positions that are worth a move */
 #define FAST_STAMP_MAX 0xFFF0u
 #define HEAM_FAST_MAINTENANCE 1568u /* as in plain.c */
+
+#if defined(__GNUC__)
+#define FAST_SELDOM(condition) __builtin_expect((condition), 0)
+#else
+#define FAST_SELDOM(condition) (condition)
+#endif
 
 /* Preceding commands; the first four also are the following ones with a lane per bank. */
 enum { FAST_ACT, FAST_PRE, FAST_RD, FAST_WR, FAST_BANKED, FAST_PREA = FAST_BANKED, FAST_REF, FAST_COMMANDS };
@@ -58,6 +65,7 @@ typedef struct {
     uint16_t *window_lanes; /* [node][lane] */
     uint8_t command[FAST_COMMANDS]; /* number in the spec */
     uint8_t rank_of[FAST_LANES];
+    uint8_t window_node[FAST_LANES];
 } fast_tables;
 
 typedef struct {
@@ -104,14 +112,12 @@ typedef struct fast_channel {
     uint64_t next_refresh;
     uint64_t hits; /* positions of the current queue that hit the open row */
     uint32_t write_mode;
-    uint32_t actives;
     uint32_t high; /* to writes from this many on */
     uint32_t low;  /* to reads below this many */
     fast_queue queue[FAST_QUEUES];
     uint32_t open_row[FAST_LANES];
     fast_entry active[FAST_LANES];
     uint32_t rank_open[FAST_LANES];
-    uint32_t rank_active[FAST_LANES]; /* active requests */
     uint64_t rank_since[FAST_LANES];
     uint64_t last[FAST_COMMANDS][FAST_LANES]; /* by rank: 1 + cycle; 0: never */
     int64_t *history; /* [node][window]: times of the last ACTs */
@@ -166,14 +172,16 @@ int32_t heam_fast_tables_init(fast_tables *self, const heam_spec *spec);
 void heam_fast_tables_clear(fast_tables *self);
 
 /* What seldom happens; all of it works on the state in memory. */
-void heam_fast_rebase(fast_channel *self);
-void heam_fast_compact(fast_channel *self, uint32_t q);
-void heam_fast_renumber(fast_channel *self);
-/* Refreshes from the start of a cycle until none is due or the cycle is `limit`. */
-void heam_fast_maintain(fast_channel *self, uint64_t limit);
-/* The mode is about to change: does so, or issues the active request that comes before. */
+/* Makes a position free in a window and a stamp. */
+void heam_fast_make_room(fast_channel *self, uint32_t q);
+/* Serves the other queue from now on. */
 void heam_fast_change_mode(fast_channel *self);
-void heam_fast_log(fast_channel *self, uint32_t command, uint32_t bank, uint32_t row, uint32_t column, uint64_t arrival, uint64_t cycle);
+/* Refresh and new base. True: the channel is at the limit, or idle if that was wanted; false: the next thing is an ordinary
+   command before `limit`, the next refresh and the end of the lanes' range. */
+bool heam_fast_settle(fast_channel *self, uint64_t limit, uint32_t want);
+bool heam_fast_idle(const fast_channel *self);
+/* Logs the command that a key stands for, before it is issued. */
+void heam_fast_log_choice(fast_channel *self, uint32_t key, uint32_t lane, uint64_t cycle);
 
 /* Number of the lowest bit of a mask that is not 0. */
 static inline uint32_t fast_first(uint64_t bits) {
@@ -188,8 +196,9 @@ static inline uint32_t fast_first(uint64_t bits) {
 #endif
 }
 
-static inline bool fast_idle(const fast_channel *self) {
-    return self->queue[FAST_READS].size == 0 && self->queue[FAST_WRITES].size == 0 && self->actives == 0 && self->maintenance_size == 0;
+/* The lowest position of some and marks, or all ones if there is none. */
+static inline uint32_t fast_mark(uint64_t positions, uint32_t marks) {
+    return (0 - (uint32_t)(positions == 0)) | fast_first(positions | (uint64_t)1 << 63) | marks;
 }
 
 /* Would the mode change, were it decided now? */

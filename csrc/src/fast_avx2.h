@@ -35,6 +35,9 @@ FAST_FN half h_subs(half x, half y) {
 FAST_FN half h_shl8(half x) {
     return _mm256_slli_epi16(x, 8);
 }
+FAST_FN half h_shr8(half x) {
+    return _mm256_srli_epi16(x, 8);
+}
 FAST_FN half h_and(half x, half y) {
     return _mm256_and_si256(x, y);
 }
@@ -116,16 +119,17 @@ FAST_FN vec v_rank_out(vec rank, uint32_t value) {
     return rank;
 }
 
-FAST_FN uint32_t v_least(vec x, uint32_t *lane) {
+FAST_FN uint32_t v_least(vec x, uint32_t *lane, lane_t *here, vec *key) {
     half least = h_set1(0xFFFF);
 #define S(f) least = h_min(least, x.f);
     EACH(S)
 #undef S
     __m128i eight = _mm_minpos_epu16(_mm_min_epu16(_mm256_castsi256_si128(least), _mm256_extracti128_si256(least, 1)));
     half one = _mm256_broadcastw_epi16(eight);
-#define S(f) x.f = h_equal(x.f, one);
+#define S(f) key->f = one, x.f = h_equal(x.f, one);
     EACH(S)
 #undef S
+    *here = x;
     *lane = fast_first(bits_of(x));
     return (uint32_t)_mm_cvtsi128_si32(eight) & 0xFFFF;
 }

@@ -32,6 +32,9 @@ FAST_FN half h_subs(half x, half y) {
 FAST_FN half h_shl8(half x) {
     return _mm512_slli_epi16(x, 8);
 }
+FAST_FN half h_shr8(half x) {
+    return _mm512_srli_epi16(x, 8);
+}
 FAST_FN half h_and(half x, half y) {
     return _mm512_and_si512(x, y);
 }
@@ -87,7 +90,7 @@ FAST_FN vec v_rank_out(vec rank, uint32_t value) {
     return rank;
 }
 
-FAST_FN uint32_t v_least(vec x, uint32_t *lane) {
+FAST_FN uint32_t v_least(vec x, uint32_t *lane, lane_t *here, vec *key) {
     half least = x.a;
 #define S(f) least = h_min(least, x.f);
     EACH(S)
@@ -97,10 +100,11 @@ FAST_FN uint32_t v_least(vec x, uint32_t *lane) {
     half one = _mm512_broadcastw_epi16(eight);
     uint64_t found = 0;
     uint32_t at = 0;
-#define S(f) found |= (uint64_t)_mm512_cmpeq_epi16_mask(x.f, one) << at, at += HALF;
+#define S(f) key->f = one, found |= (uint64_t)_mm512_cmpeq_epi16_mask(x.f, one) << at, at += HALF;
     EACH(S)
 #undef S
     (void)at;
+    *here = found;
     *lane = fast_first(found);
     return (uint32_t)_mm_cvtsi128_si32(eight) & 0xFFFF;
 }

@@ -33,6 +33,9 @@ FAST_FN half h_equal(half x, half y) {
 FAST_FN half h_shl8(half x) {
     return x << 8;
 }
+FAST_FN half h_shr8(half x) {
+    return x >> 8;
+}
 FAST_FN half h_set1(uint16_t x) {
     return (half){x, x, x, x, x, x, x, x};
 }
@@ -69,6 +72,9 @@ FAST_FN half h_equal(half x, half y) {
 }
 FAST_FN half h_shl8(half x) {
     H_EACH(x.lane[i] << 8)
+}
+FAST_FN half h_shr8(half x) {
+    H_EACH(x.lane[i] >> 8)
 }
 FAST_FN half h_set1(uint16_t x) {
     H_EACH(x)
@@ -154,7 +160,7 @@ FAST_FN vec v_rank_out(vec rank, uint32_t value) {
     return rank;
 }
 
-FAST_FN uint32_t v_least(vec x, uint32_t *lane) {
+FAST_FN uint32_t v_least(vec x, uint32_t *lane, lane_t *here, vec *one) {
     half least = h_set1(0xFFFF);
 #define S(f) least = h_min(least, x.f);
     EACH(S)
@@ -166,9 +172,9 @@ FAST_FN uint32_t v_least(vec x, uint32_t *lane) {
         key = lanes[i] < key ? lanes[i] : key;
     }
     vec number = v_load(numbers);
-    half one = h_set1((uint16_t)key);
     half found = h_set1(0);
-#define S(f) found = h_or(found, h_and(h_equal(x.f, one), number.f));
+    *one = v_set1(key);
+#define S(f) here->f = h_equal(x.f, one->f), found = h_or(found, h_and(here->f, number.f));
     EACH(S)
 #undef S
     uint16_t at[HALF];

@@ -235,7 +235,7 @@ static bool run_to_idle(fast_replay *self) {
             if (!self->serve(channel, NULL, self->cycle + 1, FAST_WANT_NOTHING)) {
                 return false;
             }
-            if (!fast_idle(channel)) {
+            if (!heam_fast_idle(channel)) {
                 if (!self->serve(channel, NULL, HEAM_NEVER, FAST_WANT_IDLE)) {
                     return false;
                 }
@@ -250,7 +250,7 @@ static bool run_to_idle(fast_replay *self) {
 int32_t heam_fast_drain(fast_replay *self, heam_ring *log) {
     bool busy = self->offering;
     for (uint32_t c = 0; c < self->channels; c++) {
-        busy = busy || !fast_idle(&self->channel[c]);
+        busy = busy || !heam_fast_idle(&self->channel[c]);
     }
     bool moves = !busy || run_to_idle(self);
     self->offering = false;

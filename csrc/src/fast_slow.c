@@ -4,15 +4,7 @@
 
 
 
-static uint16_t lane_of(uint64_t bits, uint32_t marks) {
-    return bits == 0 ? FAST_NONE : (uint16_t)(fast_first(bits) | marks);
-}
-
-static uint64_t absolute(const fast_channel *self, uint16_t lane) {
-    return self->base + lane;
-}
-
-void heam_fast_rebase(fast_channel *self) {
+static void rebase(fast_channel *self) {
     uint64_t by = self->now_row - self->base;
     for (uint32_t c = 0; c < FAST_BANKED; c++) {
         for (uint32_t lane = 0; lane < FAST_LANES; lane++) {
@@ -26,27 +18,68 @@ void heam_fast_rebase(fast_channel *self) {
 /* Looks again at all requests of the current queue. */
 static void rebuild(fast_channel *self) {
     const fast_queue *queue = &self->queue[self->write_mode];
-    self->hits = 0;
+    uint64_t hits = 0;
+    for (uint64_t rest = queue->live; rest != 0; rest &= rest - 1) {
+        uint32_t at = fast_first(rest);
+        hits |= (uint64_t)(queue->rows[at] == self->open_row[queue->entry[at].bank]) << at;
+    }
     for (uint32_t lane = 0; lane < self->tables->banks; lane++) {
-        uint64_t hits = 0;
-        for (uint64_t rest = queue->of_bank[lane]; rest != 0; rest &= rest - 1) {
-            uint32_t at = fast_first(rest);
-            hits |= (uint64_t)(queue->rows[at] == self->open_row[lane]) << at;
-        }
-        self->hits |= hits;
-        self->lane.hit[lane] = lane_of(hits, FAST_QUEUED);
-        self->lane.row[lane] = lane_of(queue->of_bank[lane] & ~hits, self->tables->row_bits);
+        uint64_t of_bank = queue->of_bank[lane];
+        self->lane.hit[lane] = (uint16_t)fast_mark(of_bank & hits, FAST_QUEUED);
+        self->lane.row[lane] = (uint16_t)fast_mark(of_bank & ~hits, self->tables->row_bits);
+    }
+    self->hits = hits;
+}
+
+static void shift_lanes(uint16_t *lanes, uint32_t by) {
+    for (uint32_t lane = 0; lane < FAST_LANES; lane++) {
+        lanes[lane] = (uint16_t)(lanes[lane] - (lanes[lane] == FAST_NONE ? 0 : by));
     }
 }
 
-void heam_fast_compact(fast_channel *self, uint32_t q) {
+/* Moves everything down by as many positions as are free before the oldest. */
+static void shift(fast_channel *self, uint32_t q, uint32_t by) {
     fast_queue *queue = &self->queue[q];
+    memmove(queue->rows, queue->rows + by, (FAST_WINDOW - by) * sizeof(queue->rows[0]));
+    memmove(queue->entry, queue->entry + by, (FAST_WINDOW - by) * sizeof(queue->entry[0]));
+    for (uint32_t lane = 0; lane < FAST_LANES; lane++) {
+        queue->of_bank[lane] >>= by;
+    }
+    queue->live >>= by;
+    queue->counted >>= by;
+    queue->tail -= by;
+    if (q == self->write_mode) {
+        self->hits >>= by;
+        shift_lanes(self->lane.hit, by);
+        shift_lanes(self->lane.row, by);
+    }
+}
+
+static void map_lanes(uint16_t *lanes, const uint8_t map[FAST_WINDOW]) {
+    for (uint32_t lane = 0; lane < FAST_LANES; lane++) {
+        uint32_t old = lanes[lane];
+        uint32_t moved = (old & ~(FAST_WINDOW - 1)) | map[old & (FAST_WINDOW - 1)];
+        lanes[lane] = (uint16_t)(old == FAST_NONE ? old : moved);
+    }
+}
+
+/* Moves the requests of a window together, in their order. */
+static void compact(fast_channel *self, uint32_t q) {
+    fast_queue *queue = &self->queue[q];
+    uint8_t map[FAST_WINDOW] = {0};
     uint64_t counted = 0;
+    uint64_t hits = 0;
     uint32_t to = 0;
+    if (queue->live == 0 || fast_first(queue->live) >= FAST_SHIFT_MIN) {
+        shift(self, q, queue->live == 0 ? FAST_WINDOW - 1 : fast_first(queue->live));
+        return;
+    }
     memset(queue->of_bank, 0, sizeof(queue->of_bank));
     for (uint64_t rest = queue->live; rest != 0; rest &= rest - 1) {
         uint32_t from = fast_first(rest);
         counted |= (queue->counted >> from & 1) << to;
+        hits |= (self->hits >> from & 1) << to;
+        map[from] = (uint8_t)to;
         queue->rows[to] = queue->rows[from];
         queue->entry[to] = queue->entry[from];
         queue->of_bank[queue->entry[to].bank] |= (uint64_t)1 << to;
@@ -56,7 +89,9 @@ void heam_fast_compact(fast_channel *self, uint32_t q) {
     queue->counted = counted;
     queue->live = ((uint64_t)1 << to) - 1; /* to <= FAST_QUEUE */
     if (q == self->write_mode) {
-        rebuild(self);
+        self->hits = hits;
+        map_lanes(self->lane.hit, map);
+        map_lanes(self->lane.row, map);
     }
 }
 
@@ -76,7 +111,7 @@ static uint32_t collect_stamps(fast_channel *self, uint16_t *out[3 * FAST_LANES]
 }
 
 /* Stamps run from 0; when they reach their end, those in use are numbered anew in the same order. */
-void heam_fast_renumber(fast_channel *self) {
+static void renumber(fast_channel *self) {
     uint16_t *at[3 * FAST_LANES];
     uint16_t next[3 * FAST_LANES];
     uint32_t count = collect_stamps(self, at);
@@ -85,6 +120,7 @@ void heam_fast_renumber(fast_channel *self) {
         for (uint32_t j = 0; j < count; j++) {
             next[i] = (uint16_t)(next[i] + (*at[j] < *at[i]));
         }
+        next[i] = *at[i] == self->stamp ? (uint16_t)count : next[i]; /* the latest may get company of the same arrival */
     }
     for (uint32_t i = 0; i < count; i++) {
         *at[i] = next[i];
@@ -92,7 +128,16 @@ void heam_fast_renumber(fast_channel *self) {
     self->stamp = count;
 }
 
-void heam_fast_log(fast_channel *self, uint32_t command, uint32_t bank, uint32_t row, uint32_t column, uint64_t arrival, uint64_t cycle) {
+void heam_fast_make_room(fast_channel *self, uint32_t q) {
+    if (self->queue[q].tail == FAST_WINDOW) {
+        compact(self, q);
+    }
+    if (self->stamp == FAST_STAMP_MAX) {
+        renumber(self);
+    }
+}
+
+static void log_command(fast_channel *self, uint32_t command, uint32_t bank, uint32_t row, uint32_t column, uint64_t arrival, uint64_t cycle) {
     int32_t bound;
     bool of_request = command < FAST_BANKED;
     uint32_t number = self->tables->command[command];
@@ -108,6 +153,16 @@ void heam_fast_log(fast_channel *self, uint32_t command, uint32_t bank, uint32_t
         return;
     }
     heam_ring_push(&self->log, &record);
+}
+
+void heam_fast_log_choice(fast_channel *self, uint32_t key, uint32_t lane, uint64_t cycle) {
+    const fast_queue *queue = &self->queue[self->write_mode];
+    uint32_t position = key & (FAST_WINDOW - 1);
+    bool queued = (key & FAST_QUEUED) != 0;
+    const fast_entry *entry = queued ? &queue->entry[position] : &self->active[lane];
+    bool column = !queued || (self->hits >> position & 1) != 0;
+    uint32_t command = column ? (entry->is_write ? FAST_WR : FAST_RD) : self->open_row[lane] == HEAM_CLOSED ? FAST_ACT : FAST_PRE;
+    log_command(self, command, lane, column ? self->open_row[lane] : queue->rows[position], entry->column, entry->arrival, cycle);
 }
 
 static void delay(fast_channel *self, uint32_t command, uint32_t node, uint64_t cycle) {
@@ -135,11 +190,9 @@ static void issue_active(fast_channel *self, uint32_t lane, uint64_t cycle) {
     uint32_t command = entry->is_write ? FAST_WR : FAST_RD;
     uint32_t rank = self->tables->rank_of[lane];
     if (self->with_log) {
-        heam_fast_log(self, command, lane, self->open_row[lane], entry->column, entry->arrival, cycle);
+        log_command(self, command, lane, self->open_row[lane], entry->column, entry->arrival, cycle);
     }
     self->last[command][rank] = cycle + 1;
-    self->actives--;
-    self->rank_active[rank]--;
     for (uint32_t other = 0; other < self->tables->banks; other++) {
         self->lane.rank[other] = (uint16_t)(self->lane.rank[other] - (self->lane.rank[other] > self->lane.rank[lane]));
     }
@@ -153,11 +206,11 @@ static void issue_active(fast_channel *self, uint32_t lane, uint64_t cycle) {
 /* The active request that comes first, and when; HEAM_NEVER if there is none. */
 static uint64_t first_active(const fast_channel *self, uint32_t *lane) {
     uint64_t best = HEAM_NEVER;
-    for (uint32_t at = 0; at < self->tables->banks && self->actives > 0; at++) {
+    for (uint32_t at = 0; at < self->tables->banks; at++) {
         if (self->lane.busy[at] == 0) {
             continue;
         }
-        uint64_t time = absolute(self, self->lane.next[self->active[at].is_write ? FAST_WR : FAST_RD][at]);
+        uint64_t time = self->base + self->lane.next[self->active[at].is_write ? FAST_WR : FAST_RD][at];
         time = time < self->now_column ? self->now_column : time;
         if (time < best || (time == best && self->lane.rank[at] < self->lane.rank[*lane])) {
             best = time;
@@ -168,15 +221,6 @@ static uint64_t first_active(const fast_channel *self, uint32_t *lane) {
 }
 
 void heam_fast_change_mode(fast_channel *self) {
-    if (self->now_column == self->now_row) {
-        uint32_t lane = 0;
-        if (first_active(self, &lane) == self->now_column) {
-            issue_active(self, lane, self->now_column);
-            if (!self->tables->split) {
-                return; /* an active request was ready: no mode was decided in this cycle */
-            }
-        }
-    }
     self->write_mode = !self->write_mode;
     rebuild(self);
 }
@@ -194,11 +238,21 @@ static void close_rank(fast_channel *self, uint32_t rank, uint64_t cycle) {
     rebuild(self);
 }
 
+/* Has one of its banks an active request? */
+static bool rank_busy(const fast_channel *self, uint32_t rank) {
+    uint32_t first = rank * self->tables->rank_stride;
+    uint32_t busy = 0;
+    for (uint32_t bank = first; bank < first + self->tables->rank_stride; bank++) {
+        busy |= self->lane.busy[bank];
+    }
+    return busy != 0;
+}
+
 /* When the head of the maintenance queue may be served. */
 static uint64_t maintenance_time(const fast_channel *self, uint32_t rank, uint32_t command) {
     const fast_tables *tables = self->tables;
     uint64_t time = self->now_row;
-    if (command == FAST_PREA && self->rank_active[rank] > 0) {
+    if (command == FAST_PREA && rank_busy(self, rank)) {
         return HEAM_NEVER;
     }
     for (uint32_t c = 0; c < FAST_COMMANDS; c++) {
@@ -215,7 +269,7 @@ static uint64_t maintenance_time(const fast_channel *self, uint32_t rank, uint32
 
 static void issue_maintenance(fast_channel *self, uint32_t rank, uint32_t command, uint64_t cycle) {
     if (self->with_log) {
-        heam_fast_log(self, command, rank * self->tables->rank_stride, 0, 0, 0, cycle);
+        log_command(self, command, rank * self->tables->rank_stride, 0, 0, 0, cycle);
     }
     self->last[command][rank] = cycle + 1;
     delay(self, command, rank, cycle);
@@ -239,7 +293,8 @@ static void refresh_due(fast_channel *self) {
     }
 }
 
-void heam_fast_maintain(fast_channel *self, uint64_t limit) {
+/* Refreshes from the start of a cycle until none is due or the cycle is `limit`. */
+static void maintain(fast_channel *self, uint64_t limit) {
     for (;;) {
         if (self->now_column == self->now_row) {
             if (self->now_row >= limit) {
@@ -263,9 +318,9 @@ void heam_fast_maintain(fast_channel *self, uint64_t limit) {
             self->now_column = self->now_row = stop;
             continue;
         }
-        if (self->now_row - self->base > FAST_REBASE || first - self->base > FAST_REBASE) {
+        if (first - self->base >= FAST_REBASE) {
             self->now_column = self->now_row = first;
-            heam_fast_rebase(self);
+            rebase(self);
             continue;
         }
         if (active <= maintenance) {
@@ -274,4 +329,31 @@ void heam_fast_maintain(fast_channel *self, uint64_t limit) {
             issue_maintenance(self, rank, command, maintenance);
         }
     }
+}
+
+bool heam_fast_settle(fast_channel *self, uint64_t limit, uint32_t want) {
+    for (;;) {
+        if (self->now_row >= limit || (want == FAST_WANT_IDLE && heam_fast_idle(self))) {
+            return true;
+        }
+        if (self->now_row - self->base >= FAST_REBASE) {
+            rebase(self);
+        }
+        if (self->maintenance_size != 0 || self->now_row == self->next_refresh) {
+            maintain(self, limit);
+            if (self->maintenance_size != 0) {
+                return true; /* at the limit */
+            }
+        } else {
+            return false;
+        }
+    }
+}
+
+bool heam_fast_idle(const fast_channel *self) {
+    uint32_t busy = self->maintenance_size | self->queue[FAST_READS].size | self->queue[FAST_WRITES].size;
+    for (uint32_t lane = 0; lane < self->tables->banks; lane++) {
+        busy |= self->lane.busy[lane];
+    }
+    return busy == 0;
 }

@@ -66,6 +66,7 @@ static bool add_window(fast_tables *self, const heam_spec *spec, const heam_upda
         self->window_cycles = update->cycles;
     }
     for (uint32_t bank = 0; bank < self->banks; bank++) {
+        self->window_node[bank] = (uint8_t)(bank / stride);
         self->window_lanes[(size_t)(bank / stride) * self->lanes + bank] = 0xFFFF;
     }
     return true;

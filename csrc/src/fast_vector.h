@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Vectors of FAST_WIDTH 16-bit lanes, built of native vectors `half` (as many as EACH names). Included by the file of an instruction
- * set after it has defined: FAST_FN, half, EACH(S), and h_load, h_store, h_set1, h_max, h_min, h_add, h_sub, h_subs, h_shl8, h_and, h_or, h_not,
+ * set after it has defined: FAST_FN, half, EACH(S), and h_load, h_store, h_set1, h_max, h_min, h_add, h_sub, h_subs, h_shl8, h_shr8, h_and, h_or, h_not,
  * h_select(mask, a, b), h_equal, h_greater (both lane masks).
  */
 #define MEMBER(f) half f;
@@ -61,6 +61,14 @@ FAST_FN vec v_set1(uint32_t value) {
 FAST_FN vec v_shl8(vec x) {
     vec r;
 #define S(f) r.f = h_shl8(x.f);
+    EACH(S)
+#undef S
+    return r;
+}
+
+FAST_FN vec v_shr8(vec x) {
+    vec r;
+#define S(f) r.f = h_shr8(x.f);
     EACH(S)
 #undef S
     return r;

@@ -684,7 +684,7 @@ int32_t heam_system_run(heam_system *self, uint64_t max_steps, uint32_t *state) 
         if (self->failed) {
             return HEAM_OUT_OF_MEMORY;
         }
-        if (step == 0 && self->admitted > 0 && all_done(self)) {
+        if (step == 0 && all_done(self)) {
             *state = HEAM_STATE_DONE;
             return HEAM_OK;
         }

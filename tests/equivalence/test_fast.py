@@ -68,9 +68,7 @@ def engines_of(handle: SpecHandle, **options: Any) -> list[str]:
     return found
 
 
-def assert_same(
-    handle: SpecHandle, requests: dict[str, np.ndarray], engines: list[str], **options: Any
-) -> None:
+def assert_same(handle: SpecHandle, requests: dict[str, np.ndarray], engines: list[str], **options: Any) -> None:
     """Every engine gives what the generic one gives."""
     log, counters, clocks = play(handle, requests, "generic", **options)
     for engine in engines:
@@ -158,7 +156,7 @@ def test_presets(preset: str, kind: str) -> None:
 
 
 def fitting(spec: SmallSpec) -> SmallSpec:
-    """The same standard with windows as the fast engines want them: ACT to ACT, one size and level."""
+    """The same standard with its windows as the fast engines want them: ACT to ACT, all of one size and level."""
     windows = [row for row in spec.constraints if row.window > 1]
     rows = tuple(
         replace(row, preceding=("ACT",), following=("ACT",), window=windows[0].window, level=windows[0].level)
