@@ -7,6 +7,7 @@ See ``docs/energy.md`` for the model and for every number that is assumed.
 from __future__ import annotations
 
 from heam_sim.energy.activity import COUNTS, HostActivity, TierActivity
+from heam_sim.energy.commands import commands_activity, commands_energy
 from heam_sim.energy.events import EventEnergies, event_energies
 from heam_sim.energy.interval import Interval
 from heam_sim.energy.model import compute_energy
@@ -23,6 +24,8 @@ __all__ = [
     "PowerFile",
     "PowerValue",
     "TierActivity",
+    "commands_activity",
+    "commands_energy",
     "compute_energy",
     "event_energies",
     "load_power",

@@ -66,7 +66,10 @@ class TierActivity:
     ranks
         Rank (or pseudo channel) nodes in the tier.
     rank_active_ns
-        Time with any bank open, summed over those nodes.
+        Time with any bank open, summed over those nodes; refreshes, which leave no row open, not included.
+    bank_active_ns
+        Time with its row open, summed over banks. ``None`` if unknown: then every bank counts as open while
+        any is, with one open bank as the low end.
     unit_level
         Level of the processing elements, ``None`` for a plain tier.
     merge_level
@@ -93,6 +96,7 @@ class TierActivity:
     merge_level: str | None = None
     lut_copies: int = 1
     buffered: bool | None = None
+    bank_active_ns: float | None = None
 
     def __post_init__(self) -> None:
         where = f"tier {self.name}"

@@ -32,7 +32,13 @@ class EventEnergies:
     components
         Name of the component that each segment is reported under.
     active_mW, idle_mW
-        Standby power with any bank open, and with all closed.
+        Standby power with every bank open (also charged during refresh), and with all closed.
+    shared_mW
+        The part of `active_mW` that is drawn as soon as any bank is open; the rest grows with the open banks.
+    banks
+        Banks of the node.
+    refresh_ns
+        Duration of a refresh.
     """
 
     activate_pJ: Interval
@@ -42,6 +48,9 @@ class EventEnergies:
     components: tuple[str, ...]
     active_mW: Interval
     idle_mW: Interval
+    shared_mW: Interval
+    banks: int
+    refresh_ns: Interval
 
 
 def event_energies(power: PowerFile) -> EventEnergies:
@@ -78,27 +87,37 @@ def event_energies(power: PowerFile) -> EventEnergies:
 
 
 def _dimm(power: PowerFile) -> EventEnergies:
-    # V x mA x ns = pJ: currents act over seconds, never over clock cycles.
-    devices, volt = power["devices_per_rank"], power["VDD_V"]
-    idle, active = power["IDD2N_mA"], power["IDD3N_mA"]
-    charge = power["IDD0_mA"] * power["tRC_ns"] - active * power["tRAS_ns"] - idle * power["tRP_ns"]
+    # V x mA x ns = pJ: currents act over seconds, never over clock cycles. Both supplies see the same states.
+    devices = power["devices_per_rank"]
+
+    def state(name: str) -> Interval:
+        return power["VDD_V"] * power[f"IDD{name}_mA"] + power["VPP_V"] * power[f"IPP{name}_mA"]
+
+    idle, active = state("2N"), state("3N")
+    banks, ratio = int(power["banks_per_rank"].value), power["standby_shared_ratio"].value
+    shared = idle.scaled(1 - ratio) + active.scaled(ratio)
+    # IDD0 is measured with one bank open, so only that bank's standby is not part of the activation.
+    one_open = shared.scaled(1 - 1 / banks) + active.scaled(1 / banks)
+    charge = state("0") * power["tRC_ns"] - one_open * power["tRAS_ns"] - idle * power["tRP_ns"]
     shares = [power[key] for key in ("cell_ratio", "bank_group_mux_ratio", "global_io_ratio")]
     bits = 8.0 * power["burst_B"].value
     buses = (power["dram_bus_pJ_per_bit"], power["host_io_pJ_per_bit"])
 
-    def path(current: str) -> tuple[Interval, ...]:
-        burst = devices * volt * ((power[current] - active) * power["tBURST_ns"])
+    def path(name: str) -> tuple[Interval, ...]:
+        burst = devices * ((state(name) - active) * power["tBURST_ns"])
         return (*(burst.scaled(1.0 / bits) * share for share in shares), *buses)
 
-    pump = power["VPP_V"] * power["IPP_mA"]
     return EventEnergies(
-        activate_pJ=devices * volt * charge,
-        refresh_pJ=devices * volt * ((power["IDD5B_mA"] - active) * power["tRFC_ns"]),
-        read_pJ_per_bit=path("IDD4R_mA"),
-        write_pJ_per_bit=path("IDD4W_mA"),
+        activate_pJ=devices * charge,
+        refresh_pJ=devices * ((state("5B") - active) * power["tRFC_ns"]),
+        read_pJ_per_bit=path("4R"),
+        write_pJ_per_bit=path("4W"),
         components=("cell", "on_die_movement", "on_die_movement", "dram_bus", "io"),
-        active_mW=devices * (volt * active + pump),
-        idle_mW=devices * (volt * idle + pump),
+        active_mW=devices * active,
+        idle_mW=devices * idle,
+        shared_mW=devices * shared,
+        banks=banks,
+        refresh_ns=power["tRFC_ns"],
     )
 
 
@@ -114,4 +133,7 @@ def _hbm(power: PowerFile) -> EventEnergies:
         components=("cell", "on_die_movement", "on_die_movement", "tsv", "io"),
         active_mW=volt * active,
         idle_mW=volt * power["IDD2N_mA"],
+        shared_mW=volt * active,  # assumed: nothing is known of how it grows with open banks
+        banks=1,
+        refresh_ns=power["tRFC_ns"],
     )

@@ -97,7 +97,31 @@ def _background(tier: TierActivity, events: EventEnergies, time_ns: float) -> In
             f"tier {tier.name}: rank_active_ns is {active}, outside 0 to ranks * time_ns = {whole}; "
             "sum the open time over the rank nodes of this run only."
         )
-    return events.active_mW.scaled(active) + events.idle_mW.scaled(max(0.0, whole - active))
+    banks = tier.bank_active_ns
+    limit = events.banks if events.banks > 1 else math.inf  # HBM's files count no banks
+    if banks is not None and not active * (1 - 1e-9) <= banks <= (active and active * (1 + 1e-9) * limit):
+        raise ConfigError(
+            f"tier {tier.name}: bank_active_ns is {banks}, outside rank_active_ns = {active} to "
+            f"{events.banks} times that; sum the open time over the banks of the same run."
+        )
+    ends = [_standby(tier, events, whole, end) for end in ("low", "value", "high")]
+    return Interval(min(ends), ends[1], max(ends))
+
+
+def _standby(tier: TierActivity, events: EventEnergies, whole: float, end: str) -> float:
+    """Background in pJ at one end of the ranges."""
+    idle, shared, full = (
+        float(getattr(part, end)) for part in (events.idle_mW, events.shared_mW, events.active_mW)
+    )
+    per_bank = (full - shared) / events.banks
+    active = min(tier.rank_active_ns, whole)
+    if tier.bank_active_ns is not None:
+        standing = shared * active + per_bank * tier.bank_active_ns
+    else:
+        standing = (shared + per_bank * (1 if end == "low" else events.banks)) * active
+    # A refresh opens rows in every bank; its own energy is counted above the standby of open banks.
+    refresh = min(tier.counts["ref"] * float(getattr(events.refresh_ns, end)), whole - active)
+    return standing + full * refresh + idle * (whole - active - refresh)
 
 
 def _segments(tier: TierActivity, start: int, stop: int) -> list[int]:

@@ -26,7 +26,9 @@ KEYS: Mapping[str, frozenset[str]] = MappingProxyType(
         "dimm": frozenset(
             (
                 *_CURRENTS,
-                *("devices_per_rank", "burst_B", "VPP_V", "IPP_mA", "IDD0_mA", "IDD4R_mA", "IDD4W_mA"),
+                *("devices_per_rank", "banks_per_rank", "burst_B", "IDD0_mA", "IDD4R_mA", "IDD4W_mA"),
+                *("VPP_V", "IPP0_mA", "IPP2N_mA", "IPP3N_mA", "IPP4R_mA", "IPP4W_mA", "IPP5B_mA"),
+                "standby_shared_ratio",
                 *("tRC_ns", "tRAS_ns", "tRP_ns", "tBURST_ns"),
                 *("cell_ratio", "bank_group_mux_ratio", "global_io_ratio"),
                 *("dram_bus_pJ_per_bit", "host_io_pJ_per_bit"),
@@ -194,6 +196,7 @@ def _parse(text: str, *, where: str) -> PowerFile:
     power = PowerFile(name, kind, description, MappingProxyType(values))
     if kind == "dimm":
         _check_shares(power, where)
+        _check_standby(power, where)
     return power
 
 
@@ -236,4 +239,15 @@ def _check_shares(power: PowerFile, where: str) -> None:
     if abs(total - 1.0) > 1e-9:
         raise SpecError(
             f"{where}: cell, bank_group_mux and global_io ratios sum to {total}; make them sum to 1."
+        )
+
+
+def _check_standby(power: PowerFile, where: str) -> None:
+    """Banks are counted, and one share cannot take more than the whole."""
+    banks, shared = power["banks_per_rank"], power["standby_shared_ratio"]
+    if banks.low < 1 or banks.low != banks.high or not banks.value.is_integer():
+        raise SpecError(f"{where}: banks_per_rank is {banks.value}; give one whole number of at least 1.")
+    if shared.low != shared.high or shared.value > 1:
+        raise SpecError(
+            f"{where}: standby_shared_ratio is {shared.value}; give one number from 0 to 1, without a range."
         )

@@ -11,7 +11,8 @@ from heam_sim.energy import event_energies, load_power, power_names
 from heam_sim.energy.power import KEYS
 from heam_sim.errors import ConfigError, SpecError
 
-SHIPPED = ("ddr4-2400-8gb-x8", "ddr4-3200-8gb-x8", "hbm2-4gb", "hbm2-4gb-legacy", "logic")
+DDR = ("ddr4-2400-8gb-x8", "ddr4-3200-8gb-x8", "ddr5-4800-16gb-x8")
+SHIPPED = (*DDR, "hbm2-4gb", "hbm2-4gb-legacy", "logic")
 MEMORIES = SHIPPED[:-1]
 
 
