@@ -1,14 +1,64 @@
 /* SPDX-License-Identifier: MIT */
-/* Lanes without any instruction set in particular: 128-bit vectors where the compiler has them, else loops. */
-#define FAST_FN static inline
+/*
+ * Lanes for any processor: SSE2 where the compiler may take it for granted (every 64-bit x86), else 128-bit vectors as the compiler
+ * knows them, else loops. FAST_PLAIN leaves SSE2 out, for tests.
+ */
 #define FAST_TARGET
 #define HALF 8u
-
 #if defined(__GNUC__)
-#undef FAST_FN
 #define FAST_FN static inline __attribute__((always_inline))
+#else
+#define FAST_FN static inline
+#endif
+
+#if defined(__SSE2__) && !defined(FAST_PLAIN)
+#include <emmintrin.h>
+#define FAST_SSE2 1
+typedef __m128i half;
+FAST_FN half h_add(half x, half y) {
+    return _mm_add_epi16(x, y);
+}
+FAST_FN half h_sub(half x, half y) {
+    return _mm_sub_epi16(x, y);
+}
+FAST_FN half h_and(half x, half y) {
+    return _mm_and_si128(x, y);
+}
+FAST_FN half h_or(half x, half y) {
+    return _mm_or_si128(x, y);
+}
+FAST_FN half h_not(half x) {
+    return _mm_xor_si128(x, _mm_set1_epi16(-1));
+}
+FAST_FN half h_subs(half x, half y) {
+    return _mm_subs_epu16(x, y);
+}
+FAST_FN half h_max(half x, half y) {
+    return _mm_add_epi16(x, _mm_subs_epu16(y, x));
+}
+FAST_FN half h_min(half x, half y) {
+    return _mm_sub_epi16(x, _mm_subs_epu16(x, y));
+}
+FAST_FN half h_equal(half x, half y) {
+    return _mm_cmpeq_epi16(x, y);
+}
+FAST_FN half h_greater(half x, half y) {
+    return h_not(_mm_cmpeq_epi16(_mm_subs_epu16(x, y), _mm_setzero_si128()));
+}
+FAST_FN half h_shl8(half x) {
+    return _mm_slli_epi16(x, 8);
+}
+FAST_FN half h_shr8(half x) {
+    return _mm_srli_epi16(x, 8);
+}
+FAST_FN half h_set1(uint16_t x) {
+    return _mm_set1_epi16((int16_t)x);
+}
+FAST_FN half h_select(half mask, half x, half y) {
+    return _mm_or_si128(_mm_and_si128(mask, x), _mm_andnot_si128(mask, y));
+}
+#elif defined(__GNUC__) && !defined(FAST_LOOPS)
 typedef uint16_t half __attribute__((vector_size(16)));
-#define H_LANES(x) (x)
 FAST_FN half h_add(half x, half y) {
     return x + y;
 }
@@ -89,6 +139,7 @@ FAST_FN half h_load(const uint16_t *from) {
 FAST_FN void h_store(uint16_t *to, half x) {
     memcpy(to, &x, sizeof(x));
 }
+#if !defined(FAST_SSE2)
 FAST_FN half h_select(half mask, half x, half y) {
     return h_or(h_and(mask, x), h_and(h_not(mask), y));
 }
@@ -101,6 +152,7 @@ FAST_FN half h_min(half x, half y) {
 FAST_FN half h_subs(half x, half y) {
     return h_and(h_greater(x, y), h_sub(x, y));
 }
+#endif
 
 #include "fast_vector.h"
 
@@ -160,31 +212,43 @@ FAST_FN vec v_rank_out(vec rank, uint32_t value) {
     return rank;
 }
 
-FAST_FN uint32_t v_least(vec x, uint32_t *lane, lane_t *here, vec *one) {
+FAST_FN uint32_t v_least(vec x, uint32_t *lane, lane_t *here, vec *key) {
     half least = h_set1(0xFFFF);
 #define S(f) least = h_min(least, x.f);
     EACH(S)
 #undef S
+#if defined(FAST_SSE2)
+    least = h_min(least, _mm_srli_si128(least, 8));
+    least = h_min(least, _mm_srli_si128(least, 4)); /* the zeros shifted in stay in the upper lanes */
+    least = h_min(least, _mm_srli_si128(least, 2));
+    uint32_t value = (uint32_t)_mm_cvtsi128_si32(least) & 0xFFFF;
+    *key = v_set1(value);
+    uint64_t found = 0;
+    uint32_t at = 0;
+#define S(f)                                                                                                                             \
+    here->f = h_equal(x.f, key->f);                                                                                                      \
+    found |= (uint64_t)(uint32_t)_mm_movemask_epi8(_mm_packs_epi16(here->f, _mm_setzero_si128())) << at;                                 \
+    at += HALF;
+    EACH(S)
+#undef S
+    (void)at;
+    *lane = fast_first(found);
+#else
     uint16_t lanes[HALF];
     memcpy(lanes, &least, sizeof(least));
-    uint32_t key = lanes[0];
+    uint32_t value = lanes[0];
     for (uint32_t i = 1; i < HALF; i++) {
-        key = lanes[i] < key ? lanes[i] : key;
+        value = lanes[i] < value ? lanes[i] : value;
     }
     vec number = v_load(numbers);
     half found = h_set1(0);
-    *one = v_set1(key);
-#define S(f) here->f = h_equal(x.f, one->f), found = h_or(found, h_and(here->f, number.f));
+    *key = v_set1(value);
+#define S(f) here->f = h_equal(x.f, key->f), found = h_or(found, h_and(here->f, number.f));
     EACH(S)
 #undef S
-    uint16_t at[HALF];
-    memcpy(at, &found, sizeof(found));
-    uint32_t all = 0;
-    for (uint32_t i = 0; i < HALF; i++) {
-        all |= at[i];
-    }
-    *lane = all;
-    return key;
+    *lane = sum(found); /* keys differ: one lane at most is not zero */
+#endif
+    return value;
 }
 
 FAST_FN uint64_t f_match(const uint32_t *rows, uint32_t row, uint64_t positions) {

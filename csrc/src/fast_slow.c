@@ -58,8 +58,8 @@ static void shift(fast_channel *self, uint32_t q, uint32_t by) {
 static void map_lanes(uint16_t *lanes, const uint8_t map[FAST_WINDOW]) {
     for (uint32_t lane = 0; lane < FAST_LANES; lane++) {
         uint32_t old = lanes[lane];
-        uint32_t moved = (old & ~(FAST_WINDOW - 1)) | map[old & (FAST_WINDOW - 1)];
-        lanes[lane] = (uint16_t)(old == FAST_NONE ? old : moved);
+        uint32_t none = 0 - (uint32_t)(old == FAST_NONE); /* no branch: it could not be foretold */
+        lanes[lane] = (uint16_t)((old & ~(FAST_WINDOW - 1)) | map[old & (FAST_WINDOW - 1)] | none);
     }
 }
 

@@ -139,6 +139,16 @@ static void test_empty(void) {
     CHECK_EQ(heam_system_time(system), 0);
     CHECK_EQ(heam_system_log_size(system), 0);
     heam_system_destroy(system);
+    /* No work at all is done at once, and stays done: asking again neither gets stuck nor refreshes for ever. */
+    for (desc.refresh = 0; desc.refresh <= 1; desc.refresh++) {
+        uint32_t state = 99;
+        system = run_all(&host, 1, &desc, &bags);
+        CHECK_IS(heam_system_run(system, STEPS_MAX, &state), "HEAM_OK");
+        CHECK_EQ(state, HEAM_STATE_DONE);
+        CHECK_EQ(heam_system_log_size(system), 0);
+        heam_system_destroy(system);
+    }
+    desc.refresh = 0;
     for (int i = 0; i < 10; i++) {
         work_end_gnr(&bags); /* empty bags reduce to zero, and count */
     }

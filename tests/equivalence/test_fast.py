@@ -16,6 +16,7 @@ from heam_sim._core import ENGINES, ChannelParameters, Replay, SpecHandle
 from heam_sim.dram import load_spec
 from heam_sim.errors import ConfigError
 from tests.equivalence.core_runs import as_spec, request_arrays
+from tests.equivalence.test_ramulator import NAMES, load_full, needs_recordings
 from tests.reference.random_specs import SmallSpec, replays
 
 FAST = ENGINES[2:]
@@ -31,6 +32,7 @@ def play(
     ending: str = "drain",
     channels: int = 1,
     offers_per_cycle: int = 1,
+    with_log: bool = True,
     **parameters: Any,
 ) -> tuple[np.ndarray, list[dict[str, int]], list[int]]:
     """Commands, counters of every channel, and the clock after every piece of the stream."""
@@ -39,7 +41,7 @@ def play(
         parameters=ChannelParameters(kind="plain", period=1, **parameters),
         channels=channels,
         offers_per_cycle=offers_per_cycle,
-        with_log=True,
+        with_log=with_log,
         engine=engine,
     )
     assert core.engine == engine
@@ -68,7 +70,9 @@ def engines_of(handle: SpecHandle, **options: Any) -> list[str]:
     return found
 
 
-def assert_same(handle: SpecHandle, requests: dict[str, np.ndarray], engines: list[str], **options: Any) -> None:
+def assert_same(
+    handle: SpecHandle, requests: dict[str, np.ndarray], engines: list[str], **options: Any
+) -> None:
     """Every engine gives what the generic one gives."""
     log, counters, clocks = play(handle, requests, "generic", **options)
     for engine in engines:
@@ -80,6 +84,9 @@ def assert_same(handle: SpecHandle, requests: dict[str, np.ndarray], engines: li
             raise AssertionError(f"{engine}, command {at}: {its_log[around]} instead of {log[around]}")
         assert its_counters == counters, engine
         assert its_clocks == clocks, engine
+        silent = play(handle, requests, engine, with_log=False, **options)
+        assert silent[0].size == 0
+        assert silent[1:] == (counters, clocks), f"{engine}, without a log"
 
 
 def stream(spec: Any, channels: int, kind: str, size: int, seed: int) -> dict[str, np.ndarray]:
@@ -156,7 +163,7 @@ def test_presets(preset: str, kind: str) -> None:
 
 
 def fitting(spec: SmallSpec) -> SmallSpec:
-    """The same standard with its windows as the fast engines want them: ACT to ACT, all of one size and level."""
+    """The same standard with windows as the fast engines want them: ACT to ACT, of one size and level."""
     windows = [row for row in spec.constraints if row.window > 1]
     rows = tuple(
         replace(row, preceding=("ACT",), following=("ACT",), window=windows[0].window, level=windows[0].level)
@@ -195,6 +202,25 @@ def test_random_standards(
         write_queue=case["write_queue"],
         write_high_percent=marks[0],
         write_low_percent=marks[1],
+    )
+
+
+@needs_recordings
+@pytest.mark.parametrize("name", NAMES)
+def test_recordings(name: str) -> None:
+    """With what test_ramulator.py holds against them, every engine issues Ramulator's commands."""
+    info, spec, requests, _ = load_full(name)
+    handle = SpecHandle(spec)
+    engines = engines_of(handle)
+    assert "portable" in engines
+    assert_same(
+        handle,
+        requests,
+        engines,
+        channels=info["channels"],
+        offers_per_cycle=info["offers_per_memory_cycle"],
+        refresh=info["refresh"] == "AllBank",
+        ending="stop",
     )
 
 

@@ -83,6 +83,52 @@ static void bind_arrays(description *self, uint32_t missing) {
     self->desc.row_id = self->arrays[9];
 }
 
+/* One entry of a good description gets a value that it cannot have. Returns the status and the place that must come of it. */
+static const char *spoil(description *self, bytes *in, uint64_t *place) {
+    heam_spec_desc *d = &self->desc;
+    uint8_t excess = next_byte(in);
+    uint32_t what = next_below(in, 9);
+    if (what < 7 && d->rows == 0) {
+        return NULL;
+    }
+    uint32_t i = next_below(in, what < 7 ? d->rows : d->commands);
+    *place = i;
+    switch (what) {
+        case 0: ((uint8_t *)self->arrays[3])[i] = (uint8_t)(d->levels + excess % 200u); break;
+        case 1: ((uint8_t *)self->arrays[4])[i] = (uint8_t)(d->commands + excess % 200u); break;
+        case 2: ((uint8_t *)self->arrays[5])[i] = (uint8_t)(d->commands + excess % 200u); break;
+        case 3: ((uint32_t *)self->arrays[6])[i] = 100000001u + excess; break;
+        case 4: ((uint16_t *)self->arrays[7])[i] = (uint16_t)(excess & 1u ? 0 : 65 + excess); break;
+        case 5: ((uint8_t *)self->arrays[8])[i] = (uint8_t)(2 + excess % 200u); break;
+        case 6: ((int16_t *)self->arrays[9])[i] = (int16_t)(-1 - excess); break;
+        case 7: ((uint8_t *)self->arrays[1])[i] = (uint8_t)(12 + excess % 200u); break;
+        default: ((uint8_t *)self->arrays[2])[i] = (uint8_t)(d->levels + excess % 200u); break;
+    }
+    return what < 7 ? "HEAM_BAD_ROW" : "HEAM_BAD_COMMAND";
+}
+
+/* Everything that heam_spec_create looks at before commands and rows is in its range. */
+static void settle(description *self) {
+    heam_spec_desc *d = &self->desc;
+    uint16_t *window = self->arrays[7];
+    uint32_t *counts = self->arrays[0];
+    d->dram_rows += d->dram_rows == 0;
+    d->dram_columns += d->dram_columns == 0;
+    d->read_latency += d->read_latency == 0;
+    d->burst_cycles += d->burst_cycles == 0;
+    d->burst_bytes += d->burst_bytes == 0;
+    d->refresh_interval += d->refresh_interval == 0;
+    for (uint32_t i = 0; i < d->rows; i++) {
+        window[i] = (uint16_t)(window[i] + (window[i] == 0));
+        ((uint8_t *)self->arrays[8])[i] &= (uint8_t)(window[i] == 1);
+    }
+    for (uint32_t level = 0, banks = 1; level < d->levels; level++) {
+        counts[level] += counts[level] == 0;
+        counts[level] = banks * counts[level] > 4096 ? 1 : counts[level];
+        banks *= counts[level];
+    }
+}
+
 /* A memory that was accepted takes commands, and says for each whether it may come. */
 static void use(const heam_spec *spec, const heam_spec_desc *desc, bytes *in) {
     heam_device *device = NULL;
@@ -117,14 +163,26 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     uint64_t detail = 0;
     uint8_t mode = next_byte(&in);
     uint32_t missing = next_byte(&in);
-    describe_freely(&self, &in, mode % 4 != 0);
+    bool tame = mode % 4 != 0;
+    const char *wanted = tame && mode < 224 ? "HEAM_OK" : NULL;
+    uint64_t place = 0;
+    describe_freely(&self, &in, tame);
+    if (tame) {
+        settle(&self);
+    }
+    if (wanted != NULL && mode % 2 == 0) {
+        wanted = spoil(&self, &in, &place);
+    }
     bind_arrays(&self, missing);
+    wanted = missing < ARRAYS ? NULL : wanted;
     fail_allocation(mode >= 224 ? mode - 223u : 0);
     int32_t status = heam_spec_create(&self.desc, &spec, &detail);
     bool refused_memory = allocation_failed();
     fail_allocation(0);
     PROMISE(status_is(status, "HEAM_OK") == (spec != NULL));
     PROMISE(status_is(status, "HEAM_OUT_OF_MEMORY") == refused_memory);
+    PROMISE(wanted == NULL || status_is(status, wanted));
+    PROMISE(wanted == NULL || spec != NULL || detail == place);
     if (status_is(status, "HEAM_BAD_ROW")) {
         PROMISE(detail == 0 || detail < self.desc.rows);
     }
