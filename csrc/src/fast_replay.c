@@ -114,7 +114,8 @@ static void channel_clear(fast_channel *self) {
 int32_t heam_fast_create(uint32_t channels, const heam_channel_desc *desc, const heam_spec *spec, uint32_t offers_per_cycle,
                          uint32_t with_log, uint32_t engine, fast_replay **out) {
     if (channels > FAST_CHANNELS || desc->read_queue > FAST_QUEUE || desc->write_queue > FAST_QUEUE || desc->read_queue == 0 ||
-        desc->write_queue == 0 || desc->write_high_percent > 100 || desc->write_low_percent > desc->write_high_percent || desc->period == 0) {
+        desc->write_queue == 0 || desc->write_high_percent > 100 || desc->write_low_percent > desc->write_high_percent || desc->period == 0 ||
+        desc->refresh > 1) {
         return HEAM_BAD_ENGINE;
     }
     fast_replay *self = calloc(1, sizeof(*self));
@@ -287,7 +288,9 @@ uint32_t heam_fast_counters(const fast_replay *self, uint32_t channel, uint64_t 
             all[HEAM_COUNT_rank_active] += clock - from->rank_since[rank];
         }
     }
-    memcpy(out, all, sizeof(all[0]) * (capacity < HEAM_COUNTERS ? capacity : HEAM_COUNTERS));
+    if (capacity > 0) { /* out may be NULL */
+        memcpy(out, all, sizeof(all[0]) * (capacity < HEAM_COUNTERS ? capacity : HEAM_COUNTERS));
+    }
     return HEAM_COUNTERS;
 }
 
