@@ -322,14 +322,31 @@ FAST_FN bool same_as_queued(const fast_channel *self, const fast_front *front) {
     return queued_write(self, front->bank[front->i], front->row[front->i], front->column[front->i]);
 }
 
+/* What has to happen before the next request is offered; false if it is not for this channel, or if there is none. */
+FAST_FN bool next_turn(const fast_channel *self, fast_front *front, uint32_t *q, uint64_t *limit, uint32_t *want) {
+    if (front->i == front->n || front->channel[front->i] != self->index) {
+        return false;
+    }
+    if (front->offers == 0) {
+        front->cycle++;
+        front->offers = front->offers_per_cycle;
+    }
+    *q = front->is_write[front->i] != 0 ? FAST_WRITES : FAST_READS;
+    /* A request that has no place now, and no write to be answered from, waits until one leaves. */
+    bool waits = self->queue[*q].size == self->queue[*q].capacity && !same_as_queued(self, front);
+    *limit = waits ? HEAM_NEVER : front->cycle;
+    *want = waits ? FAST_WANT_READ_SLOT + *q : FAST_WANT_NOTHING;
+    return true;
+}
+
 FAST_TARGET bool KERNEL(fast_channel *self, fast_front *front, uint64_t limit, uint32_t want) {
     regs r;
-    bool moves;
+    bool moves = true;
     uint32_t q = FAST_READS;
-    take(&r, self);
-    if (front != NULL) {
-        goto next;
+    if (front != NULL && !next_turn(self, front, &q, &limit, &want)) {
+        return true;
     }
+    take(&r, self);
     while ((moves = run(self, &r, limit, want)) && front != NULL) {
         if (want != FAST_WANT_NOTHING) { /* a place is free from the cycle after this one on */
             if (front->cycle <= self->last_issue) {
@@ -342,32 +359,21 @@ FAST_TARGET bool KERNEL(fast_channel *self, fast_front *front, uint64_t limit, u
                 continue;
             }
         }
-        self->counters[q == FAST_WRITES ? HEAM_COUNT_writes : HEAM_COUNT_reads]++;
         if (same_as_queued(self, front)) {
             answer(self, q, front->cycle);
         } else if (self->queue[q].size < self->queue[q].capacity) {
             insert(self, &r, q, front);
         } else {
-            self->counters[q == FAST_WRITES ? HEAM_COUNT_writes : HEAM_COUNT_reads]--;
             limit = HEAM_NEVER;
             want = FAST_WANT_READ_SLOT + q;
             continue;
         }
+        self->counters[q == FAST_WRITES ? HEAM_COUNT_writes : HEAM_COUNT_reads]++;
         front->i++;
         front->offers--;
-    next:
-        if (front->i == front->n || front->channel[front->i] != self->index) {
+        if (!next_turn(self, front, &q, &limit, &want)) {
             break;
         }
-        q = front->is_write[front->i] != 0 ? FAST_WRITES : FAST_READS;
-        if (front->offers == 0) {
-            front->cycle++;
-            front->offers = front->offers_per_cycle;
-        }
-        /* A request that has no place now, and no write to be answered from, waits until one leaves. */
-        bool waits = self->queue[q].size == self->queue[q].capacity && !same_as_queued(self, front);
-        limit = waits ? HEAM_NEVER : front->cycle;
-        want = waits ? FAST_WANT_READ_SLOT + q : FAST_WANT_NOTHING;
     }
     give(&r, self);
     return moves;

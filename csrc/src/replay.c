@@ -191,31 +191,32 @@ static int32_t run_generic(heam_replay *self, uint64_t n, const uint16_t *channe
     return self->failed ? HEAM_OUT_OF_MEMORY : HEAM_OK;
 }
 
-static uint32_t largest16(uint64_t n, const uint16_t *values) {
-    uint16_t most = 0;
+/* No value of a stream is larger than the union of all their bits, which is quickly found. */
+static uint32_t bits16(uint64_t n, const uint16_t *values) {
+    uint16_t bits = 0;
     for (uint64_t i = 0; i < n; i++) {
-        most = values[i] > most ? values[i] : most;
+        bits |= values[i];
     }
-    return most;
+    return bits;
 }
 
-static uint32_t largest32(uint64_t n, const uint32_t *values) {
-    uint32_t most = 0;
+static uint32_t bits32(uint64_t n, const uint32_t *values) {
+    uint32_t bits = 0;
     for (uint64_t i = 0; i < n; i++) {
-        most = values[i] > most ? values[i] : most;
+        bits |= values[i];
     }
-    return most;
+    return bits;
 }
 
 /* Index of the first request that addresses something that does not exist; n if there is none. */
 static uint64_t first_bad(const heam_replay *self, uint64_t n, const uint16_t *channel, const uint16_t *bank, const uint32_t *row,
                           const uint16_t *column) {
-    if (n == 0 || (largest16(n, channel) < self->channels && largest16(n, bank) < self->banks && largest32(n, row) < self->dram_rows &&
-                   largest16(n, column) < self->dram_columns)) {
+    if (bits16(n, channel) < self->channels && bits16(n, bank) < self->banks && bits32(n, row) < self->dram_rows &&
+        bits16(n, column) < self->dram_columns) {
         return n;
     }
     uint64_t i = 0;
-    while (channel[i] < self->channels && bank[i] < self->banks && row[i] < self->dram_rows && column[i] < self->dram_columns) {
+    while (i < n && channel[i] < self->channels && bank[i] < self->banks && row[i] < self->dram_rows && column[i] < self->dram_columns) {
         i++;
     }
     return i;
