@@ -4,6 +4,20 @@
 from __future__ import annotations
 
 from heam_sim.experiments.claims import claims_table
-from heam_sim.experiments.reproduction import Point, Study, reproduce, study_points
+from heam_sim.experiments.points import Point, PointStore, freeze, point_key
+from heam_sim.experiments.reproduction import Study, reproduce, study_points
+from heam_sim.experiments.sweep import Failure, Outcome, run_points
 
-__all__ = ["Point", "Study", "claims_table", "reproduce", "study_points"]
+__all__ = [
+    "Failure",
+    "Outcome",
+    "Point",
+    "PointStore",
+    "Study",
+    "claims_table",
+    "freeze",
+    "point_key",
+    "reproduce",
+    "run_points",
+    "study_points",
+]
