@@ -14,6 +14,7 @@ from heam_sim.cli.simulations import bound, simulate_command, systems
 from heam_sim.cli.spec import spec
 from heam_sim.cli.study import reproduce_command
 from heam_sim.cli.traces import trace
+from heam_sim.cli.tuning import tune_command
 from heam_sim.errors import HeamSimError
 
 __all__ = ["main"]
@@ -28,7 +29,17 @@ def program() -> None:
     """How fast, and with how much energy, does a memory system serve recommendation embeddings?"""
 
 
-for command in (reproduce_command, simulate_command, bound, systems, trace, replay_command, check, spec):
+for command in (
+    reproduce_command,
+    simulate_command,
+    bound,
+    tune_command,
+    systems,
+    trace,
+    replay_command,
+    check,
+    spec,
+):
     program.add_command(command)
 
 

@@ -9,16 +9,9 @@ from pathlib import Path
 import click
 import pandas as pd
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
 from rich.table import Table
 
+from heam_sim.cli.options import progress_bar
 from heam_sim.experiments import reproduce
 from heam_sim.experiments.reproduction import BAG_POOLING
 
@@ -99,14 +92,7 @@ def reproduce_command(
     """
     console = Console()
     started = time.monotonic()
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=console) as bar:
+    with progress_bar(console) as bar:
         task = bar.add_task("preparing traces", total=None)
 
         def show(done: int, total: int, name: str) -> None:

@@ -11,14 +11,14 @@ from pathlib import Path
 import pandas as pd
 
 from heam_sim.datasets import expand_multi_hot, generate, read_dataset
-from heam_sim.errors import ConfigError, OutputError
+from heam_sim.errors import ConfigError
 from heam_sim.experiments.claims import claims_table
 from heam_sim.experiments.points import Point, freeze
-from heam_sim.experiments.sweep import Failure, run_points
+from heam_sim.experiments.sweep import Failure, check_workers, run_points
 from heam_sim.lowering.lower import Scope
 from heam_sim.plotting import energy_stack, save_figure, speedup_bars
 from heam_sim.results import ResultSet
-from heam_sim.results.atomic import write_atomically
+from heam_sim.results.atomic import make_folder, write_atomically
 
 __all__ = ["BAG_POOLING", "VARIANTS", "Study", "reproduce", "study_points", "summarise"]
 
@@ -194,13 +194,9 @@ def reproduce(
         As :func:`heam_sim.simulate`; :class:`~heam_sim.errors.OutputError` for a folder that cannot be
         written.
     """
+    check_workers(workers)
     folder = Path(output)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(
-            f"{folder}: cannot be made: {error.strerror}; choose another output folder."
-        ) from None
+    make_folder(folder)
     if quick and samples is None and path is None:
         samples = 1_000
     traces = _store_traces(

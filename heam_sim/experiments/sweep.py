@@ -16,7 +16,7 @@ from heam_sim.results import Result
 from heam_sim.simulation import simulate
 from heam_sim.trace import LookupTrace
 
-__all__ = ["Failure", "Outcome", "Progress", "run_points"]
+__all__ = ["Failure", "Outcome", "Progress", "check_workers", "run_points"]
 
 #: Points done, points in all, failures so far, and the name of the last point.
 Progress = Callable[[int, int, int, str], None]
@@ -70,6 +70,12 @@ def load_trace(path: Path) -> LookupTrace:
     return _load_once(str(path), path.stat().st_mtime_ns)
 
 
+def check_workers(workers: int) -> None:
+    """Refuse a number of processes below 1."""
+    if workers < 1:
+        raise ConfigError(f"workers: {workers} is too few; use at least 1.")
+
+
 def _job(point: Point, path: Path, key: str, folder: Path | None, check: bool) -> Result:
     """Simulate in a worker; the result is stored by it, so that a lost parent loses nothing."""
     result = simulate(load_trace(path), check=check, **point.arguments())
@@ -118,8 +124,7 @@ def run_points(
     TraceError, DatasetError
         A trace cannot be read.
     """
-    if workers < 1:
-        raise ConfigError(f"workers: {workers} is too few; use at least 1.")
+    check_workers(workers)
     wanted = tuple(dict.fromkeys(points))
     check_traces(wanted, traces)
     hashes = {name: load_trace(traces[name]).content_hash for name in {point.trace for point in wanted}}
