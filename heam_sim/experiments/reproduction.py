@@ -11,13 +11,14 @@ from pathlib import Path
 import pandas as pd
 
 from heam_sim.datasets import expand_multi_hot, generate, read_dataset
+from heam_sim.energy import energy_ratio
 from heam_sim.errors import ConfigError
 from heam_sim.experiments.claims import claims_table
 from heam_sim.experiments.points import Point, freeze
 from heam_sim.experiments.sweep import Failure, check_workers, run_points
 from heam_sim.lowering.lower import Scope
 from heam_sim.plotting import energy_stack, save_figure, speedup_bars
-from heam_sim.results import ResultSet
+from heam_sim.results import Result, ResultSet
 from heam_sim.results.atomic import make_folder, write_atomically
 
 __all__ = ["BAG_POOLING", "VARIANTS", "Study", "reproduce", "study_points", "summarise"]
@@ -120,25 +121,39 @@ def _store_traces(
 
 
 def summarise(points: tuple[Point, ...], results: ResultSet) -> pd.DataFrame:
-    """Return a row per simulation, with speed-ups over host-dimm (same embedding, and full tables)."""
+    """Return a row per simulation, with speed-ups over host-dimm (same embedding, and full tables).
+
+    Energy saved over host-dimm with the same embedding has the interval that the sources leave;
+    ``energy_ranking_flips`` says that they leave open which of the two takes less.
+    """
     frame = results.to_frame()
     frame.insert(0, "variant", [point.variant for point in points])
-    speed = {
-        (p.variant, p.system, p.embedding, p.vector_bytes, p.scope): r.samples_per_second
+    found = {
+        (p.variant, p.system, p.embedding, p.vector_bytes, p.scope): r
         for p, r in zip(points, results, strict=True)
     }
 
-    def base(point: Point, embedding: str) -> float:
+    def base(point: Point, embedding: str) -> Result:
         keys = [
             (variant, "host-dimm", embedding, point.vector_bytes, point.scope)
             for variant in (point.variant, "default")
         ]
-        return next(speed[key] for key in keys if key in speed)
+        return next(found[key] for key in keys if key in found)
 
-    same = [r.samples_per_second / base(p, p.embedding) for p, r in zip(points, results, strict=True)]
-    full = [r.samples_per_second / base(p, "full") for p, r in zip(points, results, strict=True)]
+    pairs = [(r, base(p, p.embedding), base(p, "full")) for p, r in zip(points, results, strict=True)]
+    same = [r.samples_per_second / like.samples_per_second for r, like, _ in pairs]
+    full = [r.samples_per_second / whole.samples_per_second for r, _, whole in pairs]
     frame.insert(9, "speedup_over_host_dimm", same)
     frame.insert(10, "speedup_over_host_dimm_full", full)
+    ratios = [
+        energy_ratio(r.energy, like.energy, first_work=r.samples, second_work=like.samples)
+        for r, like, _ in pairs
+    ]
+    at = list(frame.columns).index("average_power_W")
+    frame.insert(at, "energy_saved_over_host_dimm", [1 - ratio.value for ratio in ratios])
+    frame.insert(at + 1, "energy_saved_over_host_dimm_low", [1 - ratio.high for ratio in ratios])
+    frame.insert(at + 2, "energy_saved_over_host_dimm_high", [1 - ratio.low for ratio in ratios])
+    frame.insert(at + 3, "energy_ranking_flips", [ratio.flips for ratio in ratios])
     return frame
 
 
