@@ -290,7 +290,8 @@ class LookupTrace:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
-        for array in (*self.indices, *self.offsets, self.cardinalities, *(self.weights or ())):
+        arrays: tuple[NDArray[Any], ...] = (*self.indices, *self.offsets, self.cardinalities)
+        for array in (*arrays, *(self.weights or ())):
             array.flags.writeable = False  # numpy forgets the flag in a pickle
 
 
