@@ -13,6 +13,7 @@ __all__ = ["permute"]
 _TABLE_ROWS = 1 << 16
 _ROUNDS = 3  # double rounds of the Feistel network
 _BLOCK = 1 << 15
+_HEAD = 1 << 16  # popular ranks are small: their images are looked up
 _ODD = 0x9E3779B97F4A7C15  # golden ratio, odd
 
 _Words = NDArray[np.uint64]
@@ -42,18 +43,29 @@ def permute(values: NDArray[np.int64], rows: int, *, seed: int, key: tuple[int, 
     if rows <= _TABLE_ROWS:
         table = np.argsort(raw_words(seed, key, rows), kind="stable")
         return table[values].astype(np.int64, copy=False)
-    bits = (rows - 1).bit_length()
     keys = raw_words(seed, key, 2 * _ROUNDS)
+    head = _images(np.arange(_HEAD, dtype=np.uint64), rows, keys) if len(values) > 4 * _HEAD else None
     result = np.empty(values.shape, dtype=np.int64)
     for start in range(0, len(values), _BLOCK):
-        block = _feistel(values[start : start + _BLOCK].astype(np.uint64), bits, keys)
-        outside = np.flatnonzero(block >= np.uint64(rows))
-        while len(outside):
-            walked = _feistel(block[outside], bits, keys)
-            block[outside] = walked
-            outside = outside[walked >= np.uint64(rows)]
-        result[start : start + _BLOCK] = block
+        block, target = values[start : start + _BLOCK], result[start : start + _BLOCK]
+        if head is None:
+            target[:] = _images(block.astype(np.uint64), rows, keys)
+        else:
+            np.take(head, block, out=target, mode="clip")
+            tail = np.flatnonzero(block >= _HEAD)
+            target[tail] = _images(block[tail].astype(np.uint64), rows, keys)
     return result
+
+
+def _images(values: _Words, rows: int, keys: _Words) -> NDArray[np.int64]:
+    bits = (rows - 1).bit_length()
+    images = _feistel(values, bits, keys)
+    outside = np.flatnonzero(images >= np.uint64(rows))
+    while len(outside):
+        walked = _feistel(images[outside], bits, keys)
+        images[outside] = walked
+        outside = outside[walked >= np.uint64(rows)]
+    return images.astype(np.int64)
 
 
 def _feistel(values: _Words, bits: int, keys: _Words) -> _Words:
@@ -61,16 +73,21 @@ def _feistel(values: _Words, bits: int, keys: _Words) -> _Words:
     low_bits = bits - high_bits
     high = values >> np.uint64(low_bits)
     low = values & np.uint64((1 << low_bits) - 1)
+    scratch = np.empty((2, *values.shape), dtype=np.uint64)
     for first, second in zip(keys[::2], keys[1::2], strict=True):
-        high ^= _round(low, first, high_bits)
-        low ^= _round(high, second, low_bits)
-    return (high << np.uint64(low_bits)) | low
+        high ^= _round(low, first, high_bits, scratch)
+        low ^= _round(high, second, low_bits, scratch)
+    high <<= np.uint64(low_bits)
+    high |= low
+    return high
 
 
-def _round(half: _Words, key: np.uint64, bits: int) -> _Words:
-    mixed = half + key
+def _round(half: _Words, key: np.uint64, bits: int, scratch: _Words) -> _Words:
+    mixed, shifted = scratch
+    np.add(half, key, out=mixed)
     mixed *= np.uint64(_ODD)
-    mixed ^= mixed >> np.uint64(29)
+    np.right_shift(mixed, np.uint64(29), out=shifted)
+    mixed ^= shifted
     mixed *= np.uint64(_ODD)
     mixed >>= np.uint64(64 - bits)
     return mixed

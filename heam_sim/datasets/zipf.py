@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 __all__ = ["BLOCK", "ZipfSampler", "raw_words", "uniforms"]
 
 BLOCK = 1 << 15  # values drawn at a time: the scratch arrays stay in the cache
+_CELLS = 1 << 16
 
 _Float64Array = NDArray[np.float64]
 
@@ -58,32 +59,58 @@ class ZipfSampler:
         result = np.zeros(count, dtype=np.int64)
         if self.rows == 1:
             return result
+        cells = self._cells() if count > 8 * _CELLS else None
         for block, start in enumerate(range(0, count, BLOCK)):
             stop = min(start + BLOCK, count)
-            self._fill(result[start:stop], seed, (*key, block))
+            self._fill(result[start:stop], seed, (*key, block), cells)
         return result
 
-    def _fill(self, ranks: NDArray[np.int64], seed: int, key: tuple[int, ...]) -> None:
-        # Every round has a stream of its own, so that a shorter block is a prefix of a longer one.
+    def _cells(self) -> NDArray[np.int32]:
+        """Return the rank of every 65,536th part of the unit interval, -1 where it holds more than one answer.
+
+        An answer holds for an interval of random numbers, so a part whose ends agree has one answer.
+        """
+        edges = np.arange(_CELLS + 1, dtype=np.float64) / _CELLS
+        # Numbers stay below 1, so the upper end of a part is the last number in it.
+        starts, ends = edges[:-1], np.nextafter(edges[1:], 0.0)
+        first, first_rejected = self._try(starts)
+        last, last_rejected = self._try(ends)
+        known = (first == last) & (first <= int(np.iinfo(np.int32).max))
+        known[first_rejected] = False
+        known[last_rejected] = False
+        return np.where(known, first, -1).astype(np.int32)
+
+    def _try(
+        self, numbers: _Float64Array
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Map random numbers of [0, 1) to ranks, and say at which places they are rejected."""
         low, high = self._integral(1.5) - 1.0, self._integral(self.rows + 0.5)
         certain = 2.0 - self._inverse(self._integral(2.5) - 2.0**-self.exponent)
-        open_places: NDArray[np.int64] | None = None
-        tries = 0
-        while open_places is None or len(open_places):
-            count = len(ranks) if open_places is None else len(open_places)
-            heights = uniforms(seed, (*key, tries), count)
-            heights *= low - high
-            heights += high
-            points = self._inverse(heights)
-            nearest = np.clip(np.rint(points), 1.0, self.rows)
-            doubtful = np.flatnonzero(nearest - points > certain)
-            inside = self._integral(nearest[doubtful] + 0.5) - nearest[doubtful] ** -self.exponent
-            rejected = doubtful[heights[doubtful] < inside]
-            places: NDArray[np.int64] | slice = slice(None) if open_places is None else open_places
-            ranks[places] = (
-                nearest.astype(np.int64) - 1
-            )  # the rejected ones are overwritten in the next round
-            open_places = rejected if open_places is None else open_places[rejected]
+        heights = numbers * (low - high)
+        heights += high
+        points = self._inverse(heights)
+        nearest = np.clip(np.rint(points), 1.0, self.rows)
+        doubtful = np.flatnonzero(nearest - points > certain)
+        inside = self._integral(nearest[doubtful] + 0.5) - nearest[doubtful] ** -self.exponent
+        return nearest.astype(np.int64) - 1, doubtful[heights[doubtful] < inside]
+
+    def _fill(
+        self, ranks: NDArray[np.int64], seed: int, key: tuple[int, ...], cells: NDArray[np.int32] | None
+    ) -> None:
+        # Every round has a stream of its own, so that a shorter block is a prefix of a longer one.
+        numbers = uniforms(seed, (*key, 0), len(ranks))
+        if cells is None:
+            ranks[:], open_places = self._try(numbers)
+        else:
+            ranks[:] = cells[(numbers * _CELLS).astype(np.int32)]
+            unknown = np.flatnonzero(ranks < 0)
+            ranks[unknown], rejected = self._try(numbers[unknown])
+            open_places = unknown[rejected]
+        tries = 1
+        while len(open_places):
+            # The rejected ones are overwritten in the next round.
+            ranks[open_places], rejected = self._try(uniforms(seed, (*key, tries), len(open_places)))
+            open_places = open_places[rejected]
             tries += 1
 
     def _integral(self, x: float | _Float64Array) -> _Float64Array:
