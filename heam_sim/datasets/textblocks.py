@@ -181,9 +181,7 @@ def line_blocks(
             line = reader.line
             reader.line += int(np.count_nonzero(np.frombuffer(text, dtype=np.uint8) == _LINE_FEED))
             if line == 1 and text.startswith(BOM):
-                faults.add(
-                    f"{source}:1: begins with a byte order mark; column 1 cannot be read, remove the mark."
-                )
+                faults.add(f"{source}:1: begins with a byte order mark; save the file without it.")
                 text = text[len(BOM) :]
             yield LineBlock(text, line)
 
