@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import click
 
 from heam_sim._version import __version__
+from heam_sim.cli.convert import convert_command
 from heam_sim.cli.memory import check, replay_command
 from heam_sim.cli.simulations import bound, simulate_command, systems
 from heam_sim.cli.spec import spec
@@ -21,6 +22,9 @@ __all__ = ["main"]
 
 INTERRUPTED = 130
 MISUSED = 2
+
+trace.add_command(convert_command)
+trace.add_command(convert_command, "import")
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})

@@ -10,7 +10,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from heam_sim.datasets import generate, generate_from_recipe, read_dataset
+from heam_sim.datasets import generate, generate_from_recipe
 from heam_sim.trace import LookupTrace
 
 __all__ = ["trace"]
@@ -45,20 +45,6 @@ def make_command(recipe: Path, output: Path) -> None:
     Example: heam-sim trace make traces/criteo-kaggle.toml trace.h5
     """
     generate_from_recipe(recipe).save(output)
-    click.echo(f"wrote {output}")
-
-
-@trace.command("import")
-@click.argument("dataset")
-@click.argument("path", type=click.Path(path_type=Path))
-@click.argument("output", type=click.Path(path_type=Path))
-@click.option("--samples", type=int, help="Read this many samples only.")
-def import_command(dataset: str, path: Path, output: Path, samples: int | None) -> None:
-    """Read the real file PATH in the format of DATASET and store it in OUTPUT.
-
-    Example: heam-sim trace import criteo-kaggle train.txt trace.h5
-    """
-    read_dataset(dataset, path, samples=samples).save(output)
     click.echo(f"wrote {output}")
 
 

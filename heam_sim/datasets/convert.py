@@ -87,7 +87,9 @@ def read_dataset(
             lengths[table].append(batch.lengths[table])
     sizes, provenance = reader.finish()
     shared: dict[int, NDArray[np.int64]] = {}
-    offsets = [_offsets(lengths[table], parts[table], reader.samples, shared) for table in range(reader.tables)]
+    offsets = [
+        _offsets(lengths[table], parts[table], reader.samples, shared) for table in range(reader.tables)
+    ]
     indices = [_taken(parts, table) for table in range(reader.tables)]
     return LookupTrace.from_arrays(indices, offsets, cardinalities=sizes, provenance=provenance)
 
@@ -165,9 +167,7 @@ def convert_dataset(
     parts = _checked_split(Path(output), split)
     with ExitStack() as stack:
         writers = [
-            stack.enter_context(
-                TraceWriter(file, tables=reader.tables, cardinalities=reader.known_rows)
-            )
+            stack.enter_context(TraceWriter(file, tables=reader.tables, cardinalities=reader.known_rows))
             for _, file, _ in parts
         ]
         _distribute(reader, writers, [count for _, _, count in parts])

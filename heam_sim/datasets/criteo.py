@@ -17,7 +17,6 @@ __all__ = [
     "COLUMNS",
     "KAGGLE_CARDINALITIES",
     "KAGGLE_FILES",
-    "MLPERF_MULTI_HOT",
     "TERABYTE_CARDINALITIES",
     "TERABYTE_FILES",
     "open_criteo",
@@ -36,8 +35,6 @@ TERABYTE_CARDINALITIES = (
     *(2209, 11267, 128, 4, 974, 14, 48937457, 11316796, 40094537, 452104, 12606, 104, 35),
 )
 TERABYTE_FILES = ("day_*",)
-# Lookups per bag of MLPerf's DLRM-DCNv2 benchmark, which is Criteo Terabyte made multi-hot.
-MLPERF_MULTI_HOT = (3, 2, 1, 2, 6, 1, 1, 1, 1, 7, 3, 8, 1, 6, 9, 5, 1, 1, 1, 12, 100, 27, 10, 3, 1, 1)
 
 _NUMERIC = 14  # label and 13 integers
 _LAYOUT = Layout(

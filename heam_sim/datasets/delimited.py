@@ -20,15 +20,16 @@ from numpy.typing import NDArray
 from heam_sim.datasets import words
 from heam_sim.datasets.options import Faults, RowFilter
 from heam_sim.datasets.textblocks import LineBlock, Progress, line_blocks
-from heam_sim.errors import DatasetError
 
-__all__ = ["EMPTY", "Chunk", "Field", "Layout", "TextKeys", "read_delimited"]
+__all__ = ["EMPTY", "Chunk", "Field", "Layout", "TextKeys", "decode_field", "read_delimited", "shown"]
 
 BLOCK_BYTES = 1 << 20  # a block and the arrays made from it stay in the cache
 EMPTY = np.uint64(1 << 63)  # key of an empty value in a column of numbers
 _LONG = 0xFF << 56  # no UTF-8 text has this byte: keys of long texts
 _LINE_FEED, _RETURN, _SPACE, _MINUS = b"\n\r -"
 _SHORT_REGION = 4096
+
+_NO_HEX = "not a value of up to 8 hex digits"
 
 Keys = NDArray[np.uint64]
 Mask = NDArray[np.bool_]
@@ -186,8 +187,12 @@ class _Lines:
     def shown(self, column: int, step: int, line: int) -> str:
         """Return a field for a message."""
         starts, lengths = self.place(column, step)
-        value = self.text[starts[line] : starts[line] + lengths[line]].tobytes()
-        return repr(value[:24].decode("utf-8", "backslashreplace")) + ("..." if len(value) > 24 else "")
+        return shown(self.text[starts[line] : starts[line] + lengths[line]].tobytes())
+
+
+def shown(value: bytes) -> str:
+    """Return a field for a message."""
+    return repr(value[:24].decode("utf-8", "backslashreplace")) + ("..." if len(value) > 24 else "")
 
 
 def read_delimited(
@@ -335,7 +340,9 @@ def _check_lines(lines: _Lines, layout: Layout) -> None:
         after = lines.borders[column * layout.step + 1]
         lines.check(
             lines.borders[column * layout.step + 2] != after + 1,
-            lambda _: f"is not separated by {layout.delimiter!r} ({layout.what}); correct or remove the line.",
+            lambda _: (
+                f"is not separated by {layout.delimiter!r} ({layout.what}); correct or remove the line."
+            ),
         )
     if layout.header:
         starts, lengths = lines.place(0, layout.step)
@@ -398,10 +405,12 @@ def _decode(lines: _Lines, layout: Layout, texts: TextKeys) -> list[Keys]:
         fields = list(group)
         if kind == "hex":
             result += _decode_hex(lines, layout, fields)
-        elif kind == "text":
-            result += [_decode_text(lines, layout, item, texts) for item in fields]
-        else:
-            result += [_decode_integer(lines, layout, item) for item in fields]
+            continue
+        for item in fields:
+            keys, faults = decode_field(kind, lines.text, *lines.place(item.place, layout.step), texts)
+            for wrong, why in faults:
+                lines.check(wrong, _describe(lines, layout, item, why))
+            result.append(keys)
     return result
 
 
@@ -409,37 +418,59 @@ def _decode_hex(lines: _Lines, layout: Layout, fields: list[Field]) -> list[Keys
     """Decode columns together: the arrays of a block still fit the cache, and there are fewer of them."""
     before = np.array([item.place * layout.step for item in fields])
     starts = lines.borders[before] + 1
-    lengths = lines.borders[before + 1] - starts
-    values, wrong = words.hex_values(words.field_words(lines.text, starts), lengths)
-    values[lengths <= 0] = EMPTY
+    lengths = np.maximum(lines.borders[before + 1] - starts, 0)
+    values, wrong = _hex_keys(lines.text, starts, lengths)
     if wrong is not None:
         for item, mask in zip(fields, wrong, strict=True):
-            lines.check(mask, _describe(lines, layout, item, "not a value of up to 8 hex digits"))
+            lines.check(mask, _describe(lines, layout, item, _NO_HEX))
     return list(values)
 
 
-def _decode_integer(lines: _Lines, layout: Layout, item: Field) -> Keys:
-    starts, lengths = lines.place(item.place, layout.step)
-    signed = item.kind == "time"
-    minus = (lines.text[starts] == _MINUS) & (lengths > 1) if signed else None
-    if minus is not None:
-        starts, lengths = starts + minus, lengths - minus
-    values, wrong, beyond = words.decimal_values(lines.text, starts, lengths)
+def _hex_keys(
+    text: NDArray[np.uint8], starts: NDArray[np.int64], lengths: NDArray[np.int64]
+) -> tuple[Keys, Mask | None]:
+    values, wrong = words.hex_values(words.field_words(text, starts), lengths)
+    values[lengths == 0] = EMPTY
+    return values, wrong
+
+
+def decode_field(
+    kind: str,
+    text: NDArray[np.uint8],
+    starts: NDArray[np.int64],
+    lengths: NDArray[np.int64],
+    texts: TextKeys,
+) -> tuple[Keys, list[tuple[Mask, str]]]:
+    """Return the keys of one column, and which fields are wrong, with the reasons.
+
+    Parameters
+    ----------
+    kind
+        As in :class:`Field`.
+    text
+        Bytes, as :func:`heam_sim.datasets.words.padded` gives them.
+    starts, lengths
+        Where the fields lie, shape (rows,).
+    texts
+        Makes keys of texts.
+    """
+    if kind == "hex":
+        keys, wrong = _hex_keys(text, starts, lengths)
+        return keys, [] if wrong is None else [(wrong, _NO_HEX)]
+    if kind == "text":
+        keys = words.kept(words.field_words(text, starts), lengths)
+        # A NUL at the end would be lost in a word.
+        long = (lengths > words.DIGITS) | (keys >= np.uint64(_LONG))
+        long |= (text[starts + np.maximum(lengths - 1, 0)] == 0) & (lengths > 0)
+        for place in np.flatnonzero(long).tolist():
+            keys[place] = texts.key(text[starts[place] : starts[place] + lengths[place]].tobytes())
+        return keys, []
+    signed = kind == "time"
+    minus = (text[starts] == _MINUS) & (lengths > 1) & signed
+    keys, wrong, beyond = words.decimal_values(text, starts + minus, lengths - minus)
+    keys[minus] = np.uint64(0) - keys[minus]  # two's complement: read as int64 it is the number
     wanted = "not a whole number" if signed else "not a whole number of at least 0"
-    lines.check(wrong, _describe(lines, layout, item, wanted))
-    lines.check(beyond, _describe(lines, layout, item, "above 2**63 - 1"))
-    if minus is not None and minus.any():
-        values[minus] = np.uint64(0) - values[minus]  # two's complement: read as int64 it is the number
-    return values
-
-
-def _decode_text(lines: _Lines, layout: Layout, item: Field, texts: TextKeys) -> Keys:
-    starts, lengths = lines.place(item.place, layout.step)
-    keys = words.kept(words.field_words(lines.text, starts), lengths)
-    long = (lengths > words.DIGITS) | (keys >= np.uint64(_LONG))
-    for place in np.flatnonzero(long).tolist():
-        keys[place] = texts.key(lines.text[starts[place] : starts[place] + lengths[place]].tobytes())
-    return keys
+    return keys, [(wrong, wanted), (beyond, "above 2**63 - 1")]
 
 
 def _describe(lines: _Lines, layout: Layout, item: Field, why: str) -> Describe:

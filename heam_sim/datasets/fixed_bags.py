@@ -41,11 +41,11 @@ class FixedBags:
     """
 
     def __init__(self, sizes: int | Sequence[int], rows: NDArray[np.int64], seed: int) -> None:
-        given: list[Any] = (
-            [sizes] * len(rows) if isinstance(sizes, (int, np.integer)) else list(sizes)
-        )
+        given: list[Any] = [sizes] * len(rows) if isinstance(sizes, (int, np.integer)) else list(sizes)
         if len(given) != len(rows):
-            raise ConfigError(f"multi_hot has {len(given)} entries for {len(rows)} tables; give one per table.")
+            raise ConfigError(
+                f"multi_hot has {len(given)} entries for {len(rows)} tables; give one per table."
+            )
         self.sizes = [
             whole_number(f"multi_hot[{table}]", size, minimum=1, maximum=_LONGEST)
             for table, size in enumerate(given)

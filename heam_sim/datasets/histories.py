@@ -73,7 +73,7 @@ class HistoryBuffer:
 
     def _spill(self) -> None:
         if self._file is None:
-            self._file = cast("IO[bytes]", tempfile.TemporaryFile())
+            self._file = cast("IO[bytes]", tempfile.TemporaryFile())  # noqa: SIM115 - closed by __exit__
         if not self._waiting:
             return
         rows = np.concatenate(self._waiting)
@@ -96,9 +96,10 @@ class HistoryBuffer:
     def _cut(self, rows: _Rows) -> Iterator[tuple[_Rows, NDArray[np.int64], list[_Rows]]]:
         """Sort rows by user, then time, then order of reading, and keep the latest of each user."""
         rows = rows[np.lexsort((rows[:, 1], rows[:, 0]))]
-        ends = np.append(np.flatnonzero(rows[1:, 0] != rows[:-1, 0]) + 1, len(rows)) if len(rows) else []
-        ends = np.asarray(ends, dtype=np.int64)
-        starts = np.concatenate([np.zeros(min(1, len(ends)), np.int64), ends[:-1]])
+        first_rows = np.ones(len(rows), dtype=np.bool_)
+        first_rows[1:] = rows[1:, 0] != rows[:-1, 0]
+        starts = np.flatnonzero(first_rows)
+        ends = np.append(starts[1:], len(rows))[: len(starts)]
         lengths = np.minimum(ends - starts, self._longest)
         kept = np.arange(len(rows)) >= np.repeat(ends - lengths, ends - starts)
         rows, users = rows[kept], rows[starts, 0]

@@ -143,8 +143,8 @@ class IdAssigner:
             kind = "distinct values" if self._maps else "as its largest id + 1"
             raise DatasetError(
                 f"{self._where}: column {self._columns[table].name} has {needed[table]} {kind} but the "
-                f"published cardinality is {self._published[table]}; read it with cardinalities='observed' or "
-                "hash the values (ids='hash')."
+                f"published cardinality is {self._published[table]}; read it with cardinalities='observed' "
+                "or hash the values (ids='hash')."
             )
         return list(self._published), "published"
 

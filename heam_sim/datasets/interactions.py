@@ -15,17 +15,16 @@ from heam_sim.datasets.textblocks import line_blocks
 from heam_sim.errors import DatasetError
 
 __all__ = [
-    "AMAZON_FILES",
     "AVAZU_CARDINALITIES",
     "AVAZU_COLUMNS",
     "AVAZU_FILES",
     "MOVIELENS_FILES",
     "TAOBAO_FILES",
+    "named_columns",
     "open_amazon_ratings",
     "open_avazu",
     "open_movielens",
     "open_taobao",
-    "named_columns",
     "start_of",
 ]
 
@@ -44,7 +43,6 @@ AVAZU_CARDINALITIES = (
 )
 MOVIELENS_FILES = ("ratings.csv*", "ratings.dat*", "u.data*", "*.inter*")
 TAOBAO_FILES = ("UserBehavior*",)
-AMAZON_FILES = ("*.json*", "*.csv*")
 
 _MOVIELENS_NAMES = {
     "user": ("userid", "user_id", "user"),

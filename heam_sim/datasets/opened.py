@@ -8,9 +8,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from heam_sim.datasets.delimited import Chunk, Layout, TextKeys, read_delimited
 from heam_sim.datasets.options import Faults, RowFilter
 from heam_sim.datasets.textblocks import Progress
@@ -66,12 +63,15 @@ class Opened:
         ``None`` where rows have no users.
     note
         What the provenance says about the files.
+    default_ids
+        How ids are made unless the options say so.
     """
 
     columns: tuple[Column, ...]
     chunks: Chunks
     history: History | None = None
     note: Mapping[str, Any] = field(default_factory=dict)
+    default_ids: str = "dictionary"
 
 
 def opened_text(

@@ -20,7 +20,7 @@ __all__ = ["Faults", "ReadOptions", "RowFilter"]
 MAX_SEED = 2**64 - 1
 MAX_TABLE_ROWS = 2**62
 _SHOWN_FAULTS = 5
-_IDS = ("dictionary", "hash", "published")
+_IDS = ("auto", "dictionary", "hash", "published")
 _BAGS = ("auto", "history", "one-hot")
 _CARDINALITIES = ("auto", "published", "observed")
 _ON_ERROR = ("raise", "skip")
@@ -42,7 +42,8 @@ class ReadOptions:
         1).
     ids
         ``"dictionary"``: numbers in order of first appearance; ``"hash"``: the value modulo the table's rows
-        (for text a hash of it), as DLRM does; ``"published"``: the dataset's own integers.
+        (for text a hash of it), as DLRM does; ``"published"``: the dataset's own integers; ``"auto"``:
+        published where the dataset is arrays of ids, else by dictionary.
     hash_rows
         Rows of the tables for ``"hash"``: one number for all, or one per table; ``None``: the published ones.
     max_distinct
@@ -77,7 +78,7 @@ class ReadOptions:
     rows: tuple[int, int | None] = (0, None)
     share: float = 1.0
     seed: int = 1
-    ids: str = "dictionary"
+    ids: str = "auto"
     hash_rows: int | Sequence[int] | None = None
     max_distinct: int = 50_000_000
     cardinalities: str = "auto"

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heam_sim.datasets.delimited import Chunk
+from heam_sim.datasets.fixed_bags import FixedBags
 from heam_sim.datasets.histories import HistoryBuffer
 from heam_sim.datasets.ids import IdAssigner
-from heam_sim.datasets.fixed_bags import FixedBags
 from heam_sim.datasets.opened import History, Opened
 from heam_sim.datasets.options import Faults, ReadOptions, RowFilter
 from heam_sim.errors import ConfigError, DatasetError
@@ -70,6 +70,8 @@ class DatasetReader:
         self._name = name
         self._opened = opened
         self._files = files
+        if options.ids == "auto":
+            options = replace(options, ids=opened.default_ids)
         self._options = options
         self._watch = watch
         self.where = str(files[0] if len(files) == 1 else files[0].parent)
@@ -210,7 +212,9 @@ class DatasetReader:
             for chunk in self._chunks():
                 users, keys = self._taken_users(chunk, history, chooser)
                 times = (
-                    np.zeros(len(users), np.int64) if history.time is None else keys[history.time].view(np.int64)
+                    np.zeros(len(users), np.int64)
+                    if history.time is None
+                    else keys[history.time].view(np.int64)
                 )
                 ids = [self._assign.ids(table, keys[table]).astype(np.int64) for table in items]
                 buffer.add(users, times, ids)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
-from heam_sim.datasets import criteo, interactions
+from heam_sim.datasets import arrays, arrow_tables, criteo, interactions, reviews
 from heam_sim.datasets.opened import Opened
 from heam_sim.datasets.options import ReadOptions
 from heam_sim.datasets.pipeline import DatasetReader, Watch
@@ -62,6 +62,23 @@ def _movielens(size: str, users: int, items: int) -> DatasetInfo:
     )
 
 
+def _shapeless(
+    name: str,
+    description: str,
+    open_files: Callable[[list[Path], ReadOptions], Opened],
+    files: tuple[str, ...],
+) -> DatasetInfo:
+    return DatasetInfo(
+        name=name,
+        description=description,
+        columns=(),
+        cardinalities=(),
+        source="the files decide",
+        open=open_files,
+        files=files,
+    )
+
+
 _ALL = (
     DatasetInfo(
         name="criteo-kaggle",
@@ -103,6 +120,36 @@ _ALL = (
         source="users, items and categories of UserBehavior.csv, as published with it",
         open=interactions.open_taobao,
         files=interactions.TAOBAO_FILES,
+    ),
+    _shapeless(
+        "amazon",
+        "Amazon reviews (JSON lines) or ratings (CSV): users' histories as bags",
+        reviews.open_amazon,
+        ("*.json*", "*.csv*"),
+    ),
+    _shapeless(
+        "meta-dlrm",
+        "Meta's dlrm_datasets (embedding_bag, .pt.gz): multi-hot tables; needs torch",
+        arrays.open_meta,
+        ("*.pt*",),
+    ),
+    _shapeless(
+        "csv",
+        "any CSV file, with a map from tables to columns; needs pyarrow",
+        arrow_tables.open_csv,
+        ("*.csv*", "*.tsv*"),
+    ),
+    _shapeless(
+        "parquet",
+        "any Parquet file, with a map from tables to columns; needs pyarrow",
+        arrow_tables.open_parquet,
+        ("*.parquet",),
+    ),
+    _shapeless(
+        "npz",
+        "numpy arrays: X_cat as DLRM preprocesses it, or indices and offsets per table",
+        arrays.open_npz,
+        ("*.npz",),
     ),
 )
 _DATASETS: Mapping[str, DatasetInfo] = MappingProxyType({info.name: info for info in _ALL})

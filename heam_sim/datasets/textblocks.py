@@ -226,7 +226,7 @@ def _next_block(reader: _Lines, source: Path, faults: Faults) -> bytes | None:
         block = reader.next()
         while block == b"":
             faults.add(
-                f"{source}:{reader.line}: a line of more than {2 * reader.block_bytes} bytes; this is no text of "
+                f"{source}:{reader.line}: a line of more than {2 * reader.block_bytes} bytes; no text of "
                 "short lines."
             )
             reader.drop_line()
@@ -234,7 +234,7 @@ def _next_block(reader: _Lines, source: Path, faults: Faults) -> bytes | None:
     except (OSError, EOFError, zlib.error) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else error
         faults.add(
-            f"{source}: cannot be read after line {reader.line - 1} ({reason}); check the file or copy it again."
+            f"{source}: cannot be read after line {reader.line - 1} ({reason}); check or copy the file again."
         )
         return None
     return block
