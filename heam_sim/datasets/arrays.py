@@ -4,8 +4,8 @@
 from __future__ import annotations
 
 import tempfile
+import tokenize
 import zipfile
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from heam_sim.datasets.delimited import EMPTY, Chunk, TextKeys
 from heam_sim.datasets.opened import Column, Opened
 from heam_sim.datasets.options import Faults, ReadOptions, RowFilter
-from heam_sim.datasets.textblocks import Progress, needs_extra, open_packed
+from heam_sim.datasets.textblocks import UNREADABLE, Progress, needs_extra, open_packed
 from heam_sim.errors import DatasetError, TraceError
 from heam_sim.trace.checks import check_bags
 
@@ -216,7 +216,11 @@ class _Array:
         return np.frombuffer(data, dtype=self.dtype)
 
 
-_BROKEN = (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile, zlib.error, NotImplementedError)
+# zipfile and numpy's parser of headers raise all of these on files that are none.
+_BROKEN = (
+    *(*UNREADABLE, ValueError, KeyError, NotImplementedError, SyntaxError),
+    *(zipfile.BadZipFile, tokenize.TokenError),
+)
 
 
 def _broken(source: Path, error: BaseException) -> DatasetError:

@@ -21,7 +21,17 @@ from heam_sim.datasets import words
 from heam_sim.datasets.options import Faults, RowFilter
 from heam_sim.datasets.textblocks import LineBlock, Progress, line_blocks
 
-__all__ = ["EMPTY", "Chunk", "Field", "Layout", "TextKeys", "decode_field", "read_delimited", "shown"]
+__all__ = [
+    "EMPTY",
+    "Chunk",
+    "Field",
+    "Layout",
+    "TextKeys",
+    "decode_field",
+    "read_delimited",
+    "shown",
+    "without_header",
+]
 
 BLOCK_BYTES = 1 << 20  # a block and the arrays made from it stay in the cache
 EMPTY = np.uint64(1 << 63)  # key of an empty value in a column of numbers
@@ -217,19 +227,20 @@ def read_delimited(
             if rows.is_over(row):
                 return
             if block.line == 1 and layout.header:
-                block = _without_header(block, source, layout, faults)
+                block = without_header(block, source, layout.header, faults)
             if block.text:
                 chunk = _read_block(block, source, layout, rows, row, faults, texts)
                 row += chunk.rows
                 yield chunk
 
 
-def _without_header(block: LineBlock, source: Path, layout: Layout, faults: Faults) -> LineBlock:
+def without_header(block: LineBlock, source: Path, header: str, faults: Faults) -> LineBlock:
+    """Return a file's first block without its header, which must be `header`."""
     end = block.text.find(b"\n")
-    header = block.text[:end].rstrip(b"\r").decode("utf-8", "backslashreplace")
-    if header != layout.header:
+    found = block.text[:end].rstrip(b"\r").decode("utf-8", "backslashreplace")
+    if found != header:
         faults.add(
-            f"{source}:1: the header is {header[:60]!r}, not {layout.header[:60]!r} as in the first file; "
+            f"{source}:1: the header is {found[:60]!r}, not {header[:60]!r} as in the first file; "
             "give files of one kind."
         )
     return LineBlock(block.text[end + 1 :], 2)

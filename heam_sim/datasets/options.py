@@ -199,9 +199,12 @@ class Faults:
     ----------
     skip
         Count instead of raising.
+    shown
+        Messages that are kept.
     """
 
     skip: bool = False
+    shown: int = _SHOWN_FAULTS
     count: int = 0
     messages: list[str] = field(default_factory=list)
 
@@ -210,5 +213,5 @@ class Faults:
         if not self.skip:
             raise DatasetError(message)
         self.count += count
-        if len(self.messages) < _SHOWN_FAULTS:
+        if len(self.messages) < self.shown:
             self.messages.append(message)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
-from heam_sim.datasets import arrays, arrow_tables, criteo, interactions, reviews
+from heam_sim.datasets import arrays, arrow_tables, criteo, csv_tables, interactions, reviews
 from heam_sim.datasets.opened import Opened
 from heam_sim.datasets.options import ReadOptions
 from heam_sim.datasets.pipeline import DatasetReader, Watch
@@ -136,7 +136,7 @@ _ALL = (
     _shapeless(
         "csv",
         "any CSV file, with a map from tables to columns; needs pyarrow",
-        arrow_tables.open_csv,
+        csv_tables.open_csv,
         ("*.csv*", "*.tsv*"),
     ),
     _shapeless(

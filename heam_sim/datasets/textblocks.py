@@ -19,7 +19,16 @@ import numpy as np
 from heam_sim.datasets.options import Faults
 from heam_sim.errors import ConfigError, DatasetError
 
-__all__ = ["BOM", "LineBlock", "Progress", "data_files", "line_blocks", "needs_extra", "open_packed"]
+__all__ = [
+    "BOM",
+    "UNREADABLE",
+    "LineBlock",
+    "Progress",
+    "data_files",
+    "line_blocks",
+    "needs_extra",
+    "open_packed",
+]
 
 BOM = b"\xef\xbb\xbf"
 _GZIP_MAGIC = b"\x1f\x8b"
@@ -34,6 +43,8 @@ _OTHER_MAGIC = (
 )
 
 _LINE_FEED = 0x0A
+
+UNREADABLE = (OSError, EOFError, zlib.error)  # what reading and unpacking raise
 
 Progress = Callable[[int], None]  # told how many bytes of the files have been read since the last call
 
@@ -195,11 +206,12 @@ class _Lines:
         self.line = 1  # number of the next line
         self.rest = b""
         self.ended = False
+        self._error: BaseException | None = None
 
     def next(self) -> bytes | None:
         """Return the next whole lines, ``b""`` in front of an overlong one, ``None`` at the end."""
         while not self.ended:
-            piece = self.stream.read(self.block_bytes)
+            piece = self._read()
             self.ended = not piece
             cut = piece.rfind(b"\n") + 1
             if cut:
@@ -211,11 +223,27 @@ class _Lines:
         rest, self.rest = self.rest, b""
         return rest + b"\n" * (not rest.endswith(b"\n")) if rest else None
 
+    def _read(self) -> bytes:
+        """Return about a block, less at the end; what precedes a damaged place comes before the error."""
+        if self._error is not None:
+            raise self._error
+        pieces: list[bytes] = []
+        missing = self.block_bytes
+        try:
+            while missing > 0 and (piece := self.stream.read1(missing)):  # type: ignore[attr-defined]
+                pieces.append(piece)
+                missing -= len(piece)
+        except UNREADABLE as error:
+            self._error = error
+            if not pieces:
+                raise
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
     def drop_line(self) -> None:
         """Leave out everything up to the next line feed."""
         piece = self.rest
         while piece and b"\n" not in piece:
-            piece = self.stream.read(self.block_bytes)
+            piece = self._read()
         self.rest = piece[piece.find(b"\n") + 1 :]
         self.ended = not piece
         self.line += 1
@@ -226,12 +254,12 @@ def _next_block(reader: _Lines, source: Path, faults: Faults) -> bytes | None:
         block = reader.next()
         while block == b"":
             faults.add(
-                f"{source}:{reader.line}: a line of more than {2 * reader.block_bytes} bytes; no text of "
-                "short lines."
+                f"{source}:{reader.line}: a line of more than {2 * reader.block_bytes} bytes; no "
+                "text of short lines."
             )
             reader.drop_line()
             block = reader.next()
-    except (OSError, EOFError, zlib.error) as error:
+    except UNREADABLE as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else error
         faults.add(
             f"{source}: cannot be read after line {reader.line - 1} ({reason}); check or copy the file again."

@@ -216,7 +216,7 @@ def test_broken_archives(tmp_path: Path) -> None:
     ):
         with pytest.raises(DatasetError, match="cannot be read after line"):
             read(content, tmp_path)
-    with pytest.raises(DatasetError, match="cannot be read after line 0|needs pyarrow"):
+    with pytest.raises(DatasetError, match=r"cannot be read after line 0|needs pyarrow"):
         read(b"\x28\xb5\x2f\xfd" + packed, tmp_path)
     with pytest.raises(DatasetError, match="zip file"):
         read(b"PK\x03\x04" + packed, tmp_path)
