@@ -3,17 +3,29 @@
 
 from __future__ import annotations
 
-from heam_sim.datasets.generators import generate
+from heam_sim.datasets.distributions import HotSet, Pareto, StackDistance, Zipf, parse_distribution
+from heam_sim.datasets.generators import generate, generate_file, generate_tables
 from heam_sim.datasets.multi_hot import expand_multi_hot
 from heam_sim.datasets.recipe import generate_from_recipe
 from heam_sim.datasets.registry import DatasetInfo, dataset_info, known_datasets, read_dataset
+from heam_sim.datasets.shapes import Shape, known_shapes, shape_info
 
 __all__ = [
     "DatasetInfo",
+    "HotSet",
+    "Pareto",
+    "Shape",
+    "StackDistance",
+    "Zipf",
     "dataset_info",
     "expand_multi_hot",
     "generate",
+    "generate_file",
     "generate_from_recipe",
+    "generate_tables",
     "known_datasets",
+    "known_shapes",
+    "parse_distribution",
     "read_dataset",
+    "shape_info",
 ]
