@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 from heam_sim.datasets.distributions import HotSet, Pareto, StackDistance, Zipf, parse_distribution
+from heam_sim.datasets.fitted import generate_fitted
 from heam_sim.datasets.generators import generate, generate_file, generate_tables
+from heam_sim.datasets.meta_like import generate_meta_like
 from heam_sim.datasets.multi_hot import expand_multi_hot
 from heam_sim.datasets.recipe import generate_from_recipe
 from heam_sim.datasets.registry import DatasetInfo, dataset_info, known_datasets, read_dataset
@@ -21,7 +23,9 @@ __all__ = [
     "expand_multi_hot",
     "generate",
     "generate_file",
+    "generate_fitted",
     "generate_from_recipe",
+    "generate_meta_like",
     "generate_tables",
     "known_datasets",
     "known_shapes",

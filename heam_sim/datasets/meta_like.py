@@ -131,7 +131,7 @@ def generate_meta_like(
             "tables": tables,
             "pooling": pooling,
             "seed": seed,
-            "reuse": "share of indices per reuse bin as published with Meta's dlrm_datasets; the rest assumed",
+            "reuse": "share of indices per reuse bin as published for Meta's dlrm_datasets, else assumed",
         },
     )
 
@@ -158,7 +158,7 @@ def _bin_counts(low: int, high: int, wanted: int, seed: int, number: int) -> NDA
     enough = int(wanted / low) + 1
     guess = min(enough, int(1.2 * wanted * np.log(high / low) / (high - low)) + 64)
     drawn = np.exp(np.log(low) + uniforms(seed, (_COUNTS, number), guess) * np.log((high + 1) / low))
-    counts = np.minimum(drawn.astype(np.int64), high)
+    counts: NDArray[np.int64] = np.minimum(drawn.astype(np.int64), high)
     sums = np.cumsum(counts)
     keep = int(np.searchsorted(sums, wanted, side="right"))
     # The row that would go over is kept if that comes closer.

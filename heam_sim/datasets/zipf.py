@@ -75,7 +75,7 @@ class ZipfSampler:
 
     @cached_property
     def _cells(self) -> NDArray[np.int32]:
-        """Return the rank of every 65,536th part of the unit interval, -1 where it holds more than one answer.
+        """Return the rank of every 65,536th part of the unit interval, -1 where it has several answers.
 
         An answer holds for an interval of random numbers, so a part whose ends agree has one answer.
         """
