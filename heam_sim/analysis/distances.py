@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -65,20 +67,24 @@ def _larger_before(values: Int64Array) -> Int64Array:
     The elements are sorted by one bit after the other from the highest, keeping their order in time: of two
     elements the first bit in which they differ decides, and there the one with a 0 counts the ones before it.
     """
-    count = np.zeros(len(values), dtype=np.int64)
-    places = np.arange(len(values), dtype=np.int64)  # of the elements in this level's order
-    current = values.copy()
+    code: Any = np.int32 if len(values) <= int(np.iinfo(np.int32).max) else np.int64
+    current: NDArray[Any] = values.astype(code)
+    places: NDArray[Any] = np.arange(len(values), dtype=code)  # of the elements in this level's order
+    position = places.copy()
+    count: NDArray[Any] = np.zeros(len(values), dtype=code)
+    moved, moved_places = np.empty_like(current), np.empty_like(places)
     for bit in reversed(range(int(len(values) - 1).bit_length())):
-        ones = (current >> bit) & 1
-        before = np.cumsum(ones) - ones
+        one = (current & code(1 << bit)) != 0
+        inside: NDArray[Any] = np.cumsum(one, dtype=code)
+        inside -= one
         # All values below n exist, so a node begins where its smallest value would be sorted.
-        start = (current >> (bit + 1)) << (bit + 1)
-        inside = before - before[start]
-        position = np.arange(len(current), dtype=np.int64)
-        count[places] += np.where(ones == 0, inside, 0)
-        target = np.where(ones == 1, start + (1 << bit) + inside, position - inside)
-        moved, moved_places = np.empty_like(current), np.empty_like(places)
+        start = current & code(-(1 << (bit + 1)))
+        inside -= inside[start]
+        zero = ~one
+        count[places[zero]] += inside[zero]
+        target = np.where(one, start + code(1 << bit) + inside, position - inside)
         moved[target] = current
         moved_places[target] = places
-        current, places = moved, moved_places
-    return count
+        current, moved = moved, current
+        places, moved_places = moved_places, places
+    return count.astype(np.int64)

@@ -217,8 +217,8 @@ def co_occurrence(trace: Trace) -> dict[str, float]:
     Returns
     -------
     dict
-        ``pair_share``: share of all pairs that the 1,000 most frequent pairs take; ``independent_pair_share``:
-        the same after every table's lookups have been put in random order; ``samples``.
+        ``pair_share``: share of all pairs that the 1,000 most frequent pairs take;
+        ``independent_pair_share``: the same with every table's lookups in random order; ``samples``.
     """
     part = trace.samples_slice(0, min(trace.samples, _PAIR_SAMPLES))
     shuffled = [

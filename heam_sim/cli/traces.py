@@ -199,8 +199,8 @@ def plot_command(
         alike = tuple(stored.cardinalities.tolist()) == dataset_info("criteo-kaggle").cardinalities
         theirs = published_hits() if (alike if published is None else published) else published_hits()[:0]
         title = (
-            f"4-way LRU, c = 8, {vector_bytes} B rows, {int(sizes['accesses'].iloc[0]):,} accesses; left: 64 B "
-            "blocks, right: 1 MiB"
+            f"4-way LRU, c = 8, {vector_bytes} B rows, {int(sizes['accesses'].iloc[0]):,} accesses; left: "
+            "64 B blocks, right: 1 MiB"
         )
         _save(
             cache_figure(sizes, blocks, theirs, note=title),

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from heam_sim.datasets.registry import dataset_info, known_datasets
-from heam_sim.errors import unknown_name
+from heam_sim.errors import ConfigError, unknown_name
 
 __all__ = ["Shape", "known_shapes", "shape_info"]
 
@@ -71,11 +71,13 @@ def shape_info(name: str) -> Shape:
     Raises
     ------
     ConfigError
-        If there is no shape of that name.
+        If there is no shape of that name, or a dataset's sizes are not known.
     """
     if isinstance(name, str) and name in _MODELS:
         return _MODELS[name]
     if not isinstance(name, str) or name not in known_datasets():
         raise unknown_name("dataset", name, known_shapes())
     info = dataset_info(name)
+    if not info.cardinalities:
+        raise ConfigError(f"{name}: its tables have no published sizes to generate for; use another shape.")
     return Shape(info.name, info.cardinalities, (1,) * len(info.cardinalities), info.source)
