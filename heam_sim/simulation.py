@@ -38,7 +38,7 @@ from heam_sim.lowering.lower import Scope
 from heam_sim.placement import ModelPlacement, TierLayout, place_model
 from heam_sim.results import Result
 from heam_sim.systems import System, load_system
-from heam_sim.trace import LookupTrace
+from heam_sim.trace import LookupTrace, TraceFile
 from heam_sim.verification import verify
 
 __all__ = ["Plan", "Run", "plan", "resolved_config", "simulate"]
@@ -59,7 +59,7 @@ class Plan:
     specs: Mapping[str, Spec]
     scheme: EmbeddingScheme
     placement: ModelPlacement
-    simulated: LookupTrace
+    simulated: LookupTrace | TraceFile
     vector_bytes: int
     scope: Scope
     profile: float
@@ -136,6 +136,10 @@ class Plan:
         piece = self.simulated.samples_slice(start, stop)
         return lower(piece, scheme=self.scheme, placement=self.placement, scope=self.scope)
 
+    def whole(self) -> LookupTrace:
+        """Return the simulated part in the memory."""
+        return self.simulated.read() if isinstance(self.simulated, TraceFile) else self.simulated
+
     def config(self) -> dict[str, Any]:
         """Return the resolved configuration: with the trace, enough to repeat the run."""
         return _config(
@@ -166,7 +170,7 @@ class Run:
 
 
 def plan(
-    trace: LookupTrace,
+    trace: LookupTrace | TraceFile,
     *,
     system: str | Path | System = "heam",
     embedding: EmbeddingScheme | str | None = None,
@@ -176,9 +180,9 @@ def plan(
     overrides: Mapping[str, Any] | None = None,
 ) -> Plan:
     """Decide everything that a simulation needs; parameters as in :func:`simulate`."""
-    if not isinstance(trace, LookupTrace):
+    if not isinstance(trace, (LookupTrace, TraceFile)):
         raise ConfigError(
-            f"trace: needs a LookupTrace, not {type(trace).__name__}; see LookupTrace.from_arrays and load."
+            f"trace: needs a LookupTrace or TraceFile, not {type(trace).__name__}; see LookupTrace."
         )
     described, specs, scheme = _resolve(system, embedding, scope=scope, profile=profile, overrides=overrides)
     subtables = scheme.subtables(trace.cardinalities, vector_bytes)
@@ -266,7 +270,7 @@ def _scheme(embedding: EmbeddingScheme | str | None) -> EmbeddingScheme:
 
 
 def simulate(
-    trace: LookupTrace,
+    trace: LookupTrace | TraceFile,
     *,
     system: str | Path | System = "heam",
     embedding: EmbeddingScheme | str | None = None,
@@ -282,7 +286,8 @@ def simulate(
     Parameters
     ----------
     trace
-        The lookups.
+        The lookups; of a :class:`~heam_sim.trace.TraceFile` only the profile part and one chunk are in
+        the memory at a time (with ``check`` all are).
     system
         Name of an architecture (:func:`heam_sim.systems.known_systems`), a description file, or a
         :class:`~heam_sim.systems.System`.

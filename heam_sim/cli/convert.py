@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-from heam_sim.datasets import ReadOptions, convert_dataset
+from heam_sim.datasets import ReadOptions, convert_dataset, shape_info
 from heam_sim.datasets.pipeline import Watch
 from heam_sim.errors import ConfigError
 
@@ -49,6 +50,7 @@ _DEFAULTS = ReadOptions()
     help="Latest items of a user to keep.",
 )
 @click.option("--multi-hot", help="Lookups per bag made from one-hot rows: one number, or one per table.")
+@click.option("--shape", help="Hash into the tables and make the bags of this shape, as mlperf-dlrm-v2.")
 @click.option("--on-error", default="raise", show_default=True, help="raise, or skip malformed rows.")
 @click.option("--column", "columns", multiple=True, help="TABLE=COLUMN, for csv and parquet; several times.")
 @click.option("--user", help="Table of users, whose rows become histories (csv and parquet).")
@@ -65,6 +67,7 @@ def convert_command(
     columns: tuple[str, ...],
     time_column: str | None,
     split: str | None,
+    shape: str | None,
     **plain: Any,
 ) -> None:
     """Read the files in PATH (a file or a folder) as DATASET into the trace file OUTPUT.
@@ -75,10 +78,17 @@ def convert_command(
 
     Example: heam-sim trace convert criteo-kaggle train.txt trace.h5
     """
+    hashed: int | Sequence[int] | None = _numbers("--hash-rows", hash_rows)
+    bags: int | Sequence[int] | None = _numbers("--multi-hot", multi_hot)
+    if shape is not None:
+        if hashed is not None or bags is not None:
+            raise ConfigError("--shape already says --hash-rows and --multi-hot; leave them out.")
+        wanted = shape_info(shape)
+        hashed, bags, plain["ids"] = wanted.cardinalities, wanted.pooling, "hash"
     options = ReadOptions(
         rows=_rows(rows),
-        hash_rows=_numbers("--hash-rows", hash_rows),
-        multi_hot=_numbers("--multi-hot", multi_hot),
+        hash_rows=hashed,
+        multi_hot=bags,
         columns=_columns(columns),
         time=time_column,
         **plain,

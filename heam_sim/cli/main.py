@@ -10,6 +10,7 @@ import click
 
 from heam_sim._version import __version__
 from heam_sim.cli.convert import convert_command
+from heam_sim.cli.exchange import export_command, from_fbgemm_command, from_requests_command
 from heam_sim.cli.memory import check, replay_command
 from heam_sim.cli.simulations import bound, simulate_command, systems
 from heam_sim.cli.spec import spec
@@ -32,6 +33,9 @@ trace.add_command(convert_command, "import")
 def program() -> None:
     """How fast, and with how much energy, does a memory system serve recommendation embeddings?"""
 
+
+for exchange in (export_command, from_requests_command, from_fbgemm_command):
+    trace.add_command(exchange)
 
 for command in (
     reproduce_command,

@@ -246,7 +246,10 @@ def _matrix_width(source: Path, name: str) -> int:
     except _BROKEN as error:
         raise _broken(source, error) from None
     if len(shape) != 2 or not shape[1]:
-        raise DatasetError(f"{source}: {name} has the shape {shape}, not (rows, tables).")
+        raise DatasetError(
+            f"{source}: {name} has the shape {shape}, not (rows, tables); what FBGEMM takes is "
+            "read by: heam-sim trace from-fbgemm."
+        )
     return int(shape[1])
 
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from heam_sim.datasets.zipf import raw_words
 
-__all__ = ["permute"]
+__all__ = ["Scatter", "permute"]
 
 _TABLE_ROWS = 1 << 16
 _ROUNDS = 3  # double rounds of the Feistel network
@@ -21,10 +21,6 @@ _Words = NDArray[np.uint64]
 
 def permute(values: NDArray[np.int64], rows: int, *, seed: int, key: tuple[int, ...]) -> NDArray[np.int64]:
     """Map row numbers one to one onto row numbers.
-
-    Up to 65,536 rows by a shuffled table; above by an alternating Feistel network on the smallest number of
-    bits that holds all rows, walked until the result is a row again, so no array of the table's size is
-    needed.
 
     Parameters
     ----------
@@ -40,21 +36,53 @@ def permute(values: NDArray[np.int64], rows: int, *, seed: int, key: tuple[int, 
     numpy.ndarray
         int64, shape of `values`.
     """
-    if rows <= _TABLE_ROWS:
-        table = np.argsort(raw_words(seed, key, rows), kind="stable")
-        return table[values].astype(np.int64, copy=False)
-    keys = raw_words(seed, key, 2 * _ROUNDS)
-    head = _images(np.arange(_HEAD, dtype=np.uint64), rows, keys) if len(values) > 4 * _HEAD else None
-    result = np.empty(values.shape, dtype=np.int64)
-    for start in range(0, len(values), _BLOCK):
-        block, target = values[start : start + _BLOCK], result[start : start + _BLOCK]
-        if head is None:
-            target[:] = _images(block.astype(np.uint64), rows, keys)
+    return Scatter(rows, seed=seed, key=key)(values)
+
+
+class Scatter:
+    """A permutation of ``[0, rows)`` to be applied again and again.
+
+    Up to 65,536 rows it is a shuffled table; above an alternating Feistel network on the smallest number of
+    bits that holds all rows, walked until the result is a row again, so no array of the table's size is
+    needed.
+
+    Parameters
+    ----------
+    rows
+        Size of the permuted range.
+    seed, key
+        Name of the permutation.
+    """
+
+    def __init__(self, rows: int, *, seed: int, key: tuple[int, ...]) -> None:
+        self.rows = rows
+        self._seen = 0
+        self._head: NDArray[np.int64] | None = None
+        if rows <= _TABLE_ROWS:
+            self._head = np.argsort(raw_words(seed, key, rows), kind="stable").astype(np.int64, copy=False)
         else:
-            np.take(head, block, out=target, mode="clip")
-            tail = np.flatnonzero(block >= _HEAD)
-            target[tail] = _images(block[tail].astype(np.uint64), rows, keys)
-    return result
+            self._keys = raw_words(seed, key, 2 * _ROUNDS)
+
+    def __call__(self, values: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the images of an int64 array of numbers in ``[0, rows)``."""
+        if self.rows <= _TABLE_ROWS:
+            assert self._head is not None
+            return self._head[values]
+        self._seen += len(values)
+        if self._head is None and self._seen > 4 * _HEAD:
+            self._head = _images(np.arange(_HEAD, dtype=np.uint64), self.rows, self._keys)
+        result = np.empty(values.shape, dtype=np.int64)
+        for start in range(0, len(values), _BLOCK):
+            self._fill(result[start : start + _BLOCK], values[start : start + _BLOCK])
+        return result
+
+    def _fill(self, target: NDArray[np.int64], block: NDArray[np.int64]) -> None:
+        if self._head is None:
+            target[:] = _images(block.astype(np.uint64), self.rows, self._keys)
+            return
+        np.take(self._head, block, out=target, mode="clip")
+        tail = np.flatnonzero(block >= _HEAD)
+        target[tail] = _images(block[tail].astype(np.uint64), self.rows, self._keys)
 
 
 def _images(values: _Words, rows: int, keys: _Words) -> NDArray[np.int64]:
@@ -83,7 +111,8 @@ def _feistel(values: _Words, bits: int, keys: _Words) -> _Words:
 
 
 def _round(half: _Words, key: np.uint64, bits: int, scratch: _Words) -> _Words:
-    mixed, shifted = scratch
+    mixed: _Words = scratch[0]
+    shifted: _Words = scratch[1]
     np.add(half, key, out=mixed)
     mixed *= np.uint64(_ODD)
     np.right_shift(mixed, np.uint64(29), out=shifted)

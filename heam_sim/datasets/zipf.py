@@ -8,6 +8,7 @@ tries per value. Uniform numbers come from the raw PCG64 stream, whose values nu
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,12 +42,17 @@ class ZipfSampler:
         Number of ranks, at least 1.
     exponent
         At least 0 (0 is uniform).
+    many
+        Whether so many ranks will be drawn that it pays to tabulate; the ranks are the same.
     """
 
     rows: int
     exponent: float
+    many: bool = False
 
-    def ranks(self, seed: int, key: tuple[int, ...], count: int) -> NDArray[np.int64]:
+    def ranks(
+        self, seed: int, key: tuple[int, ...], count: int, *, first_block: int = 0
+    ) -> NDArray[np.int64]:
         """Return `count` int64 ranks; the first ``m`` of them do not depend on `count`.
 
         Parameters
@@ -55,18 +61,21 @@ class ZipfSampler:
             Name of the random stream.
         count
             Number of values.
+        first_block
+            Begin after so many blocks of ``BLOCK`` values of the stream.
         """
         result = np.zeros(count, dtype=np.int64)
         if self.rows == 1:
             return result
-        cells = self._cells() if count > 8 * _CELLS else None
-        for block, start in enumerate(range(0, count, BLOCK)):
+        cells = self._cells if self.many or count > 8 * _CELLS else None
+        for block, start in enumerate(range(0, count, BLOCK), first_block):
             stop = min(start + BLOCK, count)
             self._fill(result[start:stop], seed, (*key, block), cells)
         return result
 
+    @cached_property
     def _cells(self) -> NDArray[np.int32]:
-        """Return the rank of every 65,536th part of the unit interval, -1 where it holds more than one answer.
+        """Return the rank of every 65,536th part of the unit interval, -1 where it has several answers.
 
         An answer holds for an interval of random numbers, so a part whose ends agree has one answer.
         """
@@ -80,9 +89,7 @@ class ZipfSampler:
         known[last_rejected] = False
         return np.where(known, first, -1).astype(np.int32)
 
-    def _try(
-        self, numbers: _Float64Array
-    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    def _try(self, numbers: _Float64Array) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Map random numbers of [0, 1) to ranks, and say at which places they are rejected."""
         low, high = self._integral(1.5) - 1.0, self._integral(self.rows + 0.5)
         certain = 2.0 - self._inverse(self._integral(2.5) - 2.0**-self.exponent)

@@ -120,6 +120,18 @@ class TraceFile:
         except (TraceError, ConfigError) as error:
             raise TraceError(f"{self.path}: damaged trace: {error}") from None
 
+    def table_indices(self, table: int) -> NDArray[np.int64]:
+        """Read all lookups of one table, bag after bag; shape (lookups of the table,)."""
+        with store.reading(self.path):
+            bags, column = self._bags[table], self._columns[table]
+            part = slice(bags.position(self._start), bags.position(self._stop))
+            return store.as_int64(column[part], str(column.name))
+
+    def table_lengths(self, table: int) -> NDArray[np.int64]:
+        """Read the lengths of one table's bags; shape (samples,)."""
+        with store.reading(self.path):
+            return np.diff(self._bags[table].offsets(self._start, self._stop, {}))
+
     def chunks(self, lookups: int = _PIECE) -> Iterator[LookupTrace]:
         """Yield all samples in order, in traces of about so many lookups.
 

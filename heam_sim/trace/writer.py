@@ -33,7 +33,7 @@ __all__ = ["TraceWriter", "write_trace"]
 _LARGEST_CHUNK = 1 << 16  # elements: 64 kB to 512 kB before compression, which stays in the cache
 _SMALLEST_CHUNK = 1 << 12
 _BUFFERED = 1 << 24  # elements that wait for their chunk to fill, over all tables
-_UNKNOWN_ROWS = 1 << 32  # rows that the stored width is chosen for until a cardinality is given
+_UNKNOWN_ROWS = 1 << 8  # rows that the stored width is chosen for until larger indices widen it
 _INT64_MAX = int(np.iinfo(np.int64).max)
 
 Lengths = NDArray[Any] | int | None

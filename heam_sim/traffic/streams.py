@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: MIT
-"""Readers of request streams in chunks: Ramulator's and DRAMsim3's text (plain or gzipped), npz, HDF5."""
+"""Request streams in chunks: text of Ramulator, DRAMsim3 and DRAMSys (plain or gzipped), npz, HDF5."""
 
 from __future__ import annotations
 
 import gzip
+import os
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -14,10 +15,10 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from heam_sim.errors import DatasetError
+from heam_sim.errors import DatasetError, unknown_name
 from heam_sim.results.atomic import write_atomically
 
-__all__ = ["Requests", "read_requests", "write_requests"]
+__all__ = ["Requests", "read_requests", "write_request_text", "write_requests"]
 
 _CHUNK = 1 << 20
 _FILETYPE = "heam_sim/requests"
@@ -42,7 +43,8 @@ def read_requests(path: str | Path, *, chunk: int = _CHUNK) -> Iterator[Requests
         - ``*.h5`` as :func:`write_requests` makes it;
         - text, plain or ``*.gz``, a request per line: ``LD 0x12340`` / ``ST 4096`` (Ramulator) or ``0x12340
         READ 17`` /
-          ``0x12340 WRITE 17`` (DRAMsim3; the cycle is not used: the stream is replayed as fast as it goes).
+          ``0x12340 WRITE 17`` (DRAMsim3) or ``17: read 0x12340`` (DRAMSys ``.stl``). Cycles are not used: the
+          stream is replayed as fast as it goes.
     chunk
         Requests at a time.
 
@@ -133,8 +135,8 @@ def _parse_lines(file: Path, stream: IO[bytes] | gzip.GzipFile, chunk: int) -> I
         kind, text = _kind_and_address(words)
         if kind not in _KINDS:
             raise DatasetError(
-                f"{file}:{number}: {' '.join(words)[:40]!r} is neither 'LD address', 'ST address' nor "
-                f"'address READ|WRITE cycle'."
+                f"{file}:{number}: {' '.join(words)[:40]!r} is neither 'LD address', 'ST address', "
+                "'address READ|WRITE cycle' nor 'cycle: read|write address'."
             )
         address.append(_number(file, number, text))
         is_write.append(_KINDS[kind])
@@ -148,9 +150,11 @@ def _parse_lines(file: Path, stream: IO[bytes] | gzip.GzipFile, chunk: int) -> I
 
 
 def _kind_and_address(words: list[str]) -> tuple[str, str]:
-    """Tell Ramulator's order of words from DRAMsim3's."""
+    """Tell the orders of words of Ramulator, DRAMsim3 and DRAMSys apart."""
     if words[0] in _KINDS and len(words) == 2:
         return words[0], words[1]
+    if len(words) == 3 and words[0].endswith(":") and words[1] in ("read", "write"):
+        return words[1].upper(), words[2]  # DRAMSys
     return (words[1] if len(words) == 3 else ""), words[0]
 
 
@@ -188,3 +192,57 @@ def write_requests(path: str | Path, address: NDArray[np.uint64], is_write: NDAr
                 )
 
     write_atomically(Path(path), write)
+
+
+_FORMS = ("ramulator", "dramsim3", "stl")
+
+
+def write_request_text(path: str | os.PathLike[str], pieces: Iterable[Requests], *, form: str) -> None:
+    """Write a stream as text for another simulator, one request per cycle where the form has cycles.
+
+    Parameters
+    ----------
+    path
+        Written to a temporary name and renamed; gzip-compressed where it ends with ``.gz``.
+    pieces
+        The requests.
+    form
+        ``"ramulator"`` (``LD 0x40``), ``"dramsim3"`` (``0x40 READ 17``) or ``"stl"`` (``17: read 0x40``,
+        DRAMSys).
+
+    Raises
+    ------
+    ConfigError
+        If the form is unknown.
+    OutputError
+        If the file cannot be written.
+    """
+    if form not in _FORMS:
+        raise unknown_name("form", form, _FORMS)
+    target = Path(path)
+
+    def write(part: Path) -> None:
+        with gzip.open(part, "wt") if target.suffix == ".gz" else part.open("w", encoding="ascii") as stream:
+            cycle = 0
+            for piece in pieces:
+                requests = zip(piece.address.tolist(), piece.is_write.tolist(), strict=True)
+                stream.write(_lines(form, requests, cycle))
+                cycle += len(piece.address)
+
+    write_atomically(target, write)
+
+
+def _lines(form: str, requests: Iterable[tuple[int, int]], cycle: int) -> str:
+    if form == "ramulator":
+        lines = [f"{'ST' if write else 'LD'} {address:#x}\n" for address, write in requests]
+    elif form == "dramsim3":
+        lines = [
+            f"{address:#x} {'WRITE' if write else 'READ'} {number}\n"
+            for number, (address, write) in enumerate(requests, cycle)
+        ]
+    else:
+        lines = [
+            f"{number}:\t{'write' if write else 'read'}\t{address:#x}\n"
+            for number, (address, write) in enumerate(requests, cycle)
+        ]
+    return "".join(lines)
