@@ -116,6 +116,7 @@ def _progress(console: Console) -> Progress:
         TextColumn("{task.fields[rate]:,.0f} rows/s"),
         TimeRemainingColumn(),
         console=console,
+        disable=not console.is_terminal,  # in a log a bar is only noise around the message
     )
 
 
