@@ -65,7 +65,7 @@ class Zipf:
 
     def stream(self, rows: int, seed: int, key: Key, total: int) -> RankStream:
         """See :class:`Distribution`."""
-        sampler = ZipfSampler(rows, self.exponent, many=total > 16 * BLOCK)
+        sampler = ZipfSampler(rows, self.exponent, expected=total)
         return _blocks(lambda block, count: sampler.ranks(seed, key, count, first_block=block))
 
 
