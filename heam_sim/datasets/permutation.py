@@ -69,24 +69,27 @@ class Scatter:
 
     def __call__(self, values: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return the images of an int64 array of numbers in ``[0, rows)``."""
-        if self.rows <= _TABLE_ROWS:
-            assert self._head is not None
-            return self._head[values]
+        images = values.copy()
+        self.in_place(images)
+        return images
+
+    def in_place(self, values: NDArray[np.int64]) -> None:
+        """Replace the numbers of an array by their images."""
         self._seen += len(values)
         if self._head is None and self._seen > 4 * _HEAD:
             self._head = self._network.images(np.arange(_HEAD, dtype=np.int64))
-        result = np.empty(values.shape, dtype=np.int64)
         for start in range(0, len(values), _BLOCK):
-            self._fill(result[start : start + _BLOCK], values[start : start + _BLOCK])
-        return result
+            self._fill(values[start : start + _BLOCK])
 
-    def _fill(self, target: NDArray[np.int64], block: NDArray[np.int64]) -> None:
+    def _fill(self, block: NDArray[np.int64]) -> None:
         if self._head is None:
-            target[:] = self._network.images(block)
+            block[:] = self._network.images(block)
             return
-        np.take(self._head, block, out=target, mode="clip")
-        tail = np.flatnonzero(block >= _HEAD)
-        target[tail] = self._network.images(block[tail])
+        tail = np.flatnonzero(block >= len(self._head))
+        images = self._network.images(block[tail]) if len(tail) else None
+        block[:] = self._head.take(block, mode="clip")
+        if images is not None:
+            block[tail] = images
 
 
 class _Network:

@@ -31,7 +31,11 @@ def raw_words(seed: int, key: tuple[int, ...], count: int) -> NDArray[np.uint64]
 
 def uniforms(seed: int, key: tuple[int, ...], count: int) -> _Float64Array:
     """Return `count` numbers of [0, 1) with 53 random bits."""
-    return (raw_words(seed, key, count) >> np.uint64(11)).astype(np.float64) * np.float64(2.0**-53)
+    words = raw_words(seed, key, count)
+    words >>= np.uint64(11)
+    numbers = words.astype(np.float64)
+    numbers *= 2.0**-53
+    return numbers
 
 
 @dataclass(frozen=True)
