@@ -143,7 +143,7 @@ def parse_overrides(settings: tuple[str, ...]) -> dict[str, Any]:
 
 
 def lookup_progress(console: Console) -> Progress:
-    """Make a bar for samples, with their rate and the time left."""
+    """Make a bar for samples, with their rate and the time left; nothing where there is no terminal."""
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),
@@ -151,6 +151,7 @@ def lookup_progress(console: Console) -> Progress:
         _Rate(),
         TimeRemainingColumn(),
         console=console,
+        disable=not console.is_terminal,
     )
 
 

@@ -65,7 +65,7 @@ class Zipf:
 
     def stream(self, rows: int, seed: int, key: Key, total: int) -> RankStream:
         """See :class:`Distribution`."""
-        sampler = ZipfSampler(rows, self.exponent, many=total > 16 * BLOCK)
+        sampler = ZipfSampler(rows, self.exponent, expected=total)
         return _blocks(lambda block, count: sampler.ranks(seed, key, count, first_block=block))
 
 
@@ -76,13 +76,13 @@ class Pareto:
     Parameters
     ----------
     shape
-        Above 0, at most 16; the smaller, the flatter.
+        0.001 to 16; the smaller, the flatter.
     """
 
     shape: float
 
     def __post_init__(self) -> None:
-        _number("shape", self.shape, 1e-6, MAX_EXPONENT)
+        _number("shape", self.shape, 0.001, MAX_EXPONENT)
 
     @property
     def label(self) -> str:
@@ -96,7 +96,8 @@ class Pareto:
 
         def draw(block: int, numbers: NDArray[np.float64]) -> Ranks:
             np.multiply(numbers, -reach, out=numbers)
-            np.log1p(numbers, out=numbers)
+            numbers += 1.0
+            np.log(numbers, out=numbers)
             numbers /= -self.shape
             np.exp(numbers, out=numbers)
             return np.minimum(numbers.astype(np.int64), rows) - 1

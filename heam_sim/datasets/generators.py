@@ -190,10 +190,10 @@ class _Plan:
             step = BLOCK * max(1, _PIECE_LOOKUPS // (BLOCK * sum(self.pooling)))
         for start in range(0, self.samples, step):
             count = min(step, self.samples - start)
-            yield [
-                scatter(stream(count * pooling))
-                for stream, scatter, pooling in zip(streams, scatters, self.pooling, strict=True)
-            ]
+            piece = [stream(count * pooling) for stream, pooling in zip(streams, self.pooling, strict=True)]
+            for scatter, ranks in zip(scatters, piece, strict=True):
+                scatter.in_place(ranks)
+            yield piece
 
     def provenance(self) -> dict[str, Any]:
         """Return all parameters as plain JSON types."""

@@ -16,7 +16,9 @@ from numpy.typing import NDArray
 __all__ = ["BLOCK", "ZipfSampler", "raw_words", "uniforms"]
 
 BLOCK = 1 << 15  # values drawn at a time: the scratch arrays stay in the cache
-_CELLS = 1 << 16
+_FEWEST_CELLS, _MOST_CELLS = 1 << 12, 1 << 16  # parts of the unit interval
+_DRAWS_PER_CELL = 16
+_SAFE_SLOPE = 0.01
 
 _Float64Array = NDArray[np.float64]
 
@@ -29,7 +31,11 @@ def raw_words(seed: int, key: tuple[int, ...], count: int) -> NDArray[np.uint64]
 
 def uniforms(seed: int, key: tuple[int, ...], count: int) -> _Float64Array:
     """Return `count` numbers of [0, 1) with 53 random bits."""
-    return (raw_words(seed, key, count) >> np.uint64(11)).astype(np.float64) * np.float64(2.0**-53)
+    words = raw_words(seed, key, count)
+    words >>= np.uint64(11)
+    numbers = words.astype(np.float64)
+    numbers *= 2.0**-53
+    return numbers
 
 
 @dataclass(frozen=True)
@@ -42,13 +48,13 @@ class ZipfSampler:
         Number of ranks, at least 1.
     exponent
         At least 0 (0 is uniform).
-    many
-        Whether so many ranks will be drawn that it pays to tabulate; the ranks are the same.
+    expected
+        Ranks that will be drawn in all, to decide what pays to tabulate; the ranks are the same.
     """
 
     rows: int
     exponent: float
-    many: bool = False
+    expected: int = 0
 
     def ranks(
         self, seed: int, key: tuple[int, ...], count: int, *, first_block: int = 0
@@ -67,27 +73,22 @@ class ZipfSampler:
         result = np.zeros(count, dtype=np.int64)
         if self.rows == 1:
             return result
-        cells = self._cells if self.many or count > 8 * _CELLS else None
+        cells = self._cells if self.expected > _DRAWS_PER_CELL * _FEWEST_CELLS else None
         for block, start in enumerate(range(0, count, BLOCK), first_block):
             stop = min(start + BLOCK, count)
             self._fill(result[start:stop], seed, (*key, block), cells)
         return result
 
     @cached_property
-    def _cells(self) -> NDArray[np.int32]:
-        """Return the rank of every 65,536th part of the unit interval, -1 where it has several answers.
+    def _cells(self) -> NDArray[np.int64]:
+        """Return the rank of every part of the unit interval, -1 where it has several answers.
 
         An answer holds for an interval of random numbers, so a part whose ends agree has one answer.
         """
-        edges = np.arange(_CELLS + 1, dtype=np.float64) / _CELLS
-        # Numbers stay below 1, so the upper end of a part is the last number in it.
-        starts, ends = edges[:-1], np.nextafter(edges[1:], 0.0)
-        first, first_rejected = self._try(starts)
-        last, last_rejected = self._try(ends)
-        known = (first == last) & (first <= int(np.iinfo(np.int32).max))
-        known[first_rejected] = False
-        known[last_rejected] = False
-        return np.where(known, first, -1).astype(np.int32)
+        number = 1 << (min(self.expected // _DRAWS_PER_CELL, _MOST_CELLS).bit_length() - 1)
+        ranks, rejected = self._try(np.arange(number + 1, dtype=np.float64) / number)
+        ranks[rejected] = -1
+        return np.where(ranks[:-1] == ranks[1:], ranks[:-1], -1)
 
     def _try(self, numbers: _Float64Array) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Map random numbers of [0, 1) to ranks, and say at which places they are rejected."""
@@ -102,14 +103,14 @@ class ZipfSampler:
         return nearest.astype(np.int64) - 1, doubtful[heights[doubtful] < inside]
 
     def _fill(
-        self, ranks: NDArray[np.int64], seed: int, key: tuple[int, ...], cells: NDArray[np.int32] | None
+        self, ranks: NDArray[np.int64], seed: int, key: tuple[int, ...], cells: NDArray[np.int64] | None
     ) -> None:
         # Every round has a stream of its own, so that a shorter block is a prefix of a longer one.
         numbers = uniforms(seed, (*key, 0), len(ranks))
         if cells is None:
             ranks[:], open_places = self._try(numbers)
         else:
-            ranks[:] = cells[(numbers * _CELLS).astype(np.int32)]
+            cells.take((numbers * len(cells)).astype(np.int64), out=ranks, mode="clip")
             unknown = np.flatnonzero(ranks < 0)
             ranks[unknown], rejected = self._try(numbers[unknown])
             open_places = unknown[rejected]
@@ -130,7 +131,12 @@ class ZipfSampler:
         slope = 1.0 - self.exponent
         if slope == 0.0:
             return np.asarray(np.exp(height))
-        with np.errstate(
-            divide="ignore", invalid="ignore", over="ignore"
-        ):  # rounding at the far end may give infinity
-            return np.asarray(np.exp(np.log1p(np.multiply(height, slope)) / slope))
+        # Rounding at the far end may give infinity.
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            powers = np.asarray(np.multiply(height, slope))
+            if abs(slope) < _SAFE_SLOPE:
+                logs = np.log1p(powers)
+            else:  # faster, and what rounding 1 + x loses is not blown up by the division
+                logs = np.log(powers + 1.0)
+            logs /= slope
+            return np.asarray(np.exp(logs))
