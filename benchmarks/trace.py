@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""How fast lookup traces are generated, written, read and measured, and how large their files are.
+"""How fast lookup traces are generated, converted, written, read and measured, and how large their files are.
 
 Processor time of one thread, median of the repetitions; a file is read while the system still has it in its
 cache. The trace is one-hot in the shape of Criteo Kaggle unless the row says otherwise.
@@ -10,6 +10,7 @@ cache. The trace is one-hot in the shape of Criteo Kaggle unless the row says ot
 from __future__ import annotations
 
 import argparse
+import gzip
 import platform
 import tempfile
 import time
@@ -20,7 +21,14 @@ from statistics import median
 import numpy as np
 
 from heam_sim.analysis import fit_trace, stack_distances
-from heam_sim.datasets import generate, generate_fitted, generate_meta_like, generate_tables
+from heam_sim.datasets import (
+    ReadOptions,
+    convert_dataset,
+    generate,
+    generate_fitted,
+    generate_meta_like,
+    generate_tables,
+)
 from heam_sim.trace import LookupTrace, TraceFile, TraceWriter
 
 TABLES = 26
@@ -99,16 +107,77 @@ def files(samples: int, repeats: int) -> tuple[dict[str, float], float]:
     return found, size
 
 
+def criteo_text(path: Path, rows: int) -> None:
+    """Write rows in the form of Criteo's files: Zipf values in hex, the usual share of empty fields."""
+    trace = generate("criteo-kaggle", samples=rows)
+    rng = np.random.default_rng(0)
+    sizes = (2, 100, 1000, 20, 10000, 500, 30, 40, 300, 4, 20, 5, 100)
+    columns = [[str(value) for value in rng.integers(0, 2, rows)]]
+    columns += [[str(value) for value in rng.integers(0, size, rows)] for size in sizes]
+    for number, ids in enumerate(trace.indices):
+        scattered = ids.astype(np.uint32) * np.uint32(2654435761)  # odd: one to one
+        values = [f"{value:08x}" for value in scattered.tolist()]
+        if number in (18, 19, 21, 24, 25):
+            values = [
+                "" if lost else value for lost, value in zip(rng.random(rows) < 0.44, values, strict=True)
+            ]
+        columns.append(values)
+    with path.open("w", encoding="ascii", newline="\n") as stream:
+        stream.writelines("\t".join(fields) + "\n" for fields in zip(*columns, strict=True))
+
+
+def ratings_text(path: Path, rows: int) -> None:
+    """Write rows in the form of MovieLens 25M: users one after the other, Zipf films."""
+    films = generate_tables([59_047], samples=rows).indices[0]
+    users = np.sort(np.random.default_rng(0).integers(1, 1 + rows // 150, rows))
+    with path.open("w", encoding="ascii", newline="\n") as stream:
+        stream.write("userId,movieId,rating,timestamp\n")
+        stream.writelines(
+            f"{user},{film},3.5,{1_100_000_000 + number}\n"
+            for number, (user, film) in enumerate(zip(users.tolist(), films.tolist(), strict=True))
+        )
+
+
+def conversions(rows: int, repeats: int) -> dict[str, tuple[float, float]]:
+    """Thousand rows and million lookups per second from text to a trace file, hash included."""
+    found = {}
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        criteo_text(folder / "train.txt", rows)
+        ratings_text(folder / "ratings.csv", 4 * rows)
+        (folder / "train.txt.gz").write_bytes(gzip.compress((folder / "train.txt").read_bytes(), 6))
+        for label, dataset, file, options in (
+            ("Criteo, dictionary", "criteo-kaggle", "train.txt", ReadOptions()),
+            ("Criteo, hash", "criteo-kaggle", "train.txt", ReadOptions(ids="hash")),
+            ("Criteo, dictionary, gzip", "criteo-kaggle", "train.txt.gz", ReadOptions()),
+            ("MovieLens, histories", "movielens-25m", "ratings.csv", ReadOptions()),
+            ("MovieLens, one-hot", "movielens-25m", "ratings.csv", ReadOptions(bags="one-hot")),
+        ):
+            source, output = folder / file, folder / "trace.h5"
+            report = convert_dataset(dataset, source, output, options)
+
+            def convert(
+                dataset: str = dataset, source: Path = source, options: ReadOptions = options
+            ) -> object:
+                return convert_dataset(dataset, source, output, options)
+
+            taken = seconds(convert, repeats)
+            found[label] = report.rows / taken / 1e3, report.lookups / taken / 1e6
+    return found
+
+
 def main() -> None:
     """Measure and print the table."""
     parser = argparse.ArgumentParser(description="Speed of lookup traces.")
     parser.add_argument("--lookups", type=int, default=10_400_000, help="lookups of the trace")
     parser.add_argument("--repeats", type=int, default=3, help="repetitions; the table has medians")
     parser.add_argument("--output", type=Path, help="also write the table to this file")
+    parser.add_argument("--rows", type=int, default=1_000_000, help="rows of the text to convert")
     options = parser.parse_args()
     samples = max(1, options.lookups // TABLES)
     rates = generators(samples, options.repeats)
     more, size = files(samples, options.repeats)
+    converted = conversions(options.rows, options.repeats)
     rows = [f"| {name} | {rate:.1f} |" for name, rate in {**rates, **more}.items()]
     text = "\n".join(
         [
@@ -120,6 +189,12 @@ def main() -> None:
             *rows,
             "",
             f"File: {size:.3f} bytes per lookup.",
+            "",
+            f"{options.rows:,} rows of Criteo's text, {4 * options.rows:,} of MovieLens's.",
+            "",
+            "| text to trace file | thousand rows/s | million lookups/s |",
+            "|---|---:|---:|",
+            *(f"| {name} | {rows:.0f} | {lookups:.1f} |" for name, (rows, lookups) in converted.items()),
         ]
     )
     print(text)

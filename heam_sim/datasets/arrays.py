@@ -26,6 +26,7 @@ _Blocks = Iterator[tuple[list[NDArray[Any]], list[NDArray[np.int64] | None]]]
 
 _BATCH_ROWS = 1 << 14
 _COPY_BYTES = 1 << 24
+_MOST_TABLES = 1 << 16
 
 
 def open_npz(files: list[Path], options: ReadOptions) -> Opened:
@@ -245,7 +246,7 @@ def _matrix_width(source: Path, name: str) -> int:
         raise
     except _BROKEN as error:
         raise _broken(source, error) from None
-    if len(shape) != 2 or not shape[1]:
+    if len(shape) != 2 or not 0 < shape[1] <= _MOST_TABLES:
         raise DatasetError(
             f"{source}: {name} has the shape {shape}, not (rows, tables); what FBGEMM takes is "
             "read by: heam-sim trace from-fbgemm."

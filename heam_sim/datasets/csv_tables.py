@@ -86,17 +86,19 @@ def _read_block(
     texts: TextKeys,
 ) -> Chunk:
     """Return the keys of a block; faults come in the order of the lines."""
-    found: list[tuple[int, str]] = []
+    text, numbers, found = _decodable(block)
     try:
-        batch, bad = _parse(arrow, parser, block, form, reads)
+        batch, bad = _parse(arrow, parser, text, form, reads)
+        if batch.num_rows + len(bad) != len(numbers):
+            raise arrow.ArrowInvalid("quotes or line ends out of place")
     except arrow.ArrowException as error:
         reason = " ".join(str(error).split())[:200]
         faults.add(f"{source}:{block.line}: this and the lines after it cannot be read ({reason}).")
         return Chunk(tuple(np.zeros(0, np.uint64) for _ in reads), row, 0)
-    found += [(line, f"has {has} columns instead of {len(form.names)}") for line, has in bad]
-    good = np.setdiff1d(
-        np.arange(block.line, block.line + batch.num_rows + len(bad)), [line for line, _ in bad]
-    )
+    for place, columns in bad.items():
+        why = f"has {columns} columns instead of {len(form.names)}; correct or remove the line."
+        found.append((int(numbers[place]), why))
+    good = np.delete(numbers, list(bad))
     repeated = _repeats_header(batch, form, reads)
     if repeated.any():
         found += [(int(line), "repeats the header; remove the line.") for line in good[repeated]]
@@ -105,8 +107,35 @@ def _read_block(
     chunk = batch_chunk(arrow, batch, reads, rows, row, inner, texts, lambda place: f"{good[place]}")
     found += [(int(line), why) for line, _, why in (text.partition(": ") for text in inner.messages)]
     for line, why in sorted(found):
-        faults.add(f"{source}:{line}: {why}" + ("; correct or remove the row." if line in dict(bad) else ""))
+        faults.add(f"{source}:{line}: {why}")
     return chunk
+
+
+def _decodable(block: LineBlock) -> tuple[bytes, NDArray[np.int64], list[tuple[int, str]]]:
+    """Return the lines that pyarrow can tell apart and report, their numbers, and the others as faults."""
+    text = block.text
+    numbers = np.arange(block.line, block.line + text.count(b"\n"))
+    if _is_utf8(text) and text.count(b"\r") == text.count(b"\r\n"):
+        return text, numbers, []
+    lines = text.split(b"\n")[:-1]
+    faults = {place: why for place, line in enumerate(lines) if (why := _fault(line))}
+    kept = [line + b"\n" for place, line in enumerate(lines) if place not in faults]
+    found = [(int(numbers[place]), f"{why}; correct or remove the line.") for place, why in faults.items()]
+    return b"".join(kept), np.delete(numbers, list(faults)), found
+
+
+def _fault(line: bytes) -> str:
+    if b"\r" in line[:-1]:
+        return "holds a carriage return"
+    return "" if _is_utf8(line) else "is no UTF-8 text"
+
+
+def _is_utf8(text: bytes) -> bool:
+    try:
+        text.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _repeats_header(batch: Any, form: _Form, reads: Sequence[Wanted]) -> NDArray[np.bool_]:
@@ -122,21 +151,19 @@ def _repeats_header(batch: Any, form: _Form, reads: Sequence[Wanted]) -> NDArray
 
 
 def _parse(
-    arrow: ModuleType, parser: ModuleType, block: LineBlock, form: _Form, reads: Sequence[Wanted]
-) -> tuple[Any, list[tuple[int, int]]]:
-    """Return the wanted columns as a record batch, and lines with another number of columns."""
-    bad: list[tuple[int, int]] = []
+    arrow: ModuleType, parser: ModuleType, text: bytes, form: _Form, reads: Sequence[Wanted]
+) -> tuple[Any, dict[int, int]]:
+    """Return the wanted columns as a record batch, and the columns of lines with another number of them."""
+    bad: dict[int, int] = {}
 
     def invalid(row: Any) -> str:
-        bad.append((block.line + int(row.number) - 1, int(row.actual_columns)))
+        bad[int(row.number) - 1] = int(row.actual_columns)
         return "skip"
 
     table = parser.read_csv(
-        arrow.BufferReader(block.text),
+        arrow.BufferReader(text),
         # One thread: only then do invalid rows know their numbers.
-        read_options=parser.ReadOptions(
-            use_threads=False, block_size=len(block.text) + 1, column_names=form.names
-        ),
+        read_options=parser.ReadOptions(use_threads=False, block_size=len(text) + 1, column_names=form.names),
         parse_options=parser.ParseOptions(
             delimiter=form.delimiter, ignore_empty_lines=False, invalid_row_handler=invalid
         ),

@@ -215,10 +215,12 @@ def text_cases(form: Format) -> Iterator[Case]:
     yield spoilt("too few columns", row.split(form.delimiter)[0])
     yield spoilt("blank line", "")
     yield spoilt("binary rubbish", "\x01\x02\x03" * 20)
-    if form.dataset != "csv":  # quoted CSV may hold any character
+    yield spoilt("carriage return inside", row[:3] + "\r" + row[3:])
+    if form.dataset == "csv":  # elsewhere texts are bytes
+        yield spoilt("no UTF-8", row[:3] + "\udcff" + row[3:])
+    else:  # quoted CSV may hold any character
         yield spoilt("NUL", row[:-1] + "\0")
         yield spoilt("NUL in front", "\0" + row)
-        yield spoilt("carriage return inside", row[:3] + "\r" + row[3:])
     for name, (column, value) in form.bad_values.items():
         yield spoilt(name, form.with_value(column, value))
     if form.header:
@@ -304,6 +306,7 @@ def array_cases() -> Iterator[Case]:
     yield Case("npz, floats", "npz", packed(X_cat=matrix * 0.5))
     yield Case("npz, one dimension", "npz", packed(X_cat=matrix.reshape(-1)))
     yield Case("npz, Fortran order", "npz", packed(X_cat=np.asfortranarray(matrix)))
+    yield Case("npz, tables without end", "npz", packed(X_cat=np.zeros((1, 10**6), dtype=np.int8)))
     spoilt = matrix.copy()
     spoilt[BAD, 2] = -1
     yield Case("npz, negative id", "npz", packed(X_cat=spoilt), {}, BAD + 1, 1, 99)
