@@ -12,7 +12,7 @@ from heam_sim._version import __version__
 from heam_sim.cli.memory import check, replay_command
 from heam_sim.cli.simulations import bound, simulate_command, systems
 from heam_sim.cli.spec import spec
-from heam_sim.cli.study import reproduce_command
+from heam_sim.cli.study import reproduce_command, sweep_command
 from heam_sim.cli.traces import trace
 from heam_sim.cli.tuning import tune_command
 from heam_sim.errors import HeamSimError
@@ -33,6 +33,7 @@ for command in (
     reproduce_command,
     simulate_command,
     bound,
+    sweep_command,
     tune_command,
     systems,
     trace,
