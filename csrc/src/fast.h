@@ -27,6 +27,7 @@
 #define FAST_REBASE 40000u  /* lanes are rebased when the clock is so far from their base */
 #define FAST_SHIFT_MIN 12u /* free positions that are worth a move */
 #define FAST_STAMP_MAX 0xFFF0u
+#define FAST_READS_MIN 64u /* reads that are booked together, at least */
 #define HEAM_FAST_MAINTENANCE 1568u /* as in plain.c */
 
 #if defined(__GNUC__)
@@ -129,10 +130,12 @@ typedef struct fast_channel {
     uint64_t last_arrival;
     uint64_t last_issue;
     uint64_t last_data; /* latest cycle in which data arrive */
-    fast_read *reads; /* ring of the latest completions, in order of issue */
-    uint32_t reads_mask;
-    uint64_t reads_count;
-    uint64_t latency;
+    fast_read *reads; /* those that are not booked yet, in the order in which they were asked for */
+    uint32_t reads_size;
+    uint32_t reads_limit; /* book those that are complete when there are so many */
+    uint64_t *latencies;  /* of the booked ones: HEAM_LATENCY_BINS */
+    bool with_rest;       /* a request had an address of more than its place */
+    uint64_t rest[FAST_WINDOW]; /* of queued writes, if so */
     uint64_t counters[HEAM_COUNTERS];
     uint16_t index;
     bool failed;
@@ -151,6 +154,7 @@ typedef struct {
     const uint32_t *row;
     const uint16_t *column;
     const uint8_t *is_write;
+    const uint64_t *rest; /* or NULL */
     uint64_t cycle;  /* of the offers */
     uint32_t offers; /* left in it */
     uint32_t offers_per_cycle;
@@ -180,6 +184,8 @@ void heam_fast_change_mode(fast_channel *self);
    command before `limit`, the next refresh and the end of the lanes' range. */
 bool heam_fast_settle(fast_channel *self, uint64_t limit, uint32_t want);
 bool heam_fast_idle(const fast_channel *self);
+/* Books the reads whose data have arrived by `clock`. */
+void heam_fast_book(fast_channel *self, uint64_t clock);
 /* Logs the command that a key stands for, before it is issued. */
 void heam_fast_log_choice(fast_channel *self, uint32_t key, uint32_t lane, uint64_t cycle);
 
@@ -212,11 +218,12 @@ static inline const uint16_t *fast_delays(const fast_tables *self, uint32_t comm
     return self->delay + self->begin[command] + (size_t)node * FAST_BANKED * self->lanes;
 }
 
-static inline void fast_read_done(fast_channel *self, uint64_t cycle, uint64_t arrival) {
-    uint64_t latency = cycle - arrival;
-    self->reads[self->reads_count & self->reads_mask] = (fast_read){.cycle = cycle, .latency = latency};
-    self->reads_count++;
-    self->latency += latency;
+/* `now`: a cycle that is over when the counters are next looked at. */
+static inline void fast_read_done(fast_channel *self, uint64_t cycle, uint64_t arrival, uint64_t now) {
+    if (FAST_SELDOM(self->reads_size == self->reads_limit)) {
+        heam_fast_book(self, now);
+    }
+    self->reads[self->reads_size++] = (fast_read){.cycle = cycle, .latency = cycle - arrival};
 }
 
 /* Counts a column command; its request is gone afterwards. */
@@ -228,7 +235,7 @@ static inline void fast_retire(fast_channel *self, const fast_entry *entry, uint
         self->counters[HEAM_COUNT_rd]++;
         self->counters[HEAM_COUNT_reads_retired]++;
         self->last_data = cycle + self->tables->read_latency;
-        fast_read_done(self, self->last_data, entry->arrival);
+        fast_read_done(self, self->last_data, entry->arrival, cycle);
     }
 }
 

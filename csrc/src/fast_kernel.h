@@ -265,14 +265,20 @@ FAST_FN bool run(fast_channel *self, regs *r, uint64_t limit, uint32_t want) {
     }
 }
 
-/* A read or write of the very same burst in the write queue. */
-FAST_FN bool queued_write(const fast_channel *self, uint32_t bank, uint32_t row, uint32_t column) {
+FAST_FN uint64_t rest_of(const fast_front *front) {
+    return front->rest == NULL ? 0 : front->rest[front->i];
+}
+
+/* Is the head of the line answered by a write of the very same address that is queued? */
+FAST_FN bool same_as_queued(const fast_channel *self, const fast_front *front) {
     const fast_queue *queue = &self->queue[FAST_WRITES];
+    uint64_t i = front->i;
     if (queue->size == 0) {
         return false;
     }
-    for (uint64_t same = f_match(queue->rows, row, queue->of_bank[bank]); same != 0; same &= same - 1) {
-        if (queue->entry[fast_first(same)].column == column) {
+    for (uint64_t same = f_match(queue->rows, front->row[i], queue->of_bank[front->bank[i]]); same != 0; same &= same - 1) {
+        uint32_t at = fast_first(same);
+        if (queue->entry[at].column == front->column[i] && (!self->with_rest || self->rest[at] == rest_of(front))) {
             return true;
         }
     }
@@ -297,6 +303,9 @@ FAST_FN void insert(fast_channel *self, regs *r, uint32_t q, const fast_front *f
     queue->rows[position] = row;
     queue->entry[position] = (fast_entry){
         .arrival = arrival, .column = front->column[i], .stamp = (uint16_t)self->stamp, .bank = (uint8_t)bank, .is_write = q == FAST_WRITES};
+    if (FAST_SELDOM(self->with_rest) && q == FAST_WRITES) {
+        self->rest[position] = rest_of(front);
+    }
     queue->live |= bit;
     queue->counted &= ~bit;
     uint64_t of_bank = queue->of_bank[bank] |= bit;
@@ -314,12 +323,8 @@ FAST_FN void insert(fast_channel *self, regs *r, uint32_t q, const fast_front *f
 FAST_FN void answer(fast_channel *self, uint32_t q, uint64_t cycle) {
     self->counters[q == FAST_WRITES ? HEAM_COUNT_coalesced : HEAM_COUNT_forwarded]++;
     if (q == FAST_READS) {
-        fast_read_done(self, cycle, cycle - 1);
+        fast_read_done(self, cycle, cycle - 1, cycle - 1);
     }
-}
-
-FAST_FN bool same_as_queued(const fast_channel *self, const fast_front *front) {
-    return queued_write(self, front->bank[front->i], front->row[front->i], front->column[front->i]);
 }
 
 /* What has to happen before the next request is offered; false if it is not for this channel, or if there is none. */

@@ -4,6 +4,7 @@
  * cycle when a request is offered to it, or until it has a place when a request waits for one.
  */
 #include "fast_replay.h"
+#include "latencies.h"
 
 #define READS_MAX 65536u
 
@@ -60,14 +61,10 @@ static bool choose_engine(fast_replay *self, uint32_t engine) {
     return true;
 }
 
-/* Room for all reads whose data are still to come, and a power of two; 0 if that were too many. */
+/* Room for twice the reads whose data can be still to come, as heam_fast_book needs it; 0 if that were too many. */
 static uint32_t reads_room(const fast_tables *tables, uint32_t offers_per_cycle) {
     uint64_t most = ((uint64_t)offers_per_cycle + 1) * ((uint64_t)tables->read_latency + 2);
-    uint32_t room = 64;
-    while (room < most && room < READS_MAX) {
-        room *= 2;
-    }
-    return room < most ? 0 : room;
+    return most > READS_MAX ? 0 : 2 * (uint32_t)most + FAST_READS_MIN;
 }
 
 static int32_t channel_init(fast_channel *self, const fast_tables *tables, const heam_channel_desc *desc, const heam_spec *spec,
@@ -81,7 +78,7 @@ static int32_t channel_init(fast_channel *self, const fast_tables *tables, const
     self->low = (desc->write_low_percent * desc->write_queue + 99) / 100;
     self->low = self->low > 0 ? self->low : 1; /* an empty queue always ends write mode */
     self->last_arrival = HEAM_NEVER;
-    self->reads_mask = reads - 1;
+    self->reads_limit = FAST_READS_MIN;
     self->with_log = with_log;
     self->log.record = sizeof(heam_log_record);
     for (uint32_t lane = 0; lane < FAST_LANES; lane++) {
@@ -92,7 +89,8 @@ static int32_t channel_init(fast_channel *self, const fast_tables *tables, const
     self->history = calloc(window + 1, sizeof(*self->history));
     self->maintenance = calloc(HEAM_FAST_MAINTENANCE, sizeof(*self->maintenance));
     self->reads = calloc(reads, sizeof(*self->reads));
-    if (self->history == NULL || self->maintenance == NULL || self->reads == NULL) {
+    self->latencies = calloc(HEAM_LATENCY_BINS, sizeof(*self->latencies));
+    if (self->history == NULL || self->maintenance == NULL || self->reads == NULL || self->latencies == NULL) {
         return HEAM_OUT_OF_MEMORY;
     }
     for (size_t i = 0; i < window; i++) {
@@ -105,6 +103,7 @@ static void channel_clear(fast_channel *self) {
     free(self->history);
     free(self->maintenance);
     free(self->reads);
+    free(self->latencies);
     heam_ring_clear(&self->log);
     if (self->with_log) {
         heam_timing_clear(&self->shadow);
@@ -212,6 +211,9 @@ int32_t heam_fast_run(fast_replay *self, fast_front *requests, heam_ring *log) {
     requests->offers = self->offering ? self->offers : 0;
     requests->offers_per_cycle = self->offers_per_cycle;
     self->offering = true;
+    for (uint32_t c = 0; c < self->channels && requests->rest != NULL; c++) {
+        self->channel[c].with_rest = true; /* from now on; the requests before had 0 */
+    }
     if (requests->cycle == 0) {
         requests->cycle = requests->offers = 1; /* the first cycle sees one offer */
     }
@@ -262,26 +264,16 @@ int32_t heam_fast_drain(fast_replay *self, heam_ring *log) {
     return finish(self, log, moves);
 }
 
-/* Takes the reads off whose data arrive after `clock`. */
-static void count_reads(const fast_channel *self, uint64_t clock, uint64_t *latency, uint64_t *completed) {
-    uint64_t room = (uint64_t)self->reads_mask + 1;
-    uint64_t i = self->reads_count > room ? self->reads_count - room : 0;
-    while (i < self->reads_count && self->reads[i & self->reads_mask].cycle <= clock) {
-        i++;
-    }
-    *completed = i;
-    *latency = self->latency;
-    for (; i < self->reads_count; i++) {
-        *latency -= self->reads[i & self->reads_mask].latency;
-    }
-}
 
 uint32_t heam_fast_counters(const fast_replay *self, uint32_t channel, uint64_t *out, uint32_t capacity) {
     const fast_channel *from = &self->channel[channel];
     uint64_t all[HEAM_COUNTERS];
     uint64_t clock = heam_fast_cycle(self);
     memcpy(all, from->counters, sizeof(all));
-    count_reads(from, clock, &all[HEAM_COUNT_read_latency], &all[HEAM_COUNT_reads_completed]);
+    for (uint32_t i = 0; i < from->reads_size && from->reads[i].cycle <= clock; i++) {
+        all[HEAM_COUNT_read_latency] += from->reads[i].latency;
+        all[HEAM_COUNT_reads_completed]++;
+    }
     all[HEAM_COUNT_cycles] = clock;
     for (uint32_t rank = 0; rank < self->tables.ranks; rank++) {
         if (from->rank_open[rank] > 0 && clock > from->rank_since[rank]) {
@@ -292,6 +284,20 @@ uint32_t heam_fast_counters(const fast_replay *self, uint32_t channel, uint64_t 
         memcpy(out, all, sizeof(all[0]) * (capacity < HEAM_COUNTERS ? capacity : HEAM_COUNTERS));
     }
     return HEAM_COUNTERS;
+}
+
+void heam_fast_latencies(const fast_replay *self, uint32_t channel, uint64_t *out, uint32_t capacity) {
+    const fast_channel *from = &self->channel[channel];
+    uint64_t clock = heam_fast_cycle(self);
+    if (capacity > 0) { /* out may be NULL */
+        memcpy(out, from->latencies, sizeof(*out) * (capacity < HEAM_LATENCY_BINS ? capacity : HEAM_LATENCY_BINS));
+    }
+    for (uint32_t i = 0; i < from->reads_size && from->reads[i].cycle <= clock; i++) {
+        uint32_t bin = heam_latency_bin(from->reads[i].latency);
+        if (bin < capacity) {
+            out[bin]++;
+        }
+    }
 }
 
 uint64_t heam_fast_cycle(const fast_replay *self) {

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The seldom parts of the fast engine: refresh, change of mode, renumbering, the log. Plain C on the state in memory. */
 #include "fast.h"
-
-
+#include "latencies.h"
 
 static void rebase(fast_channel *self) {
     uint64_t by = self->now_row - self->base;
@@ -42,6 +41,9 @@ static void shift(fast_channel *self, uint32_t q, uint32_t by) {
     fast_queue *queue = &self->queue[q];
     memmove(queue->rows, queue->rows + by, (FAST_WINDOW - by) * sizeof(queue->rows[0]));
     memmove(queue->entry, queue->entry + by, (FAST_WINDOW - by) * sizeof(queue->entry[0]));
+    if (self->with_rest && q == FAST_WRITES) {
+        memmove(self->rest, self->rest + by, (FAST_WINDOW - by) * sizeof(self->rest[0]));
+    }
     for (uint32_t lane = 0; lane < FAST_LANES; lane++) {
         queue->of_bank[lane] >>= by;
     }
@@ -82,6 +84,9 @@ static void compact(fast_channel *self, uint32_t q) {
         map[from] = (uint8_t)to;
         queue->rows[to] = queue->rows[from];
         queue->entry[to] = queue->entry[from];
+        if (self->with_rest && q == FAST_WRITES) {
+            self->rest[to] = self->rest[from];
+        }
         queue->of_bank[queue->entry[to].bank] |= (uint64_t)1 << to;
         to++;
     }
@@ -135,6 +140,19 @@ void heam_fast_make_room(fast_channel *self, uint32_t q) {
     if (self->stamp == FAST_STAMP_MAX) {
         renumber(self);
     }
+}
+
+void heam_fast_book(fast_channel *self, uint64_t clock) {
+    uint32_t booked = 0;
+    while (booked < self->reads_size && self->reads[booked].cycle <= clock) {
+        uint64_t latency = self->reads[booked++].latency;
+        self->counters[HEAM_COUNT_read_latency] += latency;
+        self->latencies[heam_latency_bin(latency)]++;
+    }
+    self->counters[HEAM_COUNT_reads_completed] += booked;
+    self->reads_size -= booked;
+    memmove(self->reads, self->reads + booked, self->reads_size * sizeof(*self->reads));
+    self->reads_limit = 2 * self->reads_size > FAST_READS_MIN ? 2 * self->reads_size : FAST_READS_MIN;
 }
 
 static void log_command(fast_channel *self, uint32_t command, uint32_t bank, uint32_t row, uint32_t column, uint64_t arrival, uint64_t cycle) {

@@ -14,6 +14,7 @@ from heam_sim._core import LOG_DTYPE, ChannelParameters, Replay, SpecHandle, Sta
 from heam_sim.address import AddressMap, parse_map
 from heam_sim.dram import Spec, load_spec
 from heam_sim.errors import ConfigError, unknown_name
+from heam_sim.traffic.latency import Latency
 from heam_sim.traffic.streams import Requests
 
 __all__ = ["ReplayResult", "replay", "replay_chunks"]
@@ -38,6 +39,10 @@ class ReplayResult:
         Sums over channels by name (largest for ``queue_peak``).
     channel_counters
         One mapping per channel.
+    latency
+        Distribution of the read latencies, completion minus arrival in cycles, over all channels.
+    channel_latency
+        One distribution per channel.
     statistics
         Name, unit and description of every counter.
     commands
@@ -56,6 +61,8 @@ class ReplayResult:
     time_ns: float
     counters: dict[str, int]
     channel_counters: tuple[dict[str, int], ...]
+    latency: Latency
+    channel_latency: tuple[Latency, ...]
     statistics: tuple[Statistic, ...]
     commands: NDArray[Any]
     command_names: tuple[str, ...]
@@ -73,8 +80,7 @@ class ReplayResult:
     @property
     def mean_read_latency_cycles(self) -> float:
         """Mean over completed reads of completion minus arrival; NaN without reads."""
-        done = self.counters["reads_completed"]
-        return self.counters["read_latency"] / done if done else float("nan")
+        return self.latency.mean
 
     @property
     def bandwidth_GBps(self) -> float:
@@ -102,8 +108,9 @@ def replay(
     Parameters
     ----------
     address
-        Byte addresses, integers of shape (requests,). Bits beyond the capacity are ignored, as Ramulator
-        does it.
+        Byte addresses, integers of shape (requests,). As in Ramulator, addresses beyond the capacity wrap
+        around, but only a queued write to the very same address answers a read or absorbs a write: neither
+        one that wraps to the same place nor one to another byte of the burst does.
     is_write
         Integers or booleans of the same shape.
     preset
@@ -232,15 +239,18 @@ def replay_chunks(
 
 
 def _requests(chunk: Requests, part: slice, mapping: AddressMap, spec: Spec) -> dict[str, NDArray[Any]]:
-    burst = (chunk.address[part] // np.uint64(spec.burst_bytes)).astype(np.int64)
-    inside = burst % mapping.bursts
-    channel, bank, row, column = mapping.decode(inside)
+    address = chunk.address[part]
+    burst, offset = np.divmod(address, np.uint64(spec.burst_bytes))
+    beyond, inside = np.divmod(burst, np.uint64(mapping.bursts))
+    channel, bank, row, column = mapping.decode(inside.astype(np.int64))
+    rest = beyond * np.uint64(spec.burst_bytes) + offset
     return {
         "channel": channel.astype(np.uint16),
         "bank": bank.astype(np.uint16),
         "row": row.astype(np.uint32),
         "column": column.astype(np.uint16),
         "is_write": np.ascontiguousarray(chunk.is_write[part]),
+        **({"rest": rest} if rest.any() else {}),
     }
 
 
@@ -250,11 +260,16 @@ def _collect(core: Replay, spec: Spec, log: NDArray[Any]) -> ReplayResult:
     sums.update({name: max(row[name] for row in per_channel) for name in _SUMMED_UP})
     sums["cycles"] = core.cycle
     names = tuple(command.name for command in spec.commands)
+    latency = tuple(
+        Latency(core.latencies(channel), row["read_latency"]) for channel, row in enumerate(per_channel)
+    )
     return ReplayResult(
         cycles=core.cycle,
         time_ns=core.cycle * float(spec.tCK_ps) / 1000,
         counters=sums,
         channel_counters=per_channel,
+        latency=Latency.total(latency),
+        channel_latency=latency,
         statistics=counters(),
         commands=_commands(log, spec),
         command_names=names,

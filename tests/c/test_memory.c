@@ -88,7 +88,7 @@ static int32_t use_replay(void) {
     int32_t status = heam_replay_create(1, &desc, spec, 4, 1, &replay);
     CHECK((replay != NULL) == status_is(status, "HEAM_OK"));
     if (replay != NULL) {
-        status = heam_replay_run(replay, 300, zeros, bank, row, zeros, reads, NULL);
+        status = heam_replay_run(replay, 300, zeros, bank, row, zeros, reads, NULL, NULL);
         if (status_is(status, "HEAM_OK")) {
             status = heam_replay_drain(replay);
         }

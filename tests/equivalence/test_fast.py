@@ -34,8 +34,11 @@ def play(
     offers_per_cycle: int = 1,
     with_log: bool = True,
     **parameters: Any,
-) -> tuple[np.ndarray, list[dict[str, int]], list[int]]:
-    """Commands, counters of every channel, and the clock after every piece of the stream."""
+) -> tuple[np.ndarray, list[Any], list[int]]:
+    """Commands, counters and latencies of every channel, and the clock after every piece of the stream.
+
+    After every piece the latencies are looked at, as nothing else tells when they are booked.
+    """
     core = Replay(
         handle,
         parameters=ChannelParameters(kind="plain", period=1, **parameters),
@@ -46,16 +49,20 @@ def play(
     )
     assert core.engine == engine
     clocks = []
+    seen: list[Any] = []
     for start, stop in pairwise((0, *sorted(cuts), len(requests["row"]))):
         core.run({name: array[start:stop] for name, array in requests.items()})
         if ending == "drain between":
             core.drain()
         core.stop()
         clocks.append(core.cycle)
+        seen.append([core.latencies(c).tobytes() for c in range(channels)])
     if ending != "stop":
         core.drain()
     clocks.append(core.cycle)
-    return core.take_log(), [core.channel_counters(c) for c in range(channels)], clocks
+    seen.append([core.latencies(c).tobytes() for c in range(channels)])
+    seen += [core.channel_counters(c) for c in range(channels)]
+    return core.take_log(), seen, clocks
 
 
 def engines_of(handle: SpecHandle, **options: Any) -> list[str]:
@@ -106,10 +113,12 @@ def stream(spec: Any, channels: int, kind: str, size: int, seed: int) -> dict[st
     if shape == "hot bank":
         requests["bank"] = (rng.integers(0, 2, size) * (spec.banks // 2)).astype(np.uint16)
         requests["row"] %= np.uint32(3)
-    if shape == "same address":
+    if shape in ("same address", "same place"):
         requests["bank"] %= np.uint16(min(4, spec.banks))
         requests["row"] %= np.uint32(2)
         requests["column"] %= np.uint16(3)
+    if shape == "same place":
+        requests["rest"] = rng.choice(np.array([0, 1, 1 << 57], np.uint64), size)
     return requests | {"is_write": write.astype(np.uint8)}
 
 
@@ -126,7 +135,7 @@ def locate(spec: Any, channels: int, burst: np.ndarray) -> dict[str, np.ndarray]
     }
 
 
-SHAPES = ("sequential", "random", "gather", "hot bank", "same address")
+SHAPES = ("sequential", "random", "gather", "hot bank", "same address", "same place")
 KINDS = [f"{shape}/{share}" for shape in SHAPES for share in ("reads", "mix", "writes")]
 PRESETS = {
     "DDR4, 2 ranks": ("ramulator-2.1/DDR4_8Gb_x8/DDR4_2400R", {"rank": 2}),
@@ -233,6 +242,35 @@ def test_old_requests() -> None:
     requests = locate(spec, 1, rng.integers(0, 1 << 22, size))
     requests["is_write"] = (rng.random(size) < 0.0001).astype(np.uint8)
     assert_same(handle, requests, engines_of(handle)[-1:])
+
+
+def test_rest_of_some_pieces() -> None:
+    """A piece without rests is one with zeros, before and after pieces that have some."""
+    spec = load_spec("ramulator-2.1/DDR4_8Gb_x8/DDR4_2400R", overrides={"rank": 2})
+    handle = SpecHandle(spec)
+    rng = np.random.default_rng(3)
+    pieces = []
+    for piece in range(8):
+        requests = locate(spec, 1, rng.integers(0, 40, 300)) | {
+            "is_write": (rng.random(300) < 0.5).astype(np.uint8)
+        }
+        rest = rng.integers(0, 2, 300).astype(np.uint64) if piece % 3 == 1 else np.zeros(300, np.uint64)
+        pieces.append(requests | {"rest": rest})
+
+    def counters(engine: str, *, spare: bool) -> dict[str, int]:
+        core = Replay(handle, parameters=ChannelParameters(kind="plain", period=1), engine=engine)
+        for piece in pieces:
+            left_out = spare and not piece["rest"].any()
+            core.run({name: array for name, array in piece.items() if not left_out or name != "rest"})
+        core.drain()
+        return core.channel_counters(0)
+
+    expected = counters("generic", spare=False)
+    assert expected["forwarded"] > 100
+    assert expected["coalesced"] > 100
+    for engine in ("generic", *engines_of(handle)):
+        for spare in (False, True):
+            assert counters(engine, spare=spare) == expected, engine
 
 
 def test_refused() -> None:

@@ -15,7 +15,9 @@ typedef struct {
     uint32_t row[REQUESTS_MAX];
     uint16_t column[REQUESTS_MAX];
     uint8_t is_write[REQUESTS_MAX];
+    uint64_t rest[REQUESTS_MAX];
     uint8_t chunk[REQUESTS_MAX];
+    bool with_rest;
 } stream;
 
 typedef struct {
@@ -24,6 +26,7 @@ typedef struct {
     uint64_t log_size;
     heam_log_record *log;
     uint64_t counters[4][COUNTERS_MAX];
+    uint64_t latencies[4][HEAM_LATENCY_BINS];
 } outcome;
 
 static void read_stream(stream *self, const toy *memory, bytes *in) {
@@ -41,6 +44,7 @@ static void read_stream(stream *self, const toy *memory, bytes *in) {
         self->desc.period = next_below(in, 3);
     }
     bool lawless = next_byte(in) < 32;
+    self->with_rest = (next_byte(in) & 1u) != 0;
     while (!at_end(in) && self->size < REQUESTS_MAX) {
         uint64_t i = self->size++;
         uint8_t what = next_byte(in);
@@ -50,7 +54,9 @@ static void read_stream(stream *self, const toy *memory, bytes *in) {
         self->row[i] = (uint32_t)(what >> 3) % (lawless ? 33u : 4u);
         self->column[i] = (uint16_t)(what & 64 ? 0 : where % (memory->desc.dram_columns + (lawless ? 1 : 0)));
         self->is_write[i] = what & 128 ? (uint8_t)(1 + where) : 0;
-        self->chunk[i] = (uint8_t)(next_byte(in) & 63);
+        uint8_t how = next_byte(in);
+        self->chunk[i] = how & 63u;
+        self->rest[i] = self->with_rest ? how >> 6 : 0u;
     }
 }
 
@@ -66,7 +72,7 @@ static uint64_t first_lawless(const toy *memory, const stream *in, uint64_t at, 
 
 /* Chunks in arrays of exactly their size; between them now and then a stop or a drain. */
 static int32_t run_chunks(heam_replay *replay, const toy *memory, const stream *in) {
-    int32_t status = heam_replay_run(replay, 0, NULL, NULL, NULL, NULL, NULL, NULL);
+    int32_t status = heam_replay_run(replay, 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL);
     uint64_t n = 0;
     for (uint64_t at = 0; at < in->size && status_is(status, "HEAM_OK"); at += n) {
         n = 1u + in->chunk[at];
@@ -76,8 +82,9 @@ static int32_t run_chunks(heam_replay *replay, const toy *memory, const stream *
         uint32_t *row = exact_copy(in->row + at, n * sizeof(*row));
         uint16_t *column = exact_copy(in->column + at, n * sizeof(*column));
         uint8_t *is_write = exact_copy(in->is_write + at, n * sizeof(*is_write));
+        uint64_t *rest = in->with_rest ? exact_copy(in->rest + at, n * sizeof(*rest)) : NULL;
         uint64_t detail = UINT64_MAX;
-        status = heam_replay_run(replay, n, channel, bank, row, column, is_write, &detail);
+        status = heam_replay_run(replay, n, channel, bank, row, column, is_write, rest, &detail);
         uint64_t lawless = first_lawless(memory, in, at, n);
         PROMISE(status_is(status, "HEAM_BAD_ITEM") == (lawless < n));
         PROMISE(lawless == n || detail == lawless);
@@ -89,6 +96,7 @@ static int32_t run_chunks(heam_replay *replay, const toy *memory, const stream *
         free(row);
         free(column);
         free(is_write);
+        free(rest);
     }
     return status;
 }
@@ -111,8 +119,10 @@ static bool run_engine(const heam_spec *spec, const toy *memory, const stream *i
     PROMISE(out->log != NULL);
     PROMISE(heam_replay_take_log(replay, out->log, out->log_size + 1) == out->log_size);
     memset(out->counters, 0, sizeof(out->counters));
+    memset(out->latencies, 0, sizeof(out->latencies));
     for (uint32_t c = 0; c < in->channels; c++) {
         PROMISE(heam_replay_counters(replay, c, out->counters[c], COUNTERS_MAX) <= COUNTERS_MAX);
+        PROMISE(heam_replay_latencies(replay, c, out->latencies[c], HEAM_LATENCY_BINS) == HEAM_LATENCY_BINS);
     }
     PROMISE(heam_replay_counters(replay, in->channels, out->counters[3], COUNTERS_MAX) == 0);
     heam_replay_destroy(replay);
@@ -129,6 +139,11 @@ static void check_totals(const stream *in, const outcome *out) {
     }
     for (uint32_t c = 0; c < in->channels; c++) {
         const uint64_t *values = out->counters[c];
+        uint64_t completed = 0;
+        for (uint32_t bin = 0; bin < HEAM_LATENCY_BINS; bin++) {
+            completed += out->latencies[c][bin];
+        }
+        PROMISE(completed == counter(values, "reads_completed"));
         reads -= counter(values, "reads");
         writes -= counter(values, "writes");
         PROMISE(counter(values, "reads_completed") == counter(values, "reads"));
@@ -144,6 +159,7 @@ static void compare(const outcome *a, const outcome *b) {
         PROMISE(a->cycle == b->cycle);
         PROMISE(a->log_size == b->log_size);
         PROMISE(memcmp(a->counters, b->counters, sizeof(a->counters)) == 0);
+        PROMISE(memcmp(a->latencies, b->latencies, sizeof(a->latencies)) == 0);
         for (uint64_t i = 0; i < a->log_size; i++) {
             const heam_log_record *x = &a->log[i];
             const heam_log_record *y = &b->log[i];
