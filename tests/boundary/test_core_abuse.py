@@ -274,6 +274,7 @@ def test_closed_handles() -> None:
         replay.drain,
         lambda: replay.cycle,
         lambda: replay.channel_counters(0),
+        lambda: replay.latencies(0),
         replay.take_log,
         system.close,
         lambda: system.feed(arrays(GOOD), offsets(0, len(GOOD)), last=True),

@@ -178,6 +178,8 @@ def test_wrong_request_arrays(change: Callable[[np.ndarray], Any]) -> None:
     replay = replay_of()
     with pytest.raises(ConfigError):
         replay.run(requests(9, row=change(requests(9)["row"])))
+    with pytest.raises(ConfigError):
+        replay.run(requests(9, rest=change(np.zeros(9, np.uint64))))
     replay.run(requests(9))
     replay.drain()
     assert replay.channel_counters(0)["reads_completed"] == 9

@@ -185,7 +185,7 @@ def small_specs(draw: st.DrawFn, *, pim: bool = False, unit_level: str | None = 
 def replays(draw: st.DrawFn, *, max_requests: int = 120) -> dict[str, Any]:
     """Keyword arguments of :func:`tests.reference.plain.replay` (with ``spec`` and ``requests``).
 
-    The address is a function of the location in some streams; in others two addresses may lie at one location.
+    The address is a function of the location in some streams; in others one location has several addresses.
     """
     spec = draw(small_specs())
     channels = draw(st.integers(1, 3))
