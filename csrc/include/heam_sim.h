@@ -146,6 +146,17 @@ typedef struct {
     uint32_t batch;           /* 0: sliding window; else barrier every so many GnRs */
 } heam_host_desc;
 
+/* A map from byte addresses to places in which every bit of a burst's address has an image, and a place is the XOR of the images of
+   the bits that are set. */
+typedef struct {
+    uint32_t burst_bits;     /* log2 of a burst's bytes: the lowest bits of an address */
+    uint32_t bits;           /* of the burst's address inside the capacity, next to them; with burst_bits at most 63 */
+    const uint16_t *channel; /* per bit */
+    const uint16_t *bank;    /* per bit: flat in its channel */
+    const uint32_t *row;     /* per bit */
+    const uint16_t *column;  /* per bit: in bursts */
+} heam_map_desc;
+
 /* Work of `gnrs` bags; item i of bag g: offsets[g] <= i < offsets[g + 1]. */
 typedef struct {
     uint64_t gnrs;
@@ -244,6 +255,10 @@ HEAM_API void heam_replay_destroy(heam_replay *self);
    other effect. NULL: 0 for all. */
 HEAM_API int32_t heam_replay_run(heam_replay *self, uint64_t n, const uint16_t *channel, const uint16_t *bank, const uint32_t *row,
                                  const uint16_t *column, const uint8_t *is_write, const uint64_t *rest, uint64_t *detail);
+/* The same for byte addresses below 2^63. Their rest is the part inside the burst and the part beyond the capacity.
+   HEAM_BAD_ARGUMENT: an image lies outside the memory; nothing is taken then. */
+HEAM_API int32_t heam_replay_run_addresses(heam_replay *self, const heam_map_desc *map, uint64_t n, const uint64_t *address,
+                                           const uint8_t *is_write);
 /* Brings the counters to the clock at which the last request was accepted, as a run that stops there reports them. */
 HEAM_API int32_t heam_replay_stop(heam_replay *self);
 /* Goes on until every request has retired and its data have arrived. */

@@ -3,6 +3,7 @@
 #include "channel.h"
 #include "fast_replay.h"
 #include "latencies.h"
+#include "places.h"
 
 #define MAX_CHANNELS 4096u
 
@@ -22,6 +23,7 @@ struct heam_replay {
     uint32_t channels;
     uint32_t offers_per_cycle;
     member *members;
+    heam_places *places; /* NULL until addresses come */
     heam_ring log;
     bool with_log;
     uint64_t cycle;   /* the last complete one, or the one whose offers are being made */
@@ -101,6 +103,7 @@ void heam_replay_destroy(heam_replay *self) {
         free(self->members[c].latencies);
     }
     free(self->members);
+    free(self->places);
     heam_fast_destroy(self->fast);
     heam_ring_clear(&self->log);
     free(self);
@@ -231,6 +234,16 @@ static uint64_t first_bad(const heam_replay *self, uint64_t n, const uint16_t *c
     return i;
 }
 
+/* Requests that are known to address what exists. */
+static int32_t run(heam_replay *self, uint64_t n, const uint16_t *channel, const uint16_t *bank, const uint32_t *row,
+                   const uint16_t *column, const uint8_t *is_write, const uint64_t *rest) {
+    if (self->fast != NULL) {
+        fast_front requests = {.n = n, .channel = channel, .bank = bank, .row = row, .column = column, .is_write = is_write, .rest = rest};
+        return heam_fast_run(self->fast, &requests, &self->log);
+    }
+    return run_generic(self, n, channel, bank, row, column, is_write, rest);
+}
+
 int32_t heam_replay_run(heam_replay *self, uint64_t n, const uint16_t *channel, const uint16_t *bank, const uint32_t *row,
                         const uint16_t *column, const uint8_t *is_write, const uint64_t *rest, uint64_t *detail) {
     if (self == NULL || (n > 0 && (channel == NULL || bank == NULL || row == NULL || column == NULL || is_write == NULL))) {
@@ -243,11 +256,34 @@ int32_t heam_replay_run(heam_replay *self, uint64_t n, const uint16_t *channel, 
         }
         return HEAM_BAD_ITEM;
     }
-    if (self->fast != NULL) {
-        fast_front requests = {.n = n, .channel = channel, .bank = bank, .row = row, .column = column, .is_write = is_write, .rest = rest};
-        return heam_fast_run(self->fast, &requests, &self->log);
+    return run(self, n, channel, bank, row, column, is_write, rest);
+}
+
+int32_t heam_replay_run_addresses(heam_replay *self, const heam_map_desc *map, uint64_t n, const uint64_t *address,
+                                  const uint8_t *is_write) {
+    if (self == NULL || map == NULL || (n > 0 && (address == NULL || is_write == NULL)) ||
+        (map->bits > 0 && (map->channel == NULL || map->bank == NULL || map->row == NULL || map->column == NULL))) {
+        return HEAM_BAD_ARGUMENT;
     }
-    return run_generic(self, n, channel, bank, row, column, is_write, rest);
+    if (self->places == NULL) {
+        self->places = malloc(sizeof(*self->places));
+        if (self->places == NULL) {
+            return HEAM_OUT_OF_MEMORY;
+        }
+    }
+    heam_places *places = self->places;
+    const heam_shape shape = {.channels = self->channels, .banks = self->banks, .rows = self->dram_rows, .columns = self->dram_columns};
+    if (!heam_places_init(places, map, &shape)) {
+        return HEAM_BAD_ARGUMENT;
+    }
+    int32_t status = HEAM_OK;
+    for (uint64_t at = 0; at < n && status == HEAM_OK; at += HEAM_PLACES) {
+        uint64_t some = n - at < HEAM_PLACES ? n - at : HEAM_PLACES;
+        heam_places_find(places, some, address + at);
+        status = run(self, some, places->channel, places->bank, places->row, places->column, is_write + at,
+                     places->rest_bits == 0 ? NULL : places->rest);
+    }
+    return status;
 }
 
 int32_t heam_replay_stop(heam_replay *self) {

@@ -276,6 +276,44 @@ class Replay(_Run):
             status = lib.heam_replay_run(pointer, sizes.pop(), *pointers, detail)
         check_status(status, "requests", int(detail[0]))
 
+    def run_addresses(
+        self, images: Mapping[str, NDArray[Any]], burst_bits: int, address: Any, is_write: Any
+    ) -> None:
+        """Run requests by their addresses, as :meth:`run` does; the core finds the places.
+
+        Parameters
+        ----------
+        images
+            For every bit of a burst's address, the ``channel``, ``bank``, ``column`` (uint16) and ``row``
+            (uint32) that it stands for; the place of an address is the XOR of its bits' images.
+        burst_bits
+            Bits of an address below those.
+        address
+            uint64, bytes, below 2^63.
+        is_write
+            uint8, of the same length.
+        """
+        address = checked_array(address, np.dtype(np.uint64), "address")
+        is_write = checked_array(is_write, np.dtype(np.uint8), "is_write")
+        if address.size != is_write.size:
+            raise ConfigError("requests: the arrays differ in length.")
+        fields = {
+            name: checked_array(images.get(name), np.dtype(_REQUEST_DTYPES[name]), f"images[{name!r}]")
+            for name in ("channel", "bank", "row", "column")
+        }
+        sizes = {field.size for field in fields.values()}
+        if len(sizes) != 1:
+            raise ConfigError("images: the arrays differ in length.")
+        pointers = {
+            name: pointer_to(f"uint{8 * field.itemsize}_t[]", field) for name, field in fields.items()
+        }
+        bits = {"burst_bits": c_number(burst_bits, "burst_bits"), "bits": sizes.pop()}
+        desc = ffi.new("heam_map_desc *", {**bits, **pointers})
+        flags, numbers = pointer_to("uint8_t[]", is_write), pointer_to("uint64_t[]", address)
+        with self.exclusive() as pointer:
+            status = lib.heam_replay_run_addresses(pointer, desc, address.size, numbers, flags)
+        check_status(status, "requests")
+
     def stop(self) -> None:
         """Bring the counters to the clock at which the last request was accepted."""
         with self.exclusive() as pointer:

@@ -171,7 +171,7 @@ def _addresses(values: ArrayLike) -> NDArray[np.uint64]:
         raise ConfigError(f"address: entry {int(array.argmin())} is negative; addresses start at 0.")
     if int(array.max()) >= 1 << 63:
         raise ConfigError(f"address: entry {int(array.argmax())} lies beyond 2^63 - 1.")
-    return array.astype(np.uint64)
+    return np.ascontiguousarray(array).view(np.uint64) if array.dtype == np.int64 else array.astype(np.uint64)
 
 
 def _flags(values: ArrayLike) -> NDArray[np.uint8]:
@@ -183,7 +183,7 @@ def _flags(values: ArrayLike) -> NDArray[np.uint8]:
             f"is_write: needs one-dimensional integers or booleans, not {array.dtype} of {array.ndim} "
             f"dimensions."
         )
-    flags: NDArray[np.uint8] = np.not_equal(array, 0).astype(np.uint8)
+    flags: NDArray[np.uint8] = np.not_equal(array, 0).view(np.uint8)
     return flags
 
 
@@ -227,10 +227,17 @@ def replay_chunks(
         offers_per_cycle=_whole("offers_per_cycle", offers_per_cycle),
         with_log=record_commands,
     )
+    images = _images(mapping) if _is_power(spec.burst_bytes) else None
+    burst_bits = spec.burst_bytes.bit_length() - 1
     logs = []
     for chunk in chunks:
         for start in range(0, chunk.address.size, _CHUNK):
-            core.run(_requests(chunk, slice(start, start + _CHUNK), mapping, spec))
+            part = slice(start, start + _CHUNK)
+            if images is None:
+                core.run(_requests(chunk, part, mapping, spec))
+            else:
+                address = np.ascontiguousarray(chunk.address[part])
+                core.run_addresses(images, burst_bits, address, np.ascontiguousarray(chunk.is_write[part]))
             if record_commands:
                 logs.append(core.take_log())
     core.drain() if drain else core.stop()
@@ -238,17 +245,33 @@ def replay_chunks(
     return _collect(core, spec, np.concatenate(logs) if record_commands else np.empty(0, LOG_DTYPE))
 
 
-def _requests(chunk: Requests, part: slice, mapping: AddressMap, spec: Spec) -> dict[str, NDArray[Any]]:
-    address = chunk.address[part]
-    burst, offset = np.divmod(address, np.uint64(spec.burst_bytes))
-    beyond, inside = np.divmod(burst, np.uint64(mapping.bursts))
-    channel, bank, row, column = mapping.decode(inside.astype(np.int64))
-    rest = beyond * np.uint64(spec.burst_bytes) + offset
+def _is_power(size: int) -> bool:
+    return size & (size - 1) == 0
+
+
+def _images(mapping: AddressMap) -> dict[str, NDArray[Any]] | None:
+    """What the bits of a burst's address stand for; None if a place is not the XOR of its bits' images."""
+    if not all(_is_power(piece.size) for piece in mapping.pieces):
+        return None
+    return _places(mapping, np.int64(1) << np.arange(mapping.bursts.bit_length() - 1, dtype=np.int64))
+
+
+def _places(mapping: AddressMap, burst: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
+    channel, bank, row, column = mapping.decode(burst)
     return {
         "channel": channel.astype(np.uint16),
         "bank": bank.astype(np.uint16),
         "row": row.astype(np.uint32),
         "column": column.astype(np.uint16),
+    }
+
+
+def _requests(chunk: Requests, part: slice, mapping: AddressMap, spec: Spec) -> dict[str, NDArray[Any]]:
+    burst, offset = np.divmod(chunk.address[part], np.uint64(spec.burst_bytes))
+    beyond, inside = np.divmod(burst, np.uint64(mapping.bursts))
+    rest = beyond * np.uint64(spec.burst_bytes) + offset
+    return {
+        **_places(mapping, inside.astype(np.int64)),
         "is_write": np.ascontiguousarray(chunk.is_write[part]),
         **({"rest": rest} if rest.any() else {}),
     }

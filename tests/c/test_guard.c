@@ -225,6 +225,29 @@ static void run_requests(heam_replay *replay, uint64_t from, uint64_t n, side wh
     tear_down();
 }
 
+/* A bit each for channel, bank, row and column, then bits beyond them; arrays of exactly their size. */
+static void run_addresses(heam_replay *replay, uint64_t n, side where) {
+    const uint16_t channel[4] = {1, 0, 0, 0};
+    const uint16_t bank[4] = {0, 1, 0, 0};
+    const uint32_t row[4] = {0, 0, 1, 0};
+    const uint16_t column[4] = {0, 0, 0, 1};
+    uint64_t address[REQUESTS];
+    uint8_t is_write[REQUESTS];
+    for (uint64_t i = 0; i < n; i++) {
+        address[i] = (i * 2654435761u >> 3) % (1u << 12);
+        is_write[i] = i % 3 == 0;
+    }
+    heam_map_desc map = {.burst_bits = 6, .bits = 4};
+    map.channel = guarded(channel, sizeof(channel), where);
+    map.bank = guarded(bank, sizeof(bank), where);
+    map.row = guarded(row, sizeof(row), where);
+    map.column = guarded(column, sizeof(column), where);
+    CHECK_IS(heam_replay_run_addresses(replay, &map, n, guarded(address, n * sizeof(*address), where),
+                                       guarded(is_write, n * sizeof(*is_write), where)),
+             "HEAM_OK");
+    tear_down();
+}
+
 /* Chunks of every length around the widths that a vector engine may read at once. */
 static bool test_replay(side where, uint32_t engine) {
     heam_spec *spec = toy_spec();
@@ -243,6 +266,10 @@ static bool test_replay(side where, uint32_t engine) {
     }
     run_requests(replay, total, REQUESTS, where);
     total += REQUESTS;
+    for (uint64_t n = 0; n <= 20; n++) {
+        run_addresses(replay, n, where);
+        total += n;
+    }
     CHECK_IS(heam_replay_drain(replay), "HEAM_OK");
     uint64_t seen = 0;
     uint64_t one = 0;

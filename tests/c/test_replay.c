@@ -286,6 +286,49 @@ static void test_pieces(void) {
     heam_replay_destroy(many);
 }
 
+/* Addresses give what their places give. */
+static void test_addresses(void) {
+    static stream requests;
+    static uint64_t address[REQUESTS_MAX];
+    static heam_log_record placed[4 * REQUESTS_MAX];
+    static heam_log_record found[4 * REQUESTS_MAX];
+    const uint16_t channel[9] = {1, 0, 0, 0, 0, 0, 0, 0, 0};
+    const uint16_t bank[9] = {0, 1, 0, 2, 0, 4, 0, 0, 5}; /* the last bit: of the row, and crossed with the bank */
+    const uint32_t row[9] = {0, 0, 0, 0, 0, 0, 1, 2, 4};
+    const uint16_t column[9] = {0, 0, 1, 0, 8, 0, 0, 0, 0};
+    heam_map_desc map = {.burst_bits = 6, .bits = 9, .channel = channel, .bank = bank, .row = row, .column = column};
+    random_stream(&requests, 2, 8);
+    for (uint32_t i = 0; i < requests.size; i++) {
+        uint32_t b = requests.bank[i] ^ (requests.row[i] & 4u ? 5u : 0u);
+        requests.column[i] &= 9u;
+        requests.rest[i] = i % 3 == 0 ? 7u + 64u * (i % 2) : 0;
+        address[i] = (uint64_t)(requests.channel[i] | (b & 1u) << 1 | (requests.column[i] & 1u) << 2 | (b & 2u) << 2 |
+                                (requests.column[i] & 8u) << 1 | (b & 4u) << 3 | requests.row[i] << 6) << 6 |
+                     (requests.rest[i] & 63u) | requests.rest[i] >> 6 << 15;
+    }
+    heam_replay *places = create(2, true, 2);
+    heam_replay *addresses = create(2, true, 2);
+    CHECK_IS(run(places, &requests, NULL), "HEAM_OK");
+    CHECK_IS(heam_replay_run_addresses(addresses, &map, requests.size, address, requests.is_write), "HEAM_OK");
+    CHECK_IS(heam_replay_drain(places), "HEAM_OK");
+    CHECK_IS(heam_replay_drain(addresses), "HEAM_OK");
+    uint64_t length = heam_replay_take_log(places, placed, 4 * REQUESTS_MAX);
+    CHECK(length > REQUESTS_MAX / 2);
+    CHECK_EQ(heam_replay_take_log(addresses, found, 4 * REQUESTS_MAX), length);
+    CHECK(memcmp(placed, found, length * sizeof(placed[0])) == 0);
+    CHECK_IS(heam_replay_run_addresses(NULL, &map, 0, NULL, NULL), "HEAM_BAD_ARGUMENT");
+    CHECK_IS(heam_replay_run_addresses(addresses, NULL, 0, NULL, NULL), "HEAM_BAD_ARGUMENT");
+    CHECK_IS(heam_replay_run_addresses(addresses, &map, 1, NULL, requests.is_write), "HEAM_BAD_ARGUMENT");
+    CHECK_IS(heam_replay_run_addresses(addresses, &map, 1, address, NULL), "HEAM_BAD_ARGUMENT");
+    map.row = NULL;
+    CHECK_IS(heam_replay_run_addresses(addresses, &map, 0, NULL, NULL), "HEAM_BAD_ARGUMENT");
+    map.row = row;
+    map.bits = 64;
+    CHECK_IS(heam_replay_run_addresses(addresses, &map, 0, NULL, NULL), "HEAM_BAD_ARGUMENT");
+    heam_replay_destroy(places);
+    heam_replay_destroy(addresses);
+}
+
 static void refuse(stream requests, uint64_t where) {
     uint64_t detail = 999;
     heam_replay *replay = create(1, false, 1);
@@ -353,6 +396,7 @@ int main(void) {
     test_random(1, true, 4, 32);
     test_random(3, true, 2, 4);
     test_pieces();
+    test_addresses();
     test_bad_input();
     return check_report();
 }

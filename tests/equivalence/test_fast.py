@@ -13,8 +13,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from heam_sim._core import ENGINES, ChannelParameters, Replay, SpecHandle
+from heam_sim.address import parse_map
 from heam_sim.dram import load_spec
 from heam_sim.errors import ConfigError
+from heam_sim.traffic.replay import Requests, _images, _requests
 from tests.equivalence.core_runs import as_spec, request_arrays
 from tests.equivalence.test_ramulator import NAMES, load_full, needs_recordings
 from tests.reference.random_specs import SmallSpec, replays
@@ -242,6 +244,61 @@ def test_old_requests() -> None:
     requests = locate(spec, 1, rng.integers(0, 1 << 22, size))
     requests["is_write"] = (rng.random(size) < 0.0001).astype(np.uint8)
     assert_same(handle, requests, engines_of(handle)[-1:])
+
+
+MAPS = (
+    "RoBaRaCoCh",
+    "ChRaBaRoCo",
+    "MOP4CLXOR",
+    "rorabgbachco",
+    "row:9 column:3 bank rank row bank_group channel column | bank.0^row.3 bank_group.1^row.7 row.2^column.1",
+)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    preset=st.sampled_from(sorted(PRESETS)),
+    address_map=st.sampled_from(MAPS),
+    channels=st.sampled_from((1, 2, 16)),
+    footprint=st.sampled_from((1 << 14, 1 << 24, 1 << 63)),
+    size=st.sampled_from((0, 1, 1023, 1024, 1025, 3000)),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_addresses(
+    preset: str, address_map: str, channels: int, footprint: int, size: int, seed: int
+) -> None:
+    """The core finds the places that the address map gives, and what lies beside them."""
+    name, overrides = PRESETS[preset]
+    spec = load_spec(name, overrides=overrides)
+    mapping = parse_map(address_map, spec, channels=channels)
+    images = _images(mapping)
+    assert images is not None
+    rng = np.random.default_rng(seed)
+    address = rng.integers(0, footprint, size, dtype=np.uint64)
+    is_write = (rng.random(size) < 0.4).astype(np.uint8)
+
+    def outcome(*, by_place: bool) -> tuple[bytes, list[dict[str, int]]]:
+        core = Replay(
+            SpecHandle(spec),
+            parameters=ChannelParameters(kind="plain", period=1),
+            channels=channels,
+            offers_per_cycle=channels,
+            with_log=True,
+        )
+        if by_place:
+            core.run(_requests(Requests(address, is_write), slice(None), mapping, spec))
+        else:
+            core.run_addresses(images, spec.burst_bytes.bit_length() - 1, address, is_write)
+        core.drain()
+        counters = [core.channel_counters(channel) for channel in range(channels)]
+        return core.take_log().tobytes(), counters
+
+    assert outcome(by_place=False) == outcome(by_place=True)
+
+
+def test_other_maps_have_no_images() -> None:
+    spec = load_spec("ramulator-2.1/DDR4_8Gb_x8/DDR4_2400R")
+    assert _images(parse_map("RoBaRaCoCh", spec, channels=3)) is None
 
 
 def test_rest_of_some_pieces() -> None:

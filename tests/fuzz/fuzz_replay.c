@@ -4,6 +4,7 @@
 
 #define REQUESTS_MAX 600u
 #define ENGINES 5u
+#define MAP_BITS 20u
 
 typedef struct {
     uint32_t channels;
@@ -18,6 +19,11 @@ typedef struct {
     uint64_t rest[REQUESTS_MAX];
     uint8_t chunk[REQUESTS_MAX];
     bool with_rest;
+    bool by_address;
+    heam_map_desc map; /* of the arrays below */
+    uint16_t map_channel[MAP_BITS], map_bank[MAP_BITS], map_column[MAP_BITS];
+    uint32_t map_row[MAP_BITS];
+    uint64_t address[REQUESTS_MAX];
 } stream;
 
 typedef struct {
@@ -28,6 +34,20 @@ typedef struct {
     uint64_t counters[4][COUNTERS_MAX];
     uint64_t latencies[4][HEAM_LATENCY_BINS];
 } outcome;
+
+/* Images of address bits, most of them inside the memory. */
+static void read_map(stream *self, bytes *in) {
+    self->by_address = next_byte(in) < 64;
+    self->map = (heam_map_desc){.burst_bits = next_below(in, 8), .bits = self->by_address ? next_below(in, MAP_BITS + 1) : 0, .channel = self->map_channel,
+                                .bank = self->map_bank, .row = self->map_row, .column = self->map_column};
+    for (uint32_t bit = 0; bit < self->map.bits; bit++) {
+        uint8_t what = next_byte(in);
+        self->map_channel[bit] = (uint16_t)((what & 7u) == 7u ? what >> 6 : 0);
+        self->map_bank[bit] = (uint16_t)((what & 3u) == 1u ? 1u << (what >> 3 & 3u) : 0);
+        self->map_row[bit] = (what & 3u) == 2u ? 1u << (what >> 3 & 3u) : 0;
+        self->map_column[bit] = (uint16_t)((what & 3u) == 0u ? 1u << (what >> 3 & 3u) : 0);
+    }
+}
 
 static void read_stream(stream *self, const toy *memory, bytes *in) {
     memset(self, 0, sizeof(*self));
@@ -43,6 +63,7 @@ static void read_stream(stream *self, const toy *memory, bytes *in) {
         self->desc.kind = next_below(in, 3);
         self->desc.period = next_below(in, 3);
     }
+    read_map(self, in);
     bool lawless = next_byte(in) < 32;
     self->with_rest = (next_byte(in) & 1u) != 0;
     while (!at_end(in) && self->size < REQUESTS_MAX) {
@@ -57,6 +78,7 @@ static void read_stream(stream *self, const toy *memory, bytes *in) {
         uint8_t how = next_byte(in);
         self->chunk[i] = how & 63u;
         self->rest[i] = self->with_rest ? how >> 6 : 0u;
+        self->address[i] = (uint64_t)what << 3 | (uint64_t)where << 9 | (uint64_t)how << (self->with_rest ? 50 : 0);
     }
 }
 
@@ -84,10 +106,16 @@ static int32_t run_chunks(heam_replay *replay, const toy *memory, const stream *
         uint8_t *is_write = exact_copy(in->is_write + at, n * sizeof(*is_write));
         uint64_t *rest = in->with_rest ? exact_copy(in->rest + at, n * sizeof(*rest)) : NULL;
         uint64_t detail = UINT64_MAX;
-        status = heam_replay_run(replay, n, channel, bank, row, column, is_write, rest, &detail);
-        uint64_t lawless = first_lawless(memory, in, at, n);
-        PROMISE(status_is(status, "HEAM_BAD_ITEM") == (lawless < n));
-        PROMISE(lawless == n || detail == lawless);
+        if (in->by_address) {
+            uint64_t *address = exact_copy(in->address + at, n * sizeof(*address));
+            status = heam_replay_run_addresses(replay, &in->map, n, address, is_write);
+            free(address);
+        } else {
+            status = heam_replay_run(replay, n, channel, bank, row, column, is_write, rest, &detail);
+            uint64_t lawless = first_lawless(memory, in, at, n);
+            PROMISE(status_is(status, "HEAM_BAD_ITEM") == (lawless < n));
+            PROMISE(lawless == n || detail == lawless);
+        }
         if (status_is(status, "HEAM_OK") && in->chunk[at] % 8 == 7) {
             status = in->chunk[at] & 8 ? heam_replay_stop(replay) : heam_replay_drain(replay);
         }
