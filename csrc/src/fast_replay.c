@@ -19,7 +19,7 @@ struct fast_replay {
     bool offering; /* the offers of `cycle` are made, the rest of it is to come */
     bool failed;
     unsigned char *memory;
-    fast_channel *channel; /* in `memory`, aligned */
+    fast_channel *channel; /* in `memory`, aligned; behind them all the lanes */
 };
 
 static bool processor_can(uint32_t engine) {
@@ -36,17 +36,17 @@ static bool processor_can(uint32_t engine) {
     return engine == HEAM_ENGINE_PORTABLE;
 }
 
-static fast_serve *serve_of(uint32_t engine, uint32_t lanes) {
+static fast_serve *serve_of(uint32_t engine, uint32_t width) {
 #if defined(FAST_X86)
     if (engine == HEAM_ENGINE_AVX512) {
-        return lanes == 32 ? heam_fast_serve_avx512_32 : heam_fast_serve_avx512_64;
+        return width == 16 ? heam_fast_serve_avx512_16 : width == 32 ? heam_fast_serve_avx512_32 : heam_fast_serve_avx512_64;
     }
     if (engine == HEAM_ENGINE_AVX2) {
-        return lanes == 32 ? heam_fast_serve_avx2_32 : heam_fast_serve_avx2_64;
+        return width == 16 ? heam_fast_serve_avx2_16 : width == 32 ? heam_fast_serve_avx2_32 : heam_fast_serve_avx2_64;
     }
 #endif
     (void)engine;
-    return lanes == 32 ? heam_fast_serve_portable_32 : heam_fast_serve_portable_64;
+    return width == 16 ? heam_fast_serve_portable_16 : width == 32 ? heam_fast_serve_portable_32 : heam_fast_serve_portable_64;
 }
 
 static bool choose_engine(fast_replay *self, uint32_t engine) {
@@ -57,7 +57,7 @@ static bool choose_engine(fast_replay *self, uint32_t engine) {
     if (!processor_can(engine)) {
         return false;
     }
-    self->serve = serve_of(engine, self->tables.lanes);
+    self->serve = serve_of(engine, self->tables.width);
     return true;
 }
 
@@ -65,6 +65,20 @@ static bool choose_engine(fast_replay *self, uint32_t engine) {
 static uint32_t reads_room(const fast_tables *tables, uint32_t offers_per_cycle) {
     uint64_t most = ((uint64_t)offers_per_cycle + 1) * ((uint64_t)tables->read_latency + 2);
     return most > READS_MAX ? 0 : 2 * (uint32_t)most + FAST_READS_MIN;
+}
+
+/* Nothing queued, no row open. */
+static void set_lanes(fast_channel *self) {
+    const fast_tables *tables = self->tables;
+    const uint32_t none[] = {FAST_HIT, FAST_ROW, FAST_AGE, FAST_STAMP};
+    for (uint32_t rank = 0; rank < tables->ranks; rank++) {
+        for (uint32_t k = 0; k < sizeof(none) / sizeof(none[0]); k++) {
+            memset(fast_row(self, rank, none[k], tables->width), 0xFF, tables->width * sizeof(*self->lanes));
+        }
+    }
+    for (uint32_t bank = 0; bank < tables->banks; bank++) {
+        self->open_row[bank] = HEAM_CLOSED;
+    }
 }
 
 static int32_t channel_init(fast_channel *self, const fast_tables *tables, const heam_channel_desc *desc, const heam_spec *spec,
@@ -81,11 +95,7 @@ static int32_t channel_init(fast_channel *self, const fast_tables *tables, const
     self->reads_limit = FAST_READS_MIN;
     self->with_log = with_log;
     self->log.record = sizeof(heam_log_record);
-    for (uint32_t lane = 0; lane < FAST_LANES; lane++) {
-        self->lane.hit[lane] = self->lane.row[lane] = self->lane.stamp[lane] = FAST_NONE;
-        self->open_row[lane] = HEAM_CLOSED;
-    }
-    size_t window = (size_t)FAST_LANES * tables->window;
+    size_t window = (size_t)FAST_BANKS * tables->window;
     self->history = calloc(window + 1, sizeof(*self->history));
     self->maintenance = calloc(HEAM_FAST_MAINTENANCE, sizeof(*self->maintenance));
     self->reads = calloc(reads, sizeof(*self->reads));
@@ -93,6 +103,7 @@ static int32_t channel_init(fast_channel *self, const fast_tables *tables, const
     if (self->history == NULL || self->maintenance == NULL || self->reads == NULL || self->latencies == NULL) {
         return HEAM_OUT_OF_MEMORY;
     }
+    set_lanes(self);
     for (size_t i = 0; i < window; i++) {
         self->history[i] = INT64_MIN / 2; /* long ago */
     }
@@ -132,13 +143,15 @@ int32_t heam_fast_create(uint32_t channels, const heam_channel_desc *desc, const
         goto out;
     }
     status = HEAM_OUT_OF_MEMORY;
-    self->memory = calloc((size_t)channels + 1, sizeof(*self->channel));
+    size_t lanes = (size_t)self->tables.ranks * FAST_KINDS * self->tables.width;
+    self->memory = calloc((size_t)channels + 1, sizeof(*self->channel) + lanes * sizeof(*self->channel->lanes));
     if (self->memory == NULL) {
         goto out;
     }
     self->channel = (fast_channel *)(void *)(self->memory + (64 - (uintptr_t)self->memory % 64));
     for (uint32_t c = 0; c < channels; c++) {
         self->channel[c].index = (uint16_t)c;
+        self->channel[c].lanes = (uint16_t *)(void *)(self->channel + channels) + c * lanes;
         status = channel_init(&self->channel[c], &self->tables, desc, spec, reads, with_log != 0);
         if (status != HEAM_OK) {
             goto out;
