@@ -3,7 +3,16 @@
 
 from __future__ import annotations
 
+from heam_sim.traffic.latency import Latency
 from heam_sim.traffic.replay import ReplayResult, replay, replay_chunks
 from heam_sim.traffic.streams import Requests, read_requests, write_requests
 
-__all__ = ["ReplayResult", "Requests", "read_requests", "replay", "replay_chunks", "write_requests"]
+__all__ = [
+    "Latency",
+    "ReplayResult",
+    "Requests",
+    "read_requests",
+    "replay",
+    "replay_chunks",
+    "write_requests",
+]

@@ -14,6 +14,7 @@ from heam_sim._core import LOG_DTYPE, ChannelParameters, Replay, SpecHandle, Sta
 from heam_sim.address import AddressMap, parse_map
 from heam_sim.dram import Spec, load_spec
 from heam_sim.errors import ConfigError, unknown_name
+from heam_sim.traffic.latency import Latency
 from heam_sim.traffic.streams import Requests
 
 __all__ = ["ReplayResult", "replay", "replay_chunks"]
@@ -38,6 +39,10 @@ class ReplayResult:
         Sums over channels by name (largest for ``queue_peak``).
     channel_counters
         One mapping per channel.
+    latency
+        Distribution of the read latencies, completion minus arrival in cycles, over all channels.
+    channel_latency
+        One distribution per channel.
     statistics
         Name, unit and description of every counter.
     commands
@@ -56,6 +61,8 @@ class ReplayResult:
     time_ns: float
     counters: dict[str, int]
     channel_counters: tuple[dict[str, int], ...]
+    latency: Latency
+    channel_latency: tuple[Latency, ...]
     statistics: tuple[Statistic, ...]
     commands: NDArray[Any]
     command_names: tuple[str, ...]
@@ -73,8 +80,7 @@ class ReplayResult:
     @property
     def mean_read_latency_cycles(self) -> float:
         """Mean over completed reads of completion minus arrival; NaN without reads."""
-        done = self.counters["reads_completed"]
-        return self.counters["read_latency"] / done if done else float("nan")
+        return self.latency.mean
 
     @property
     def bandwidth_GBps(self) -> float:
@@ -102,8 +108,9 @@ def replay(
     Parameters
     ----------
     address
-        Byte addresses, integers of shape (requests,). Bits beyond the capacity are ignored, as Ramulator
-        does it.
+        Byte addresses, integers of shape (requests,). As in Ramulator, addresses beyond the capacity wrap
+        around, but only a queued write to the very same address answers a read or absorbs a write: neither
+        one that wraps to the same place nor one to another byte of the burst does.
     is_write
         Integers or booleans of the same shape.
     preset
@@ -164,7 +171,7 @@ def _addresses(values: ArrayLike) -> NDArray[np.uint64]:
         raise ConfigError(f"address: entry {int(array.argmin())} is negative; addresses start at 0.")
     if int(array.max()) >= 1 << 63:
         raise ConfigError(f"address: entry {int(array.argmax())} lies beyond 2^63 - 1.")
-    return array.astype(np.uint64)
+    return np.ascontiguousarray(array).view(np.uint64) if array.dtype == np.int64 else array.astype(np.uint64)
 
 
 def _flags(values: ArrayLike) -> NDArray[np.uint8]:
@@ -176,7 +183,7 @@ def _flags(values: ArrayLike) -> NDArray[np.uint8]:
             f"is_write: needs one-dimensional integers or booleans, not {array.dtype} of {array.ndim} "
             f"dimensions."
         )
-    flags: NDArray[np.uint8] = np.not_equal(array, 0).astype(np.uint8)
+    flags: NDArray[np.uint8] = np.not_equal(array, 0).view(np.uint8)
     return flags
 
 
@@ -220,10 +227,17 @@ def replay_chunks(
         offers_per_cycle=_whole("offers_per_cycle", offers_per_cycle),
         with_log=record_commands,
     )
+    images = _images(mapping) if _is_power(spec.burst_bytes) else None
+    burst_bits = spec.burst_bytes.bit_length() - 1
     logs = []
     for chunk in chunks:
         for start in range(0, chunk.address.size, _CHUNK):
-            core.run(_requests(chunk, slice(start, start + _CHUNK), mapping, spec))
+            part = slice(start, start + _CHUNK)
+            if images is None:
+                core.run(_requests(chunk, part, mapping, spec))
+            else:
+                address = np.ascontiguousarray(chunk.address[part])
+                core.run_addresses(images, burst_bits, address, np.ascontiguousarray(chunk.is_write[part]))
             if record_commands:
                 logs.append(core.take_log())
     core.drain() if drain else core.stop()
@@ -231,16 +245,35 @@ def replay_chunks(
     return _collect(core, spec, np.concatenate(logs) if record_commands else np.empty(0, LOG_DTYPE))
 
 
-def _requests(chunk: Requests, part: slice, mapping: AddressMap, spec: Spec) -> dict[str, NDArray[Any]]:
-    burst = (chunk.address[part] // np.uint64(spec.burst_bytes)).astype(np.int64)
-    inside = burst % mapping.bursts
-    channel, bank, row, column = mapping.decode(inside)
+def _is_power(size: int) -> bool:
+    return size & (size - 1) == 0
+
+
+def _images(mapping: AddressMap) -> dict[str, NDArray[Any]] | None:
+    """What the bits of a burst's address stand for; None if a place is not the XOR of its bits' images."""
+    if not all(_is_power(piece.size) for piece in mapping.pieces):
+        return None
+    return _places(mapping, np.int64(1) << np.arange(mapping.bursts.bit_length() - 1, dtype=np.int64))
+
+
+def _places(mapping: AddressMap, burst: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
+    channel, bank, row, column = mapping.decode(burst)
     return {
         "channel": channel.astype(np.uint16),
         "bank": bank.astype(np.uint16),
         "row": row.astype(np.uint32),
         "column": column.astype(np.uint16),
+    }
+
+
+def _requests(chunk: Requests, part: slice, mapping: AddressMap, spec: Spec) -> dict[str, NDArray[Any]]:
+    burst, offset = np.divmod(chunk.address[part], np.uint64(spec.burst_bytes))
+    beyond, inside = np.divmod(burst, np.uint64(mapping.bursts))
+    rest = beyond * np.uint64(spec.burst_bytes) + offset
+    return {
+        **_places(mapping, inside.astype(np.int64)),
         "is_write": np.ascontiguousarray(chunk.is_write[part]),
+        **({"rest": rest} if rest.any() else {}),
     }
 
 
@@ -250,11 +283,16 @@ def _collect(core: Replay, spec: Spec, log: NDArray[Any]) -> ReplayResult:
     sums.update({name: max(row[name] for row in per_channel) for name in _SUMMED_UP})
     sums["cycles"] = core.cycle
     names = tuple(command.name for command in spec.commands)
+    latency = tuple(
+        Latency(core.latencies(channel), row["read_latency"]) for channel, row in enumerate(per_channel)
+    )
     return ReplayResult(
         cycles=core.cycle,
         time_ns=core.cycle * float(spec.tCK_ps) / 1000,
         counters=sums,
         channel_counters=per_channel,
+        latency=Latency.total(latency),
+        channel_latency=latency,
         statistics=counters(),
         commands=_commands(log, spec),
         command_names=names,
