@@ -10,7 +10,7 @@ import click
 
 from heam_sim._version import __version__
 from heam_sim.cli.memory import check, replay_command
-from heam_sim.cli.simulations import bound, simulate_command, systems
+from heam_sim.cli.simulations import bound, explain_command, simulate_command, systems
 from heam_sim.cli.spec import spec
 from heam_sim.cli.study import reproduce_command, sweep_command
 from heam_sim.cli.traces import trace
@@ -33,6 +33,7 @@ for command in (
     reproduce_command,
     simulate_command,
     bound,
+    explain_command,
     sweep_command,
     tune_command,
     systems,
