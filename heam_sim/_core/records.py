@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -15,9 +15,6 @@ from heam_sim.errors import ConfigError, unknown_name
 __all__ = [
     "BOUND_NAMES",
     "ENGINES",
-    "REFRESHES",
-    "ROW_POLICIES",
-    "SCHEDULERS",
     "ITEM_DTYPES",
     "ITEM_HOST_READ",
     "ITEM_PIM_LUT",
@@ -66,23 +63,25 @@ BOUND_NAMES: dict[int, str] = {
 #: Ways to simulate plain request streams; the index is the core's number.
 ENGINES: tuple[str, ...] = ("auto", "generic", "portable", "avx2", "avx512")
 
-#: Policies of plain channels by name, with the core's numbers.
-SCHEDULERS: dict[str, int] = {
-    "frfcfs": lib.HEAM_SCHEDULER_FRFCFS,
-    "fcfs": lib.HEAM_SCHEDULER_FCFS,
-    "frfcfs-cap": lib.HEAM_SCHEDULER_FRFCFS_CAP,
-}
-ROW_POLICIES: dict[str, int] = {
-    "open": lib.HEAM_ROWS_OPEN,
-    "closed": lib.HEAM_ROWS_CLOSED,
-    "timeout": lib.HEAM_ROWS_TIMEOUT,
-    "capped": lib.HEAM_ROWS_CAPPED,
-}
-REFRESHES: dict[str, int] = {
-    "none": lib.HEAM_REFRESH_NONE,
-    "all-bank": lib.HEAM_REFRESH_ALL_BANK,
-    "per-bank": lib.HEAM_REFRESH_PER_BANK,
-    "same-bank": lib.HEAM_REFRESH_SAME_BANK,
+# The core's numbers of the policies of plain channels, by name.
+_POLICIES: dict[str, dict[str, int]] = {
+    "scheduler": {
+        "frfcfs": lib.HEAM_SCHEDULER_FRFCFS,
+        "fcfs": lib.HEAM_SCHEDULER_FCFS,
+        "frfcfs-cap": lib.HEAM_SCHEDULER_FRFCFS_CAP,
+    },
+    "row_policy": {
+        "open": lib.HEAM_ROWS_OPEN,
+        "closed": lib.HEAM_ROWS_CLOSED,
+        "timeout": lib.HEAM_ROWS_TIMEOUT,
+        "capped": lib.HEAM_ROWS_CAPPED,
+    },
+    "refresh": {
+        "none": lib.HEAM_REFRESH_NONE,
+        "all-bank": lib.HEAM_REFRESH_ALL_BANK,
+        "per-bank": lib.HEAM_REFRESH_PER_BANK,
+        "same-bank": lib.HEAM_REFRESH_SAME_BANK,
+    },
 }
 
 _SCALARS = {"uint64_t": "<u8", "uint32_t": "<u4", "uint16_t": "<u2", "int16_t": "<i2", "uint8_t": "u1"}
@@ -154,20 +153,20 @@ def c_number(value: object, what: str, *, bits: int = 32) -> int:
     return int(value)
 
 
-_NAMED = {"kind", "refresh", "scheduler", "row_policy"}
-
-
 def _numbers(record: ChannelParameters | HostParameters) -> dict[str, int]:
     return {
         item.name: c_number(getattr(record, item.name), item.name)
         for item in fields(record)
-        if item.name not in _NAMED
+        if item.name not in ("kind", *_POLICIES)
     }
 
 
-def _named(what: str, value: object, numbers: Mapping[str, int]) -> int:
+def _policy(record: ChannelParameters, name: str) -> int:
+    numbers, value = _POLICIES[name], getattr(record, name)
+    if name == "refresh" and isinstance(value, bool):
+        value = "all-bank" if value else "none"
     if not isinstance(value, str) or value not in numbers:
-        raise unknown_name(what, str(value), numbers, where=what)
+        raise unknown_name(name, str(value), numbers, where=name)
     return numbers[value]
 
 
@@ -175,7 +174,8 @@ def _named(what: str, value: object, numbers: Mapping[str, int]) -> int:
 class ChannelParameters:
     """Parameters of one channel's controller; meaning and units stand in ``heam_sim.h``.
 
-    ``refresh`` is one of :data:`REFRESHES`, or true for ``"all-bank"`` and false for ``"none"``.
+    `scheduler`, `row_policy` and `refresh` have the names of :class:`heam_sim.dram.Controller`; true means
+    all-bank refresh, false none.
     """
 
     kind: str
@@ -215,14 +215,8 @@ class ChannelParameters:
         kinds = {"plain": lib.HEAM_CHANNEL_PLAIN, "pim": lib.HEAM_CHANNEL_PIM}
         if self.kind not in kinds:
             raise unknown_name("kind of channel", self.kind, kinds)
-        refresh = {True: "all-bank", False: "none"}.get(self.refresh, self.refresh)  # type: ignore[call-overload]
-        return {
-            "kind": kinds[self.kind],
-            "refresh": _named("refresh", refresh, REFRESHES),
-            "scheduler": _named("scheduler", self.scheduler, SCHEDULERS),
-            "row_policy": _named("row_policy", self.row_policy, ROW_POLICIES),
-            **_numbers(self),
-        }
+        policies = {name: _policy(self, name) for name in _POLICIES}
+        return {"kind": kinds[self.kind], **policies, **_numbers(self)}
 
 
 @dataclass(frozen=True, kw_only=True)

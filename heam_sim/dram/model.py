@@ -152,6 +152,11 @@ class Spec:
         What :func:`~heam_sim.dram.load_spec` was asked to change.
     unit_level, merge_level
         PE levels that the PIM rows were derived for; ``None`` in a plain spec.
+    max_postponed_refreshes
+        How many refreshes of a rank may be postponed; ``None`` if the standard's file does not say so.
+    bank_refresh_interval
+        Cycles between two refreshes of banks (kind REFPB or REFSB) in a rank; ``None``: the refresh interval
+        by the number of its turns.
     """
 
     name: str
@@ -173,6 +178,8 @@ class Spec:
     overrides: Mapping[str, Any] = field(default_factory=dict)
     unit_level: str | None = None
     merge_level: str | None = None
+    max_postponed_refreshes: int | None = None
+    bank_refresh_interval: int | None = None
 
     def depth(self, level: str) -> int:
         """Return the position of `level` (0: channel); an unknown name is a :class:`SpecError`."""
@@ -258,6 +265,8 @@ class Spec:
             "timing": dict(self.timing),
             "read_latency": self.read_latency,
             "refresh_interval": self.refresh_interval,
+            "bank_refresh_interval": self.bank_refresh_interval,
+            "max_postponed_refreshes": self.max_postponed_refreshes,
             "banks": self.banks,
             "bytes_per_channel": self.bytes_per_channel,
             "peak_bytes_per_ns": self.peak_bytes_per_ns,

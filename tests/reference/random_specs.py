@@ -207,14 +207,14 @@ def small_specs(
 
 
 @st.composite
-def controllers(draw: st.DrawFn) -> dict[str, Any]:
-    """Queues and policies of a plain channel; every other time the default policies."""
+def controllers(draw: st.DrawFn, *, default_policies: bool = False) -> dict[str, Any]:
+    """Queues and policies of a plain channel; every other time (or always) the default policies."""
     low, high = sorted(draw(st.lists(st.integers(0, 100), min_size=2, max_size=2)))
     queues = {
         "read_queue": draw(st.sampled_from((1, 4, 32))),
         "write_queue": draw(st.sampled_from((1, 5, 32))),
     }
-    if draw(st.booleans()):
+    if default_policies or draw(st.booleans()):
         return {**queues, "refresh": draw(st.sampled_from(("none", "all-bank")))}
     return {
         **queues,
@@ -227,18 +227,18 @@ def controllers(draw: st.DrawFn) -> dict[str, Any]:
         "row_cap": draw(st.integers(1, 4)),
         "refresh": draw(st.sampled_from(("none", "all-bank", "per-bank", "same-bank"))),
         "refresh_stagger": draw(st.booleans()),
-        "refresh_postpone": draw(st.sampled_from((0, 0, 1, 2, 8))),
-        "refresh_interval": draw(st.sampled_from((0, 211))),
+        "refresh_postpone": draw(st.sampled_from((0, 0, 1, 2, 4, 8))),
+        "refresh_interval": draw(st.sampled_from((0, 97, 97, 131))),
     }
 
 
 @st.composite
-def replays(draw: st.DrawFn, *, max_requests: int = 120) -> dict[str, Any]:
+def replays(draw: st.DrawFn, *, max_requests: int = 120, default_policies: bool = False) -> dict[str, Any]:
     """Keyword arguments of :func:`tests.reference.plain.replay` (with ``spec`` and ``requests``).
 
     The burst address is a function of the location, as the core derives its own from the location too.
     """
-    policies = draw(controllers())
+    policies = draw(controllers(default_policies=default_policies))
     spec = draw(small_specs(bank_refresh=policies["refresh"] in ("per-bank", "same-bank")))
     channels = draw(st.integers(1, 3))
     write_share = draw(st.sampled_from((0.0, 0.3, 0.9)))
