@@ -98,7 +98,9 @@ class Controller:
         if not isinstance(self.refresh_stagger, bool):
             raise ConfigError(f"refresh_stagger: {self.refresh_stagger!r} is neither true nor false.")
         if self.refresh == "none" and (self.refresh_stagger or self.refresh_postpone):
-            raise ConfigError("refresh: 'none' can be neither staggered nor postponed; choose another refresh.")
+            raise ConfigError(
+                "refresh: 'none' can be neither staggered nor postponed; choose another refresh."
+            )
 
     def _check_dependent(self, name: str, owner: str, choice: str, least: int) -> None:
         chosen, value = getattr(self, owner), getattr(self, name)
@@ -138,7 +140,7 @@ class Controller:
         if self.refresh_postpone > (limit or 0):
             told = "states no limit, so none can be" if limit is None else f"allows at most {limit}"
             raise ConfigError(
-                f"refresh_postpone: {self.refresh_postpone} refreshes cannot be postponed; {spec.name} {told}."
+                f"refresh_postpone: {self.refresh_postpone} cannot be postponed; {spec.name} {told}."
             )
         ranks = spec.nodes(spec.second_level)
         per_rank = spec.banks // ranks

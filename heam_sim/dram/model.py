@@ -12,8 +12,9 @@ from heam_sim.errors import SpecError, unknown_name
 
 __all__ = ["COLUMN_KINDS", "KINDS", "PLAIN_KINDS", "RESOURCES", "WIDE_KINDS", "Command", "Constraint", "Spec"]
 
-# Kinds that a standard may define. REFPB refreshes one bank, REFSB the same bank of every bank group; RDA, WRA
-# (automatic precharge), RFM and RFMPB (refresh management) exist only so that compatibility presets are complete.
+# Kinds that a standard may define. REFPB refreshes one bank, REFSB the same bank of every bank group; RDA,
+# WRA (automatic precharge), RFM and RFMPB (refresh management) exist only so that compatibility presets are
+# complete.
 PLAIN_KINDS = ("ACT", "PRE", "PREA", "RD", "WR", "REF", "RDA", "WRA", "REFPB", "REFSB", "RFM", "RFMPB")
 
 # Kinds that address a whole rank or pseudo channel; the others address a bank.

@@ -163,7 +163,7 @@ def _aliases(value: Any, known: tuple[str, ...], where: str) -> dict[str, str]:
 
 
 def _refresh(value: Any, known: tuple[str, ...], where: str) -> tuple[int | None, str | None]:
-    """Limit of postponing, and the timing name of the interval between two refreshes of banks; both may lack."""
+    """Limit of postponing, and timing name of the interval between refreshes of banks; both may lack."""
     if value is None:
         return None, None
     content = toml.table(value, where)
@@ -261,7 +261,7 @@ def _rows(
         if sibling and (window > 1 or level == "channel"):
             raise SpecError(f"{here}: a sibling row needs window 1 and a level below the channel.")
         if sibling and "REFSB" in (kinds[name] for name in (*preceding, *following)):
-            raise SpecError(f"{here}: a command of kind REFSB stands at several nodes; no sibling row may name it.")
+            raise SpecError(f"{here}: kind REFSB stands at several nodes; no sibling row may name it.")
         row = Row(level, preceding, following, expression, window, sibling, "", "", here)
         resource = _resource(item, row, resources, levels, kinds)
         source = _row_source(item, sources, "constraints", here)

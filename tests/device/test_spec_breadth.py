@@ -197,7 +197,8 @@ def test_native_cycles_respect_the_nanoseconds() -> None:
                 given = [value for name, value in part.inputs.items() if name.endswith("_ns")]
                 if len(given) == 1:
                     exact = given[0] * 1000 / clock
-                    if "bank" in part.inputs:  # DDR5's nREFIsb: half the interval, once for each bank of a group
+                    # DDR5's nREFIsb: half the interval, once for each bank of a group.
+                    if "bank" in part.inputs:
                         exact /= 2 * part.inputs["bank"]
                     got = Fraction(part.cycles, file.ticks_per_clock)
                     if "cycles_down" in part.rule:

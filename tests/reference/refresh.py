@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Which refreshes of a plain channel are due, owed and urgent (docs/engine.md, "Refresh of a plain channel")."""
+"""Which refreshes of a plain channel are due, owed and urgent, as docs/engine.md defines it."""
 
 from __future__ import annotations
 
