@@ -111,6 +111,11 @@ class Controller:
         if value is not None:
             _whole(self, name, least, (1 << 31) - 1)
 
+    @property
+    def refresh_kind(self) -> str | None:
+        """Kind of the command that refreshes, ``None`` without refresh."""
+        return _COMMAND_KIND.get(self.refresh)
+
     def parameters(self, spec: Spec) -> dict[str, Any]:
         """Return what the core needs to know, for channels of one memory.
 
@@ -142,9 +147,7 @@ class Controller:
             raise ConfigError(
                 f"refresh_postpone: {self.refresh_postpone} cannot be postponed; {spec.name} {told}."
             )
-        ranks = spec.nodes(spec.second_level)
-        per_rank = spec.banks // ranks
-        turns = {"all-bank": 1, "per-bank": per_rank, "same-bank": spec.counts["bank"]}[self.refresh]
+        ranks, turns = spec.nodes(spec.second_level), spec.refresh_turns(_COMMAND_KIND[self.refresh])
         given = spec.bank_refresh_interval if self.refresh != "all-bank" else None
         interval = spec.refresh_interval if given is None else given * turns
         if interval < turns * ranks:

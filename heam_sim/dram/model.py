@@ -242,6 +242,17 @@ class Spec:
         """Cycles between two refreshes of a rank or pseudo channel."""
         return self.timing["nREFI"]
 
+    def refresh_turns(self, kind: str) -> int:
+        """Return how many refreshes of a kind (REF, REFPB, REFSB) concern every bank of a rank once."""
+        per_rank = self.banks // self.nodes(self.second_level)
+        return {"REF": 1, "REFPB": per_rank, "REFSB": self.counts["bank"]}[kind]
+
+    def refresh_share(self, kind: str) -> Fraction:
+        """Return which part of a rank's refresh work of one interval a refresh of a kind does."""
+        if kind == "REF" or self.bank_refresh_interval is None:
+            return Fraction(1, self.refresh_turns(kind))
+        return Fraction(self.bank_refresh_interval, self.refresh_interval)
+
     @property
     def peak_bytes_per_ns(self) -> float:
         """Bytes per ns (equal to GB/s) that the data buses of one channel carry at most."""

@@ -275,11 +275,11 @@ def test_an_owed_refresh_comes_as_soon_as_nobody_wants_the_banks() -> None:
     refreshes = only(commands, "REFab")
     last_read = only(commands, "RD")[-1][0]
     # Rank 1 is idle when its first refresh falls due; rank 0 pays what it owes at the end.
-    assert [c[0] for c in refreshes if c[2] == 4][0] == 40
-    assert [c[0] for c in refreshes if c[2] == 0][0] > last_read
+    assert next(c[0] for c in refreshes if c[2] == 4) == 40
+    assert next(c[0] for c in refreshes if c[2] == 0) > last_read
     by_bank, _ = play(spec, busy, refresh="per-bank", refresh_postpone=8)
     # Bank 0 is wanted, and the banks of a rank have their turns in order. Requests come first, here at 10.
-    assert [c for c in only(by_bank, "REFpb") if c[2] < 4][0][0] > last_read
+    assert next(c[0] for c in only(by_bank, "REFpb") if c[2] < 4) > last_read
     assert (10, "PREpb", 0) in by_bank
     assert only(by_bank, "REFpb")[0] == (11, "REFpb", 4)
 
