@@ -20,6 +20,7 @@ _PASSED_ON = (
     "rd",
     "wr",
     "ref",
+    "ref_bank",
     "pim_rd",
     "pim_mov",
     "pim_rdres",
@@ -78,6 +79,7 @@ def _tier_activity(planned: Plan, run: Run, layout: TierLayout, totals: Mapping[
         counts=counts,
         ranks=spec.nodes(spec.second_level) * layout.tier.channels,
         rank_active_ns=totals["rank_active"] * float(spec.tCK_ps) / 1000,
+        ref_bank_share=float(spec.refresh_share(layout.tier.controller.refresh_kind or "REF")),
         unit_level=_energy_level(pim.unit_level) if pim is not None else None,
         merge_level=_energy_level(pim.merge_level) if pim is not None and pim.merge_level else None,
         lut_copies=layout.units // spec.nodes(spec.second_level)

@@ -74,15 +74,13 @@ class Plan:
         tier, spec, pim = layout.tier, layout.spec, layout.tier.pim
         period = self._ticks(spec.tCK_ps, f"tier {tier.name}")
         if pim is None:
-            return ChannelParameters(
-                kind="plain", period=period, refresh=tier.refresh, read_queue=tier.read_queue
-            )
+            return ChannelParameters(kind="plain", period=period, **tier.controller.parameters(spec))
         level = pim.unit_level if pim.unit_level in spec.levels else "channel"
         loaded = self.placement.lut_rows * self.vector_bytes
         return ChannelParameters(
             kind="pim",
             period=period,
-            refresh=tier.refresh,
+            refresh=tier.controller.refresh,
             unit_level=spec.levels.index(level),
             merge=bool(pim.merge_level),
             queue_depth=pim.queue_depth,

@@ -36,7 +36,7 @@ def verify(planned: Plan, run: Run) -> None:
             run.command_names,
             layout.spec,
             channel=span,
-            refresh=layout.tier.refresh,
+            refresh=layout.tier.controller.refresh_kind is not None,
             unit_level=pim.unit_level if pim is not None else None,
             res_latency=pim.latency(pim.res_latency, layout.spec) if pim is not None else None,
         )

@@ -37,6 +37,8 @@ extern "C" {
 #define HEAM_KIND_PIM_WRLUT 9
 #define HEAM_KIND_PIM_LUT 10
 #define HEAM_KIND_OTHER 11
+#define HEAM_KIND_REFPB 12 /* refresh of one bank */
+#define HEAM_KIND_REFSB 13 /* refresh of the same bank of every bank group */
 
 #define HEAM_ITEM_HOST_READ 0
 #define HEAM_ITEM_PIM_READ 1
@@ -45,9 +47,25 @@ extern "C" {
 #define HEAM_ROLE_ACC 0
 #define HEAM_ROLE_LOAD 1
 #define HEAM_ROLE_MAC 2
+#define HEAM_ROLE_NONE 3 /* PREpb that no request asked for: row policy, refresh of a bank */
 
 #define HEAM_CHANNEL_PLAIN 0
 #define HEAM_CHANNEL_PIM 1
+
+/* Policies of plain channels (docs/engine.md). */
+#define HEAM_SCHEDULER_FRFCFS 0
+#define HEAM_SCHEDULER_FCFS 1
+#define HEAM_SCHEDULER_FRFCFS_CAP 2
+
+#define HEAM_ROWS_OPEN 0
+#define HEAM_ROWS_CLOSED 1
+#define HEAM_ROWS_TIMEOUT 2
+#define HEAM_ROWS_CAPPED 3
+
+#define HEAM_REFRESH_NONE 0
+#define HEAM_REFRESH_ALL_BANK 1
+#define HEAM_REFRESH_PER_BANK 2
+#define HEAM_REFRESH_SAME_BANK 3
 
 #define HEAM_STATE_NEED_INPUT 0
 #define HEAM_STATE_PAUSED 1
@@ -111,7 +129,7 @@ typedef struct {
 typedef struct {
     uint32_t kind;               /* HEAM_CHANNEL_* */
     uint32_t period;             /* ticks per cycle */
-    uint32_t refresh;            /* 0 or 1 */
+    uint32_t refresh;            /* HEAM_REFRESH_*; pim: none or all-bank */
     uint32_t read_queue;         /* plain: entries, 1..16384 */
     uint32_t write_queue;        /* plain: entries */
     uint32_t write_high_percent; /* plain: switch to writes above this fill */
@@ -132,6 +150,14 @@ typedef struct {
     uint32_t lut_cycles;         /* per LUT row */
     uint32_t lut_load;           /* bursts to load per rank before the first instruction */
     uint32_t result_bursts;      /* bursts of a partial */
+    uint32_t scheduler;          /* plain: HEAM_SCHEDULER_* */
+    uint32_t row_hit_cap;        /* plain, frfcfs-cap: column commands of a row after which younger hits no longer overtake */
+    uint32_t row_policy;         /* plain: HEAM_ROWS_* */
+    uint32_t row_timeout;        /* plain, timeout: cycles */
+    uint32_t row_cap;            /* plain, capped: column commands, >= 1 */
+    uint32_t refresh_stagger;    /* plain: 1: the ranks' due cycles lie evenly apart */
+    uint32_t refresh_postpone;   /* plain: intervals that a refresh may wait, 0..8 */
+    uint32_t refresh_interval;   /* plain: cycles in which every bank is refreshed once; 0: the standard's nREFI */
 } heam_channel_desc;
 
 typedef struct {

@@ -14,6 +14,8 @@ static const uint8_t counter_of_kind[HEAM_KINDS] = {
     [HEAM_KIND_PIM_WRLUT] = HEAM_COUNT_pim_wrlut,
     [HEAM_KIND_PIM_LUT] = HEAM_COUNT_pim_lut,
     [HEAM_KIND_OTHER] = HEAM_COUNT_cycles,
+    [HEAM_KIND_REFPB] = HEAM_COUNT_ref_bank,
+    [HEAM_KIND_REFSB] = HEAM_COUNT_ref_bank,
 };
 
 #define BOUND_CODES 6u

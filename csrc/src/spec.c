@@ -45,7 +45,7 @@ static int32_t check_commands(const heam_spec_desc *desc, uint64_t *detail) {
             return fail(detail, command, HEAM_BAD_COMMAND);
         }
         bool of_bank = kind == HEAM_KIND_ACT || kind == HEAM_KIND_PRE || kind == HEAM_KIND_RD || kind == HEAM_KIND_WR ||
-                       kind == HEAM_KIND_PIM_RD;
+                       kind == HEAM_KIND_PIM_RD || kind == HEAM_KIND_REFPB || kind == HEAM_KIND_REFSB;
         bool of_rank = kind == HEAM_KIND_PREA || kind == HEAM_KIND_REF;
         if ((of_bank && desc->scope[command] != desc->levels - 1) || (of_rank && desc->scope[command] != 1)) {
             return fail(detail, command, HEAM_BAD_COMMAND);
@@ -71,6 +71,11 @@ static int32_t check_rows(const heam_spec_desc *desc, uint64_t *detail) {
             desc->row_following[i] >= desc->commands || desc->row_window[i] == 0 || desc->row_window[i] > 64 ||
             desc->row_sibling[i] > 1 || (desc->row_sibling[i] == 1 && (desc->row_window[i] != 1 || desc->row_level[i] == 0)) ||
             desc->row_id[i] < 0 || desc->row_cycles[i] > 100000000) {
+            return fail(detail, i, HEAM_BAD_ROW);
+        }
+        /* Which nodes would be the other ones of a command that stands at several? */
+        bool at_many = desc->kind[desc->row_preceding[i]] == HEAM_KIND_REFSB || desc->kind[desc->row_following[i]] == HEAM_KIND_REFSB;
+        if (desc->row_sibling[i] == 1 && at_many) {
             return fail(detail, i, HEAM_BAD_ROW);
         }
     }

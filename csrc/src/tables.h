@@ -20,7 +20,8 @@
     X(STUCK, "the simulation cannot make progress")
 
 #define HEAM_KIND_TABLE(X)                                                                                     \
-    X(ACT) X(PRE) X(PREA) X(RD) X(WR) X(REF) X(PIM_RD) X(PIM_MOV) X(PIM_RDRES) X(PIM_WRLUT) X(PIM_LUT) X(OTHER)
+    X(ACT) X(PRE) X(PREA) X(RD) X(WR) X(REF) X(PIM_RD) X(PIM_MOV) X(PIM_RDRES) X(PIM_WRLUT) X(PIM_LUT) X(OTHER) \
+    X(REFPB) X(REFSB)
 
 #define HEAM_COUNTER_TABLE(X)                                                                                  \
     X(cycles, "cycles", "cycles of the channel's clock until its last event")                                  \
@@ -52,7 +53,9 @@
     X(alu_busy, "cycles", "sum over PEs of cycles in which the ALU worked")                                    \
     X(merge_busy, "cycles", "cycles in which the merge node's adder worked")                                   \
     X(lut_busy, "cycles", "sum over PEs of cycles in which the LUT port was taken")                            \
-    X(queue_peak, "entries", "largest number of requests or operands queued at once")
+    X(queue_peak, "entries", "largest number of requests or operands queued at once")                          \
+    X(ref_bank, "commands", "REFpb or REFsb issued")                                                           \
+    X(pre_unasked, "commands", "PREpb that no request asked for (row policy, refresh of a bank)")
 
 #define HEAM_HOST_COUNTER_TABLE(X)                                                                             \
     X(gnrs, "GnRs", "bags finished")                                                                           \

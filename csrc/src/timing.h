@@ -12,7 +12,7 @@
 #define HEAM_MAX_LEVELS 8
 #define HEAM_MAX_COMMANDS 64
 #define HEAM_MAX_BANKS 4096
-#define HEAM_KINDS 12
+#define HEAM_KINDS 14
 #define HEAM_NO_COMMAND 255u
 #define HEAM_CLOSED UINT32_MAX
 #define HEAM_NEVER UINT64_MAX
@@ -85,6 +85,17 @@ int32_t heam_timing_init(heam_timing *self, const heam_spec *spec);
 void heam_timing_clear(heam_timing *self);
 /* Issues without checking; the caller has. */
 void heam_timing_issue(heam_timing *self, uint32_t command, uint32_t bank, uint32_t dram_row, uint64_t cycle);
+/* Banks `first`, `first + step`, ...: `count` of them. */
+typedef struct {
+    uint32_t first;
+    uint32_t step;
+    uint32_t count;
+} heam_span;
+
+/* Banks on whose paths a command at `bank` stands: one, or those of a REFSB. */
+heam_span heam_timing_span(const heam_timing *self, uint32_t command, uint32_t bank);
+/* As heam_timing_earliest, for commands of any kind. */
+uint64_t heam_timing_earliest_any(const heam_timing *self, uint32_t command, uint32_t bank, int32_t *row);
 /* Sum over ranks of cycles with a bank open, up to `cycle`. */
 uint64_t heam_timing_active(const heam_timing *self, uint64_t cycle);
 
@@ -92,6 +103,7 @@ static inline uint32_t heam_rank_of(const heam_timing *self, uint32_t bank) {
     return bank / self->spec.stride[1];
 }
 
+/* For commands that stand on one path: all but REFSB. */
 static inline uint64_t heam_timing_earliest(const heam_timing *self, uint32_t command, uint32_t bank, int32_t *row) {
     const heam_spec *spec = &self->spec;
     const uint32_t *node = self->node_of + (size_t)bank * spec->levels;

@@ -43,14 +43,15 @@ def check_protocol(
     unit_level: str | None = None,
     res_latency: int | None = None,
     allow_closed_precharge: bool = False,
-    postponed_refreshes: int = 8,
+    postponed_refreshes: int | None = None,
     limit: int = 100,
 ) -> Report:
     """Hold a command log against a resolved spec.
 
     The rules: every constraint row; ACT only on a closed bank, RD, WR and PIM_RD only on the open row, PREpb
-    only on an open bank, REFab only when all banks of its scope are closed; clocks that never go back in a
-    channel; one command per command slot; no overlapping bursts on a host-side data bus; no late refresh.
+    only on an open bank, a refresh only when all banks that it concerns are closed; clocks that never go
+    back in a channel; one command per command slot; no overlapping bursts on a host-side data bus; no late
+    refresh.
 
     Parameters
     ----------
@@ -76,7 +77,7 @@ def check_protocol(
     allow_closed_precharge
         Accept PREpb on a closed bank, as some simulators do.
     postponed_refreshes
-        How many refresh intervals may be postponed; 8 in DDR4 (JESD79-4).
+        How many refresh intervals may be postponed; by default what the spec states, or else 8 (JESD79-4).
     limit
         Violations spelled out per row label; all are counted.
 
@@ -100,7 +101,9 @@ def check_protocol(
     _check_slots(events, tree, spec, split_buses, unit_level, findings)
     check_bus(events, tree, spec, res_latency, findings)
     if refresh:
-        check_refresh(events, tree, spec, postponed_refreshes, findings)
+        stated = getattr(spec, "max_postponed_refreshes", None)
+        limit_of = postponed_refreshes if postponed_refreshes is not None else 8 if stated is None else stated
+        check_refresh(events, tree, spec, limit_of, findings)
     return findings.report(len(events))
 
 

@@ -15,26 +15,32 @@ __all__ = ["check_bank_states", "check_bus", "check_refresh", "check_slots", "fi
 IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
 COLUMN_READS = ("RD", "WR", "PIM_RD")
+BANK_REFRESHES = ("REFPB", "REFSB")
 PIM_KINDS = ("PIM_RD", "PIM_MOV", "PIM_RDRES", "PIM_WRLUT", "PIM_LUT")
 LOCAL_KINDS = ("ACT", "PRE", "PIM_RD")
 
 
 def _spread(events: Events, tree: Tree) -> tuple[IntArray, IntArray]:
-    """One (event, bank of its scope) pair per event that uses or changes bank states, grouped by bank."""
+    """One (event, bank that it concerns) pair per event that uses or changes bank states, grouped by bank."""
     width = np.array([tree.banks_per_node[depth] for depth in events.depths], dtype=np.int64)[events.command]
     width[~events.is_kind("ACT", "PRE", "PREA", "REF", *COLUMN_READS)] = 0
     event = np.repeat(np.arange(len(events), dtype=np.int64), width)
     ordinal = np.arange(len(event), dtype=np.int64) - np.repeat(np.cumsum(width) - width, width)
     node_first = events.bank[event] // np.maximum(width[event], 1) * width[event]
-    bank = events.channel[event] * tree.banks + node_first + ordinal
-    order = np.argsort(bank, kind="stable")
+    bank = node_first + ordinal
+    refreshed, place = tree.places(
+        events, np.flatnonzero(events.is_kind(*BANK_REFRESHES)), len(tree.levels) - 1
+    )
+    event, bank = np.concatenate((event, refreshed)), np.concatenate((bank, place))
+    bank += events.channel[event] * tree.banks
+    order = np.lexsort((event, bank))
     return event[order], bank[order]
 
 
 def check_bank_states(
     events: Events, tree: Tree, findings: Findings, *, allow_closed_precharge: bool
 ) -> None:
-    """ACT on a closed bank, column commands on the open row, PREpb on an open bank, REFab on closed banks."""
+    """ACT and refresh on closed banks, column commands on the open row, PREpb on an open bank."""
     event, bank = _spread(events, tree)
     if len(event) == 0:
         return
@@ -48,7 +54,7 @@ def check_bank_states(
     column = events.is_kind(*COLUMN_READS)[event]
     broken = act & is_open
     broken |= column & (row != events.row[event])
-    broken |= events.is_kind("REF")[event] & is_open
+    broken |= events.is_kind("REF", *BANK_REFRESHES)[event] & is_open
     if not allow_closed_precharge:
         broken |= events.is_kind("PRE")[event] & ~is_open
     where = np.flatnonzero(broken)
@@ -194,7 +200,14 @@ def check_bus(
 
 
 def check_refresh(events: Events, tree: Tree, spec: SpecLike, postponed: int, findings: Findings) -> None:
-    """From cycle 0 to the end every rank is refreshed at least every ``postponed + 1`` intervals."""
+    """From cycle 0 to the end every rank is refreshed at least every ``postponed + 1`` intervals.
+
+    If banks are refreshed by themselves, the same holds for every bank. An interval is then the time in which
+    every bank has its turn.
+    """
+    if events.is_kind(*BANK_REFRESHES).any():
+        _check_bank_refresh(events, tree, spec, postponed, findings)
+        return
     wide = np.array(
         [kind == "REF" and depth <= 1 for kind, depth in zip(events.kinds, events.depths, strict=True)]
     )
@@ -215,6 +228,35 @@ def check_refresh(events: Events, tree: Tree, spec: SpecLike, postponed: int, fi
             at = np.concatenate(([0], events.clock[own], [clock])).astype(np.int64)
             row = np.concatenate(([-1], events.index[own], [index])).astype(np.int64)
             _late(at, row, longest, f"{tree.levels[depth]} {rank} of channel {int(channel)}", findings)
+
+
+def _bank_interval(events: Events, tree: Tree, spec: SpecLike) -> int:
+    """Cycles in which every bank is to be refreshed once."""
+    apart = getattr(spec, "bank_refresh_interval", None)
+    if apart is None:
+        return int(spec.refresh_interval)
+    same = events.is_kind("REFSB").any()
+    return int(apart) * (tree.banks_per_node[-2] if same else tree.banks_per_node[1])
+
+
+def _check_bank_refresh(
+    events: Events, tree: Tree, spec: SpecLike, postponed: int, findings: Findings
+) -> None:
+    longest = (postponed + 1) * _bank_interval(events, tree, spec)
+    event, bank = tree.places(events, np.flatnonzero(events.is_kind(*BANK_REFRESHES)), len(tree.levels) - 1)
+    wide = np.flatnonzero(events.is_kind("REF"))
+    width = np.array([tree.banks_per_node[depth] for depth in events.depths], dtype=np.int64)[events.command]
+    for channel in np.unique(events.channel):
+        own = np.flatnonzero(events.channel == channel)
+        end = int(own[np.argmax(events.clock[own])])
+        of_rank = wide[events.channel[wide] == channel]
+        for number in range(tree.banks):
+            covers = events.bank[of_rank] // width[of_rank] == number // width[of_rank]
+            one = event[(bank == number) & (events.channel[event] == channel)]
+            mine = np.sort(np.concatenate((one, of_rank[covers])))
+            at = np.concatenate(([0], events.clock[mine], [events.clock[end]])).astype(np.int64)
+            row = np.concatenate(([-1], events.index[mine], [events.index[end]])).astype(np.int64)
+            _late(at, row, longest, f"bank {number} of channel {int(channel)}", findings)
 
 
 def _late(at: IntArray, row: IntArray, longest: int, where: str, findings: Findings) -> None:

@@ -109,14 +109,20 @@ def _override(data: dict[str, Any], key: str, value: Any) -> None:
         if part not in choices:
             raise unknown_name("part", part, choices, where=f"override {key!r}")
         node = choices[part]
-    if not path or (
-        last not in node
-        and not (node is data.get("placement") and last in {f.name for f in fields(Placement)})
-    ):
+    if not path or (last not in node and last not in _optional(data, node)):
         raise unknown_name(
             "key", last, node if path else ["host.*", "placement.*", "<tier>.*"], where=f"override {key!r}"
         )
     node[last] = value
+
+
+def _optional(data: Mapping[str, Any], node: Any) -> set[str]:
+    """Keys that a part of a description may have without writing them down."""
+    if node is data.get("placement"):
+        return {item.name for item in fields(Placement)}
+    if any(node is tier for tier in data.get("tier", [])):
+        return {item.name for item in fields(Tier)} - {"pim"}
+    return set()
 
 
 def _make(cls: type[_T], section: Mapping[str, Any], where: str) -> _T:
@@ -142,6 +148,8 @@ _TYPES: dict[str, tuple[tuple[type, ...], str]] = {
     "bool": ((bool,), "true or false"),
     "int": ((int,), "a whole number"),
     "float": ((int, float), "a number"),
+    "int | None": ((int,), "a whole number"),
+    "bool | str": ((bool, str), "true, false or the name of a refresh"),
     "int | str": ((int, str), "a whole number or the name of a timing value"),
     "Mapping[str, Any]": ((dict,), "a table"),
 }

@@ -4,11 +4,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from fractions import Fraction
 from typing import Any, Literal
 
-from heam_sim.dram import Spec, derive_pim, load_spec
+from heam_sim.dram import Controller, Spec, derive_pim, load_spec
 from heam_sim.errors import ConfigError
 
 __all__ = ["Host", "Pim", "Placement", "System", "Tier"]
@@ -139,7 +139,11 @@ class Pim:
 
 @dataclass(frozen=True, kw_only=True)
 class Tier:
-    """A kind of memory with its controllers, and PEs if it has any."""
+    """A kind of memory with its controllers, and PEs if it has any.
+
+    `refresh` is true (all-bank), false or a name, and it and the keys from `write_queue` on describe the
+    controllers of a tier without PEs (:class:`heam_sim.dram.Controller`).
+    """
 
     name: str
     source: str
@@ -148,13 +152,23 @@ class Tier:
     channels: int
     capacity_scale: int
     power: str
-    refresh: bool
+    refresh: bool | str
     read_queue: int
     address_map: str
     pages: Literal["random", "table-order"]
     page_bytes: int
     page_seed: int
     pim: Pim | None = None
+    write_queue: int = 32
+    write_high_percent: int = 80
+    write_low_percent: int = 20
+    scheduler: str = "frfcfs"
+    row_hit_cap: int | None = None
+    row_policy: str = "open"
+    row_timeout: int | None = None
+    row_cap: int | None = None
+    refresh_stagger: bool = False
+    refresh_postpone: int = 0
 
     def __post_init__(self) -> None:
         _check_numbers(
@@ -163,6 +177,24 @@ class Tier:
         _check_numbers(self, ("page_seed",), f"tier {self.name}", minimum=0)
         if self.pages not in ("random", "table-order"):
             raise ConfigError(f"tier {self.name}: pages is {self.pages!r}; write 'random' or 'table-order'.")
+        try:
+            controller = self.controller
+        except ConfigError as error:
+            raise ConfigError(f"tier {self.name}: {error}") from None
+        plain = Controller(refresh=controller.refresh, read_queue=self.read_queue)
+        if self.pim is not None and (controller != plain or controller.refresh not in ("all-bank", "none")):
+            raise ConfigError(
+                f"tier {self.name}: its PEs have controllers of their own, with all-bank refresh or none; "
+                "leave out scheduler, row policy, write queue and other refreshes."
+            )
+
+    @property
+    def controller(self) -> Controller:
+        """Queues and policies of its plain channels."""
+        given = {item.name: getattr(self, item.name) for item in fields(Controller) if item.name != "refresh"}
+        names = {True: "all-bank", False: "none"}
+        refresh = names[self.refresh] if isinstance(self.refresh, bool) else self.refresh
+        return Controller(refresh=refresh, **given)
 
     def spec(self) -> Spec:
         """Return the resolved memory, with PIM commands if the tier has PEs."""

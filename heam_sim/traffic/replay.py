@@ -12,15 +12,14 @@ from numpy.typing import ArrayLike, NDArray
 
 from heam_sim._core import LOG_DTYPE, ChannelParameters, Replay, SpecHandle, Statistic, counters
 from heam_sim.address import AddressMap, parse_map
-from heam_sim.dram import Spec, load_spec
-from heam_sim.errors import ConfigError, unknown_name
+from heam_sim.dram import Controller, Spec, load_spec
+from heam_sim.errors import ConfigError
 from heam_sim.traffic.latency import Latency
 from heam_sim.traffic.streams import Requests
 
 __all__ = ["ReplayResult", "replay", "replay_chunks"]
 
 _CHUNK = 1 << 20
-_REFRESH = ("all-bank", "none")
 _SUMMED_UP = ("queue_peak",)
 
 
@@ -102,8 +101,17 @@ def replay(
     read_queue: int = 32,
     write_queue: int = 32,
     drain: bool = True,
+    write_high_percent: int = 80,
+    write_low_percent: int = 20,
+    scheduler: str = "frfcfs",
+    row_hit_cap: int | None = None,
+    row_policy: str = "open",
+    row_timeout: int | None = None,
+    row_cap: int | None = None,
+    refresh_stagger: bool = False,
+    refresh_postpone: int = 0,
 ) -> ReplayResult:
-    """Replay requests, one burst each, through FR-FCFS controllers with open rows.
+    """Replay requests, one burst each, through controllers of the chosen policies.
 
     Parameters
     ----------
@@ -124,7 +132,7 @@ def replay(
         queue full blocks
         all behind it.
     refresh
-        ``"all-bank"`` or ``"none"``.
+        ``"all-bank"``, ``"none"``, ``"per-bank"`` or ``"same-bank"`` (if the memory has it).
     record_commands
         Keep every command.
     address_map
@@ -133,6 +141,11 @@ def replay(
         Entries per channel.
     drain
         Go on until all data have arrived; otherwise stop with the last acceptance.
+    write_high_percent, write_low_percent, scheduler, row_hit_cap, row_policy, row_timeout, row_cap
+        The rest of the controller: see :class:`heam_sim.dram.Controller`. With any but the default policies
+        only the generic engine fits.
+    refresh_stagger, refresh_postpone
+        Likewise.
 
     Raises
     ------
@@ -156,6 +169,15 @@ def replay(
         read_queue=read_queue,
         write_queue=write_queue,
         drain=drain,
+        write_high_percent=write_high_percent,
+        write_low_percent=write_low_percent,
+        scheduler=scheduler,
+        row_hit_cap=row_hit_cap,
+        row_policy=row_policy,
+        row_timeout=row_timeout,
+        row_cap=row_cap,
+        refresh_stagger=refresh_stagger,
+        refresh_postpone=refresh_postpone,
     )
 
 
@@ -206,20 +228,35 @@ def replay_chunks(
     read_queue: int = 32,
     write_queue: int = 32,
     drain: bool = True,
+    write_high_percent: int = 80,
+    write_low_percent: int = 20,
+    scheduler: str = "frfcfs",
+    row_hit_cap: int | None = None,
+    row_policy: str = "open",
+    row_timeout: int | None = None,
+    row_cap: int | None = None,
+    refresh_stagger: bool = False,
+    refresh_postpone: int = 0,
 ) -> ReplayResult:
     """Replay a stream that comes in chunks (see :func:`replay`); memory does not grow with its length."""
-    if refresh not in _REFRESH:
-        raise unknown_name("refresh", refresh, _REFRESH, where="refresh")
+    controller = Controller(
+        scheduler=scheduler,
+        row_hit_cap=row_hit_cap,
+        row_policy=row_policy,
+        row_timeout=row_timeout,
+        row_cap=row_cap,
+        refresh=refresh,
+        refresh_stagger=refresh_stagger,
+        refresh_postpone=refresh_postpone,
+        read_queue=read_queue,
+        write_queue=write_queue,
+        write_high_percent=write_high_percent,
+        write_low_percent=write_low_percent,
+    )
     count = _whole("channels", channels)
     spec = load_spec(preset, overrides=dict(overrides) if overrides else None)
     mapping = parse_map(address_map, spec, channels=count)
-    parameters = ChannelParameters(
-        kind="plain",
-        period=1,
-        refresh=refresh != "none",
-        read_queue=_whole("read_queue", read_queue),
-        write_queue=_whole("write_queue", write_queue),
-    )
+    parameters = ChannelParameters(kind="plain", period=1, **controller.parameters(spec))
     core = Replay(
         SpecHandle(spec),
         parameters=parameters,

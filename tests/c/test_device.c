@@ -115,6 +115,33 @@ static void test_states(void) {
     EARLIEST(ACT, toy_bank(0, 1, 1), 0, 0, HEAM_BOUND_NONE);
 }
 
+/* One bank, or one of every bank group of a rank. */
+static void test_bank_refresh(void) {
+    uint32_t here = toy_bank(0, 0, 1);
+    uint32_t other_group = toy_bank(0, 1, 1);
+    uint32_t other_place = toy_bank(0, 1, 0);
+    uint32_t other_rank = toy_bank(1, 0, 1);
+    fresh();
+    issue(REFPB, here, 0, 100);
+    EARLIEST(ACT, here, 0, 100 + nRFCpb, toy_row(&memory, BANK, REFPB, ACT));
+    EARLIEST(ACT, other_group, 0, 100 + nRREFD, toy_row(&memory, RANK, REFPB, ACT));
+    EARLIEST(ACT, other_rank, 0, 0, HEAM_BOUND_NONE);
+    issue(REFSB, other_group, 0, 200); /* whichever of its banks names it */
+    EARLIEST(ACT, here, 0, 200 + nRFCsb, toy_row(&memory, BANK, REFSB, ACT));
+    EARLIEST(ACT, other_group, 0, 200 + nRFCsb, toy_row(&memory, BANK, REFSB, ACT));
+    EARLIEST(ACT, other_place, 0, 200 + nREFSBRD, toy_row(&memory, RANK, REFSB, ACT));
+    EARLIEST(REFSB, other_place, 0, 200 + nRFCsb, toy_row(&memory, RANK, REFSB, REFSB));
+    EARLIEST(REFSB, other_rank, 0, 0, HEAM_BOUND_NONE);
+    /* One open bank of those that it concerns is enough. */
+    issue(ACT, other_group, 5, 300);
+    CHECK_IS(heam_device_probe(device, REFPB, other_group, 0, 9000), "HEAM_BAD_STATE");
+    CHECK_IS(heam_device_probe(device, REFPB, here, 0, 9000), "HEAM_OK");
+    CHECK_IS(heam_device_probe(device, REFSB, here, 0, 9000), "HEAM_BAD_STATE");
+    CHECK_IS(heam_device_probe(device, REFSB, other_place, 0, 9000), "HEAM_OK");
+    issue(PRE, other_group, 0, 400);
+    EARLIEST(REFSB, here, 0, 400 + nRP, toy_row(&memory, BANK, PRE, REFSB));
+}
+
 static void test_arguments(void) {
     uint64_t cycle;
     int32_t row;
@@ -137,6 +164,7 @@ int main(void) {
     test_groups_and_ranks();
     test_window();
     test_states();
+    test_bank_refresh();
     test_arguments();
     heam_device_destroy(device);
     return check_report();

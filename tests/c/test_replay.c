@@ -356,6 +356,86 @@ static void test_bad_input(void) {
     refuse(bad, 0);
 }
 
+/* Each a value too much, and a refresh that the memory does not have. */
+static void refuse_policies(const heam_spec *spec) {
+    heam_replay *replay = NULL;
+    heam_channel_desc desc;
+#define REFUSED_CHANNEL(change)                                                                     \
+    do {                                                                                            \
+        desc = plain_channel();                                                                     \
+        desc.refresh = HEAM_REFRESH_ALL_BANK;                                                       \
+        change;                                                                                     \
+        CHECK_IS(heam_replay_create(1, &desc, spec, 1, 0, &replay), "HEAM_BAD_CHANNEL");            \
+    } while (0)
+    REFUSED_CHANNEL(desc.scheduler = HEAM_SCHEDULER_FRFCFS_CAP + 1);
+    REFUSED_CHANNEL(desc.row_policy = HEAM_ROWS_CAPPED + 1);
+    REFUSED_CHANNEL(desc.row_policy = HEAM_ROWS_CAPPED);
+    REFUSED_CHANNEL(desc.refresh = HEAM_REFRESH_SAME_BANK + 1);
+    REFUSED_CHANNEL(desc.refresh_stagger = 2);
+    REFUSED_CHANNEL(desc.refresh_postpone = 9);
+    REFUSED_CHANNEL((desc.refresh = HEAM_REFRESH_PER_BANK, desc.refresh_interval = 3)); /* four banks */
+    REFUSED_CHANNEL((desc.refresh_stagger = 1, desc.refresh_interval = 1)); /* two ranks */
+    toy memory;
+    heam_spec *plain = NULL;
+    toy_init(&memory);
+    memory.kind[REFPB] = memory.kind[REFSB] = HEAM_KIND_OTHER;
+    CHECK_IS(heam_spec_create(&memory.desc, &plain, NULL), "HEAM_OK");
+    spec = plain;
+    REFUSED_CHANNEL(desc.refresh = HEAM_REFRESH_PER_BANK);
+    REFUSED_CHANNEL(desc.refresh = HEAM_REFRESH_SAME_BANK);
+    heam_spec_destroy(plain);
+    /* The fast engines know the default policies only. */
+    desc = plain_channel();
+    desc.row_policy = HEAM_ROWS_CLOSED;
+    CHECK_IS(heam_replay_create_engine(1, &desc, spec = toy_spec(), 1, 0, HEAM_ENGINE_PORTABLE, &replay), "HEAM_BAD_ENGINE");
+    CHECK_IS(heam_replay_create(1, &desc, spec, 1, 0, &replay), "HEAM_OK");
+    CHECK_EQ(heam_replay_engine(replay), HEAM_ENGINE_GENERIC);
+    heam_spec_destroy((heam_spec *)(uintptr_t)spec);
+    heam_replay_destroy(replay);
+}
+
+/* Streams of all kinds of policies go through, and a bare device allows each of their commands. */
+static void test_policies(void) {
+    static const heam_channel_desc some[] = {
+        {.scheduler = HEAM_SCHEDULER_FCFS},
+        {.scheduler = HEAM_SCHEDULER_FRFCFS_CAP, .row_hit_cap = 2},
+        {.row_policy = HEAM_ROWS_CLOSED, .refresh = HEAM_REFRESH_ALL_BANK, .refresh_stagger = 1},
+        {.row_policy = HEAM_ROWS_TIMEOUT, .row_timeout = 30, .refresh = HEAM_REFRESH_PER_BANK},
+        {.row_policy = HEAM_ROWS_CAPPED, .row_cap = 1, .refresh = HEAM_REFRESH_SAME_BANK, .refresh_postpone = 1},
+        {.refresh = HEAM_REFRESH_PER_BANK, .refresh_postpone = 4, .refresh_stagger = 1},
+        {.refresh = HEAM_REFRESH_ALL_BANK, .refresh_postpone = 2, .refresh_interval = 300},
+    };
+    static stream requests;
+    random_stream(&requests, 2, 3);
+    for (size_t i = 0; i < sizeof(some) / sizeof(some[0]); i++) {
+        heam_channel_desc desc = plain_channel();
+        heam_spec *spec = toy_spec();
+        heam_replay *replay = NULL;
+        desc.scheduler = some[i].scheduler;
+        desc.row_hit_cap = some[i].row_hit_cap;
+        desc.row_policy = some[i].row_policy;
+        desc.row_timeout = some[i].row_timeout;
+        desc.row_cap = some[i].row_cap;
+        desc.refresh = some[i].refresh;
+        desc.refresh_stagger = some[i].refresh_stagger;
+        desc.refresh_postpone = some[i].refresh_postpone;
+        desc.refresh_interval = some[i].refresh_interval;
+        CHECK_IS(heam_replay_create(2, &desc, spec, 1, 1, &replay), "HEAM_OK");
+        CHECK_IS(run(replay, &requests, NULL), "HEAM_OK");
+        CHECK_IS(heam_replay_drain(replay), "HEAM_OK");
+        uint64_t v[COUNTERS_MAX] = {0};
+        heam_replay_counters(replay, 1, v, COUNTERS_MAX);
+        CHECK_EQ(counter(v, "reads"), counter(v, "reads_completed"));
+        CHECK_EQ(counter(v, "writes"), counter(v, "writes_retired") + counter(v, "coalesced"));
+        CHECK((counter(v, "ref_bank") > 0) == (desc.refresh >= HEAM_REFRESH_PER_BANK));
+        CHECK((counter(v, "ref") > 0) == (desc.refresh == HEAM_REFRESH_ALL_BANK));
+        CHECK((counter(v, "pre_unasked") > 0) == (desc.row_policy != HEAM_ROWS_OPEN || desc.refresh >= HEAM_REFRESH_PER_BANK));
+        check_log(replay, 2);
+        heam_replay_destroy(replay);
+        heam_spec_destroy(spec);
+    }
+}
+
 static void test_creation(void) {
     heam_replay *replay = NULL;
     heam_spec *spec = toy_spec();
@@ -370,6 +450,7 @@ static void test_creation(void) {
     desc = plain_channel();
     desc.write_low_percent = 90;
     CHECK_IS(heam_replay_create(1, &desc, spec, 1, 0, &replay), "HEAM_BAD_CHANNEL");
+    refuse_policies(spec);
     CHECK(replay == NULL);
     CHECK_IS(heam_replay_run(NULL, 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL), "HEAM_BAD_ARGUMENT");
     CHECK_IS(heam_replay_drain(NULL), "HEAM_BAD_ARGUMENT");
@@ -395,6 +476,7 @@ int main(void) {
     test_random(1, false, 1, 2);
     test_random(1, true, 4, 32);
     test_random(3, true, 2, 4);
+    test_policies();
     test_pieces();
     test_addresses();
     test_bad_input();

@@ -197,6 +197,9 @@ def test_native_cycles_respect_the_nanoseconds() -> None:
                 given = [value for name, value in part.inputs.items() if name.endswith("_ns")]
                 if len(given) == 1:
                     exact = given[0] * 1000 / clock
+                    # DDR5's nREFIsb: half the interval, once for each bank of a group.
+                    if "bank" in part.inputs:
+                        exact /= 2 * part.inputs["bank"]
                     got = Fraction(part.cycles, file.ticks_per_clock)
                     if "cycles_down" in part.rule:
                         assert exact - 1 < got <= exact
@@ -276,7 +279,7 @@ def test_refresh_of_one_bank() -> None:
     }
     for name, (command, same, other, before) in cases.items():
         spec = load_spec(name)
-        assert spec.command(command).kind == "REFPB"
+        assert spec.command(command).kind == command.upper()
         assert earliest_gap(spec, command, "ACT", "bank") == same
         assert earliest_gap(spec, command, "ACT", "rank") == other
         assert earliest_gap(spec, "ACT", command, "bank") == before

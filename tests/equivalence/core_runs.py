@@ -57,7 +57,11 @@ REPLAY_COUNTERS = {
     "num_write_reqs_coalesced": "coalesced",
     "num_maintenance_reqs_served": "ref",
     "read_latency": "read_latency",
+    "ref_bank": "ref_bank",
+    "pre_unasked": "pre_unasked",
 }
+# What describes a stream and how it is played; the rest of a case describes the controller.
+_STREAM = ("spec", "requests", "channels", "offers_per_cycle", "drain")
 
 
 class CoreRun(NamedTuple):
@@ -215,15 +219,10 @@ def request_arrays(requests: Sequence[Sequence[Any]]) -> dict[str, np.ndarray]:
 
 def core_replay(case: Mapping[str, Any], *, cuts: Sequence[int] = ()) -> list[ReplayChannel]:
     """Play a request stream on the core, handed over in pieces."""
+    controller = {name: value for name, value in case.items() if name not in _STREAM}
     replay = Replay(
         SpecHandle(as_spec(case["spec"])),
-        parameters=ChannelParameters(
-            kind="plain",
-            period=1,
-            refresh=case.get("refresh", True),
-            read_queue=case.get("read_queue", 32),
-            write_queue=case.get("write_queue", 32),
-        ),
+        parameters=ChannelParameters(kind="plain", period=1, **controller),
         channels=case["channels"],
         offers_per_cycle=case.get("offers_per_cycle", 1),
         with_log=True,

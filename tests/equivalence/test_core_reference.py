@@ -129,6 +129,8 @@ def legal(timing: Timing, command: str, bank: int, row: int) -> bool:
         scope = timing.scope[command]
         below = timing.banks_below(scope, timing.node(scope, bank))
         return all(timing.open_row[other] is None for other in below)
+    if kind in ("REFPB", "REFSB"):
+        return all(timing.open_row[other] is None for other in timing.concerned(command, bank))
     return True
 
 
@@ -164,7 +166,10 @@ def check_device(spec: Any, *, seed: int, commands: int) -> None:
     assert issued > commands // 10
 
 
-@given(st.booleans().flatmap(lambda pim: small_specs(pim=pim)), st.integers(0, 2**32 - 1))
+@given(
+    st.tuples(st.booleans(), st.booleans()).flatmap(lambda a: small_specs(pim=a[0], bank_refresh=a[1])),
+    st.integers(0, 2**32 - 1),
+)
 @settings(max_examples=100)
 def test_random_devices(spec: Any, seed: int) -> None:
     check_device(spec, seed=seed, commands=60)

@@ -187,7 +187,7 @@ def fitting(spec: SmallSpec) -> SmallSpec:
 
 @settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
-    case=replays(max_requests=250),
+    case=replays(max_requests=250, default_policies=True),
     pieces=st.lists(st.integers(0, 250), max_size=3),
     ending=st.sampled_from(("drain", "stop", "drain between")),
     marks=st.sampled_from(((80, 20), (100, 100), (0, 0), (50, 50), (100, 0), (34, 33))),

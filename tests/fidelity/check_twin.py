@@ -72,6 +72,8 @@ class ToySpec:
     )
     split_command_buses: bool = False
     refresh_interval: int = 60
+    bank_refresh_interval: int | None = None
+    max_postponed_refreshes: int | None = None
 
 
 def node_of(spec: Any, bank: int, level: str) -> int:

@@ -13,7 +13,7 @@ from heam_sim.check.logs import LOG_DTYPE
 from tests.fidelity.check_twin import Walk, node_of, reaches
 
 NEED_OPEN = ("RD", "WR", "RDA", "WRA", "PIM_RD", "PRE")
-NEED_CLOSED = ("ACT", "REFPB", "RFMPB")
+NEED_CLOSED = ("ACT", "REFPB", "REFSB", "RFMPB")
 NEED_ALL_CLOSED = ("REF", "RFM")
 CLOSING = ("PRE", "RDA", "WRA")
 DATA_DELAY = {"RD": "nCL", "WR": "nCWL", "PIM_RDRES": "nCL", "PIM_WRLUT": "nCWL"}

@@ -49,6 +49,25 @@ static void read_map(stream *self, bytes *in) {
     }
 }
 
+/* Some of them out of range. */
+static void read_policies(heam_channel_desc *desc, const toy *memory, bytes *in) {
+    desc->scheduler = next_below(in, 17) == 16 ? next_byte(in) : next_below(in, 3);
+    desc->row_hit_cap = next_below(in, 6);
+    desc->row_policy = next_below(in, 17) == 16 ? next_byte(in) : next_below(in, 4);
+    desc->row_timeout = next_byte(in);
+    desc->row_cap = next_below(in, 17) == 16 ? 0 : 1 + next_below(in, 5);
+    desc->refresh = next_below(in, 17) == 16 ? next_byte(in) : next_below(in, 4);
+    desc->refresh_stagger = next_below(in, 17) == 16 ? next_byte(in) : next_below(in, 2);
+    desc->refresh_postpone = next_below(in, 12);
+    /* Room for the refreshes of all banks of a rank, one after the other. */
+    desc->refresh_interval = next_below(in, 17) == 16 ? next_byte(in) % 4 : 64 * memory->desc.refresh_interval;
+    if (desc->refresh_interval > 0 && desc->refresh_interval < 4) { /* out of range in most memories, endless in the others */
+        desc->refresh = HEAM_REFRESH_SAME_BANK + 1;
+    } else if (desc->refresh_interval == 0) {
+        desc->refresh = HEAM_REFRESH_NONE;
+    }
+}
+
 static void read_stream(stream *self, const toy *memory, bytes *in) {
     memset(self, 0, sizeof(*self));
     self->channels = 1 + next_below(in, 3);
@@ -57,6 +76,9 @@ static void read_stream(stream *self, const toy *memory, bytes *in) {
     self->desc.refresh = next_byte(in) & 1u;
     self->desc.read_queue = 1 + next_below(in, 40);
     self->desc.write_queue = 1 + next_below(in, 40);
+    if (next_byte(in) < 128) {
+        read_policies(&self->desc, memory, in);
+    }
     if (next_byte(in) < 32) {
         self->desc.write_high_percent = next_byte(in);
         self->desc.write_low_percent = next_byte(in);

@@ -39,11 +39,12 @@ static void describe_freely(description *self, bytes *in, bool tame) {
     uint32_t levels = tame ? d->levels : 0;
     uint32_t commands = tame ? d->commands : 0;
     uint32_t *counts = array(in, d->levels, 4, tame ? 6 : 5000);
-    uint8_t *kind = array(in, d->commands, 1, tame ? 12 : 0);
+    uint8_t *kind = array(in, d->commands, 1, tame ? 14 : 0);
     uint8_t *scope = array(in, d->commands, 1, levels);
     for (uint32_t i = 0; tame && i < d->commands; i++) {
-        kind[i] = (uint8_t)(i < 6 ? i : HEAM_KIND_OTHER);
-        scope[i] = (uint8_t)(kind[i] == HEAM_KIND_PREA || kind[i] == HEAM_KIND_REF ? 1 : kind[i] < 6 ? levels - 1 : scope[i]);
+        bool of_banks = i == 6 || i == 7; /* REFPB and REFSB, now and then */
+        kind[i] = (uint8_t)(i < 6 ? i : of_banks && kind[i] > HEAM_KIND_OTHER ? HEAM_KIND_REFPB + i - 6 : HEAM_KIND_OTHER);
+        scope[i] = (uint8_t)(kind[i] == HEAM_KIND_PREA || kind[i] == HEAM_KIND_REF ? 1 : kind[i] != HEAM_KIND_OTHER ? levels - 1 : scope[i]);
     }
     if (d->levels > 0 && tame) {
         counts[0] = 1;
@@ -62,7 +63,10 @@ static void describe_freely(description *self, bytes *in, bool tame) {
         uint8_t *sibling = self->arrays[8];
         const uint16_t *window = self->arrays[7];
         const uint8_t *level = self->arrays[3];
-        sibling[i] = window[i] == 1 && level[i] > 0 ? sibling[i] : 0;
+        const uint8_t *preceding = self->arrays[4];
+        const uint8_t *following = self->arrays[5];
+        bool at_many = kind[preceding[i]] == HEAM_KIND_REFSB || kind[following[i]] == HEAM_KIND_REFSB;
+        sibling[i] = window[i] == 1 && level[i] > 0 && !at_many ? sibling[i] : 0;
     }
 }
 
@@ -101,7 +105,7 @@ static const char *spoil(description *self, bytes *in, uint64_t *place) {
         case 4: ((uint16_t *)self->arrays[7])[i] = (uint16_t)(excess & 1u ? 0 : 65 + excess); break;
         case 5: ((uint8_t *)self->arrays[8])[i] = (uint8_t)(2 + excess % 200u); break;
         case 6: ((int16_t *)self->arrays[9])[i] = (int16_t)(-1 - excess); break;
-        case 7: ((uint8_t *)self->arrays[1])[i] = (uint8_t)(12 + excess % 200u); break;
+        case 7: ((uint8_t *)self->arrays[1])[i] = (uint8_t)(HEAM_KIND_REFSB + 1u + excess % 200u); break;
         default: ((uint8_t *)self->arrays[2])[i] = (uint8_t)(d->levels + excess % 200u); break;
     }
     return what < 7 ? "HEAM_BAD_ROW" : "HEAM_BAD_COMMAND";

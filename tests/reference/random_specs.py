@@ -18,6 +18,7 @@ __all__ = [
     "SmallCommand",
     "SmallRow",
     "SmallSpec",
+    "controllers",
     "pim_options",
     "replays",
     "small_specs",
@@ -43,6 +44,7 @@ SHAPES = (
     ("channel", "pseudo_channel", "stack_id", "bank_group", "bank"),
 )
 PLAIN_NAMES = {"ACT": "ACT", "PREpb": "PRE", "PREab": "PREA", "RD": "RD", "WR": "WR", "REFab": "REF"}
+BANK_REFRESH_NAMES = {"REFpb": "REFPB", "REFsb": "REFSB"}
 PIM_NAMES = ("PIM_RD", "PIM_MOV", "PIM_RDRES", "PIM_WRLUT", "PIM_LUT")
 
 
@@ -113,18 +115,34 @@ def _base_rows(draw: st.DrawFn, rank: str) -> list[SmallRow]:
     return [row for row, keep in zip(rows, kept, strict=True) if keep]
 
 
+def _bank_refresh_rows(draw: st.DrawFn, rank: str) -> list[SmallRow]:
+    """Rows of refreshes of banks; both commands are short against the distance between two refreshes."""
+    both = tuple(BANK_REFRESH_NAMES)
+    return [
+        SmallRow("bank", ("PREpb",), both, draw(st.integers(1, 6))),
+        SmallRow(rank, ("PREab",), both, draw(st.integers(1, 6))),
+        SmallRow("bank", both, ("ACT", *both), draw(st.integers(1, 12))),
+        SmallRow(rank, both, both, draw(st.integers(1, 4))),
+        SmallRow(rank, both, ("ACT",), draw(st.integers(1, 4))),
+    ]
+
+
 @st.composite
 def _free_rows(draw: st.DrawFn, levels: tuple[str, ...], names: tuple[str, ...]) -> SmallRow:
     some = st.lists(st.sampled_from(names), min_size=1, max_size=3, unique=True).map(tuple)
     window = draw(st.sampled_from((1, 1, 1, 2, 3, 4)))
-    # The engine's text defines windows and siblings apart from each other, never together.
-    sibling = window == 1 and draw(st.integers(0, 3)) == 0
+    before, after = draw(some), draw(some)
+    # The engine's text defines windows and siblings apart from each other, never together, and no siblings of
+    # a command that stands at several nodes.
+    sibling = window == 1 and draw(st.integers(0, 3)) == 0 and "REFsb" not in (*before, *after)
     level = draw(st.sampled_from(levels[1:] if sibling else levels))
-    return SmallRow(level, draw(some), draw(some), draw(st.integers(0, 8)), window, sibling)
+    return SmallRow(level, before, after, draw(st.integers(0, 8)), window, sibling)
 
 
 @st.composite
-def small_specs(draw: st.DrawFn, *, pim: bool = False, unit_level: str | None = None) -> SmallSpec:
+def small_specs(
+    draw: st.DrawFn, *, pim: bool = False, unit_level: str | None = None, bank_refresh: bool = False
+) -> SmallSpec:
     """A small random standard; with ``pim`` it has the PIM commands too.
 
     Every row is at most 20 cycles long and refresh at least 150 cycles apart, so every run comes to an end.
@@ -135,6 +153,8 @@ def small_specs(draw: st.DrawFn, *, pim: bool = False, unit_level: str | None = 
         Add PIM_RD, PIM_MOV, PIM_RDRES, PIM_WRLUT and PIM_LUT with rows of their own.
     unit_level
         The scope of PIM_MOV (default: the bank).
+    bank_refresh
+        Add REFpb and REFsb with rows of their own.
     """
     levels = draw(st.sampled_from(SHAPES))
     if unit_level is not None and unit_level not in levels:
@@ -148,6 +168,9 @@ def small_specs(draw: st.DrawFn, *, pim: bool = False, unit_level: str | None = 
         for name, kind in PLAIN_NAMES.items()
     ]
     names = tuple(PLAIN_NAMES)
+    if bank_refresh:
+        commands += [SmallCommand(name, kind, "bank") for name, kind in BANK_REFRESH_NAMES.items()]
+        names += tuple(BANK_REFRESH_NAMES)
     if pim:
         scopes = {
             "PIM_RD": "bank",
@@ -159,6 +182,8 @@ def small_specs(draw: st.DrawFn, *, pim: bool = False, unit_level: str | None = 
         commands += [SmallCommand(name, name, scopes[name]) for name in PIM_NAMES]
         names += PIM_NAMES[:-1]
     rows = _base_rows(draw, levels[1])
+    if bank_refresh:
+        rows += _bank_refresh_rows(draw, levels[1])
     if pim:
         rows.append(SmallRow("bank", ("ACT",), ("PIM_RD",), draw(st.integers(1, 6))))
         rows.append(SmallRow("channel", ("PIM_MOV",), ("PIM_MOV",), draw(st.integers(1, 4))))
@@ -182,12 +207,39 @@ def small_specs(draw: st.DrawFn, *, pim: bool = False, unit_level: str | None = 
 
 
 @st.composite
-def replays(draw: st.DrawFn, *, max_requests: int = 120) -> dict[str, Any]:
+def controllers(draw: st.DrawFn, *, default_policies: bool = False) -> dict[str, Any]:
+    """Queues and policies of a plain channel; every other time (or always) the default policies."""
+    low, high = sorted(draw(st.lists(st.integers(0, 100), min_size=2, max_size=2)))
+    queues = {
+        "read_queue": draw(st.sampled_from((1, 4, 32))),
+        "write_queue": draw(st.sampled_from((1, 5, 32))),
+    }
+    if default_policies or draw(st.booleans()):
+        return {**queues, "refresh": draw(st.sampled_from(("none", "all-bank")))}
+    return {
+        **queues,
+        "write_high_percent": high,
+        "write_low_percent": low,
+        "scheduler": draw(st.sampled_from(("frfcfs", "fcfs", "frfcfs-cap"))),
+        "row_hit_cap": draw(st.integers(0, 4)),
+        "row_policy": draw(st.sampled_from(("open", "closed", "timeout", "capped"))),
+        "row_timeout": draw(st.sampled_from((0, 1, 7, 40))),
+        "row_cap": draw(st.integers(1, 4)),
+        "refresh": draw(st.sampled_from(("none", "all-bank", "per-bank", "same-bank"))),
+        "refresh_stagger": draw(st.booleans()),
+        "refresh_postpone": draw(st.sampled_from((0, 0, 1, 2, 4, 8))),
+        "refresh_interval": draw(st.sampled_from((0, 97, 97, 131))),
+    }
+
+
+@st.composite
+def replays(draw: st.DrawFn, *, max_requests: int = 120, default_policies: bool = False) -> dict[str, Any]:
     """Keyword arguments of :func:`tests.reference.plain.replay` (with ``spec`` and ``requests``).
 
     The address is a function of the location in some streams; in others one location has several addresses.
     """
-    spec = draw(small_specs())
+    policies = draw(controllers(default_policies=default_policies))
+    spec = draw(small_specs(bank_refresh=policies["refresh"] in ("per-bank", "same-bank")))
     channels = draw(st.integers(1, 3))
     write_share = draw(st.sampled_from((0.0, 0.3, 0.9)))
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
@@ -206,10 +258,8 @@ def replays(draw: st.DrawFn, *, max_requests: int = 120) -> dict[str, Any]:
         "requests": requests,
         "channels": channels,
         "offers_per_cycle": draw(st.integers(1, 4)),
-        "refresh": draw(st.booleans()),
         "drain": draw(st.booleans()),
-        "read_queue": draw(st.sampled_from((1, 4, 32))),
-        "write_queue": draw(st.sampled_from((1, 5, 32))),
+        **policies,
     }
 
 
@@ -242,12 +292,12 @@ def pim_options(draw: st.DrawFn) -> dict[str, Any]:
 
 @st.composite
 def _plain_options(draw: st.DrawFn) -> dict[str, Any]:
+    policies = draw(controllers())
     return {
         "kind": "plain",
-        "spec": draw(small_specs()),
+        "spec": draw(small_specs(bank_refresh=policies["refresh"] in ("per-bank", "same-bank"))),
         "period": draw(st.integers(1, 5)),
-        "read_queue": draw(st.sampled_from((1, 4, 32))),
-        "refresh": draw(st.booleans()),
+        **policies,
     }
 
 

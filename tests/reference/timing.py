@@ -90,13 +90,21 @@ class Timing:
         first = self.first_bank(level, node)
         return range(first, first + self.banks_per_node[level])
 
+    def concerned(self, command: str, bank: int) -> list[int]:
+        """Banks on whose paths ``command`` at ``bank`` stands: one, unless it is of kind REFSB."""
+        if self.kind[command] != "REFSB":
+            return [bank]
+        place, rank = bank % self.counts[-1], self.node(1, bank)
+        return [below for below in self.banks_below(1, rank) if below % self.counts[-1] == place]
+
     def earliest(self, command: str, bank: int) -> tuple[int, int]:
         """Earliest cycle of ``command`` on the path of ``bank``, and the row that set it (-1: none)."""
         best = (0, BOUND_NONE)
-        for level in range(self.scope[command] + 1):
-            bound = self._earliest[level][self.node(level, bank)].get(command)
-            if bound is not None and bound[0] > best[0]:
-                best = bound
+        for one in self.concerned(command, bank):
+            for level in range(self.scope[command] + 1):
+                bound = self._earliest[level][self.node(level, one)].get(command)
+                if bound is not None and bound[0] > best[0]:
+                    best = bound
         return best
 
     def bound(self, command: str, bank: int, cycle: int) -> int:
@@ -112,22 +120,24 @@ class Timing:
         """Issue ``command`` at ``cycle``: bank state, history and all rows that it precedes."""
         scope = self.scope[command]
         self._change_state(command, bank, row)
+        banks = self.concerned(command, bank)
         for level in range(scope + 1):
-            past = self._past[level][self.node(level, bank)].setdefault(command, [])
-            past.append(cycle)
-            del past[: -self._longest]
+            for node in sorted({self.node(level, one) for one in banks}):
+                past = self._past[level][node].setdefault(command, [])
+                past.append(cycle)
+                del past[: -self._longest]
         for index, constraint in self._rows[command]:
             level = self.levels.index(constraint.level)
             if level > scope:
                 continue
-            node = self.node(level, bank)
-            past = self._past[level][node][command]
-            if len(past) < constraint.window:
-                continue
-            until = past[-constraint.window] + constraint.cycles
-            for target in self._targets(level, node, constraint.sibling):
-                for following in constraint.following:
-                    self._raise(level, target, following, until, index)
+            for node in sorted({self.node(level, one) for one in banks}):
+                past = self._past[level][node][command]
+                if len(past) < constraint.window:
+                    continue
+                until = past[-constraint.window] + constraint.cycles
+                for target in self._targets(level, node, constraint.sibling):
+                    for following in constraint.following:
+                        self._raise(level, target, following, until, index)
 
     def _targets(self, level: int, node: int, sibling: bool) -> list[int]:
         if not sibling:
