@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from heam_sim.check.logs import LOG_DTYPE
-from tests.fidelity.check_twin import Walk, node_of, reaches
+from tests.fidelity.check_twin import Walk, concerned, node_of, reaches
 
 NEED_OPEN = ("RD", "WR", "RDA", "WRA", "PIM_RD", "PRE")
-NEED_CLOSED = ("ACT", "REFPB", "REFSB", "RFMPB")
+NEED_CLOSED = ("ACT", "REFPB", "RFMPB")
 NEED_ALL_CLOSED = ("REF", "RFM")
 CLOSING = ("PRE", "RDA", "WRA")
 DATA_DELAY = {"RD": "nCL", "WR": "nCWL", "PIM_RDRES": "nCL", "PIM_WRLUT": "nCWL"}
@@ -81,6 +81,7 @@ class Player:
         if kind in NEED_OPEN and bank not in self.open:
             self.issue(self.of_kind["ACT"], bank, pause=pause)
         shut = [bank] if kind in NEED_CLOSED else list(self.rank_of(bank)) if kind in NEED_ALL_CLOSED else []
+        shut = concerned(self.spec, self.by_name[name], bank) if kind == "REFSB" else shut
         shut = [b for b in shut if b in self.open]
         if shut and self.closing == "PREA":
             self.issue(self.of_kind["PREA"], self.rank_of(bank)[0], pause=pause)
