@@ -91,7 +91,7 @@ def as_spec(small: Any) -> Spec:
         split_command_buses=small.split_command_buses,
         tCK_ps=Fraction(1000),
         timing={**small.timing, "nREFI": small.refresh_interval},
-        commands=tuple(Command(c.name, c.kind, c.scope) for c in small.commands),
+        commands=tuple(Command(c.name, c.kind, c.scope, alignment=c.alignment) for c in small.commands),
         constraints=tuple(
             Constraint(r.level, r.preceding, r.following, r.cycles, r.window, r.sibling, "bank")
             for r in small.constraints

@@ -18,6 +18,7 @@ class ToyCommand:
     name: str
     kind: str
     scope: str
+    alignment: int = 1
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from math import lcm
 from typing import Any
 
 import numpy as np
@@ -63,6 +64,7 @@ class Player:
     def issue(self, name: str, bank: int, *, pause: bool = False) -> int:
         """Issue a command, as early as possible or after a long pause; return its place in the log."""
         clock = max([self.clock + 1, *self.earliest(name, bank).values()]) + (self.rest if pause else 0)
+        clock += -(clock - 1) % self.by_name[name].alignment
         self.walk.issue(self.by_name[name], bank, clock)
         self.events.append(Event(clock, name, bank))
         self.clock = clock
@@ -192,6 +194,7 @@ def to_log(spec: Any, cases: list[Case]) -> tuple[np.ndarray, list[tuple[int, in
     """Play cases one after the other; return the log and where each case's two commands stand."""
     names = [c.name for c in spec.commands]
     per_unit = spec.banks // spec.nodes(spec.unit_level) if spec.unit_level in spec.levels else 0
+    beat = lcm(*(command.alignment for command in spec.commands))
     records, marks, start = [], [], 0
     for case in cases:
         marks.append((len(records) + case.first, len(records) + case.second))
@@ -201,5 +204,7 @@ def to_log(spec: Any, cases: list[Case]) -> tuple[np.ndarray, list[tuple[int, in
             records.append(
                 (start + event.clock, 0, names.index(event.name), event.bank, ROW, 0, 0, 0, unit, -1, 0)
             )
+        # The next case begins at the end of this one, and on the same beat.
         start += case.events[-1].clock
+        start += -start % beat
     return np.array(records, dtype=LOG_DTYPE), marks
