@@ -124,6 +124,7 @@ typedef struct {
     uint32_t burst_cycles;      /* nBL */
     uint32_t burst_bytes;
     uint32_t refresh_interval;  /* nREFI, cycles */
+    const uint8_t *alignment;   /* per command: it starts in cycles 1, 1 + alignment, ... only; NULL: all 1 */
 } heam_spec_desc;
 
 typedef struct {

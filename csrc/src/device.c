@@ -81,7 +81,8 @@ int32_t heam_device_probe(const heam_device *self, uint32_t command, uint32_t ba
     if (!legal_state(&self->timing, command, bank, dram_row)) {
         return HEAM_BAD_STATE;
     }
-    return heam_timing_earliest_any(&self->timing, command, bank, &row) > cycle ? HEAM_TOO_EARLY : HEAM_OK;
+    bool off_beat = heam_timing_align(&self->timing.spec, command, cycle) != cycle;
+    return off_beat || heam_timing_earliest_any(&self->timing, command, bank, &row) > cycle ? HEAM_TOO_EARLY : HEAM_OK;
 }
 
 int32_t heam_device_issue(heam_device *self, uint32_t command, uint32_t bank, uint64_t dram_row, uint64_t cycle) {

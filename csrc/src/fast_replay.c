@@ -126,7 +126,7 @@ int32_t heam_fast_create(uint32_t channels, const heam_channel_desc *desc, const
     if (channels > FAST_CHANNELS || desc->read_queue > FAST_QUEUE || desc->write_queue > FAST_QUEUE || desc->read_queue == 0 ||
         desc->write_queue == 0 || desc->write_high_percent > 100 || desc->write_low_percent > desc->write_high_percent || desc->period == 0 ||
         desc->refresh > HEAM_REFRESH_ALL_BANK || desc->refresh_stagger != 0 || desc->refresh_postpone != 0 || desc->refresh_interval != 0 ||
-        desc->scheduler != HEAM_SCHEDULER_FRFCFS || desc->row_policy != HEAM_ROWS_OPEN) {
+        desc->scheduler != HEAM_SCHEDULER_FRFCFS || desc->row_policy != HEAM_ROWS_OPEN || spec->aligned) {
         return HEAM_BAD_ENGINE;
     }
     fast_replay *self = calloc(1, sizeof(*self));

@@ -199,8 +199,8 @@ static inline void later(heam_pim *self, uint64_t cycle) {
     self->next = cycle < self->next ? cycle : self->next;
 }
 
-static inline uint64_t earliest(const heam_pim *self, uint32_t kind, uint32_t bank, int32_t *row) {
-    return heam_timing_earliest(&self->base.timing, self->base.timing.spec.of_kind[kind], bank, row);
+static inline uint64_t earliest(const heam_pim *self, uint32_t kind, uint32_t bank, uint64_t cycle, int32_t *row) {
+    return heam_timing_from(&self->base.timing, self->base.timing.spec.of_kind[kind], bank, cycle, row);
 }
 
 static inline int16_t bound_of(uint64_t earliest_cycle, int32_t row, uint64_t cycle, int16_t otherwise) {
@@ -299,7 +299,7 @@ static void load_lut(heam_pim *self, uint64_t cycle) {
     uint64_t position = (uint64_t)self->base.desc.lut_load * ranks - self->lut_left;
     uint32_t bank = (uint32_t)(position % ranks) * spec->stride[1];
     int32_t row;
-    uint64_t due = earliest(self, HEAM_KIND_PIM_WRLUT, bank, &row);
+    uint64_t due = earliest(self, HEAM_KIND_PIM_WRLUT, bank, cycle, &row);
     if (cycle < self->path_free || cycle < due) {
         later(self, larger(self->path_free, due));
         return;
@@ -348,7 +348,7 @@ static void read_out(heam_pim *self, uint64_t cycle) {
         bool merged = self->base.desc.merge != 0;
         uint32_t bank = merged ? 0 : item->unit * self->unit_stride;
         int32_t row;
-        uint64_t due = earliest(self, HEAM_KIND_PIM_RDRES, bank, &row);
+        uint64_t due = earliest(self, HEAM_KIND_PIM_RDRES, bank, cycle, &row);
         if (due > cycle) {
             later(self, due);
             continue;
@@ -503,7 +503,7 @@ static void move_one(heam_pim *self, uint64_t cycle) {
         }
         uint32_t bank = item->unit * self->unit_stride;
         int32_t row;
-        uint64_t due = earliest(self, HEAM_KIND_PIM_MOV, bank, &row);
+        uint64_t due = earliest(self, HEAM_KIND_PIM_MOV, bank, cycle, &row);
         if (due > cycle) {
             later(self, due);
             continue;
@@ -528,7 +528,7 @@ static void refresh(heam_pim *self, uint64_t cycle) {
         uint32_t bank = rank * timing->spec.stride[1];
         uint32_t kind = timing->rank_open[rank] > 0 ? HEAM_KIND_PREA : HEAM_KIND_REF;
         int32_t row;
-        uint64_t due = earliest(self, kind, bank, &row);
+        uint64_t due = earliest(self, kind, bank, cycle, &row);
         if (due > cycle) {
             later(self, due);
             continue;
@@ -683,7 +683,7 @@ static bool wanted_by_older(const heam_pim *self, uint32_t position, uint32_t ba
 }
 
 /* What a READ needs next; HEAM_NEVER as its time while something else must happen first. */
-static uint32_t next_command(const heam_pim *self, uint32_t position, uint64_t *due, int32_t *row) {
+static uint32_t next_command(const heam_pim *self, uint32_t position, uint64_t cycle, uint64_t *due, int32_t *row) {
     const entry *e = &self->pool[self->order[position]];
     uint32_t bank = e->what.bank;
     uint32_t open = self->base.timing.open_row[bank];
@@ -697,7 +697,7 @@ static uint32_t next_command(const heam_pim *self, uint32_t position, uint64_t *
     *due = HEAM_NEVER;
     *row = HEAM_BOUND_NONE;
     if (!blocked) {
-        *due = earliest(self, kind, e->what.bank, row);
+        *due = earliest(self, kind, e->what.bank, cycle, row);
     }
     return kind;
 }
@@ -717,7 +717,7 @@ static bool serve_read(heam_pim *self, uint32_t position, uint64_t cycle) {
     entry *e = &self->pool[index];
     uint64_t due;
     int32_t row;
-    uint32_t kind = next_command(self, position, &due, &row);
+    uint32_t kind = next_command(self, position, cycle, &due, &row);
     if (due > cycle) {
         self->ready[index] = due;
         return false;

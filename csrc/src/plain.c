@@ -121,7 +121,7 @@ void heam_plain_stir(heam_plain *self) {
 }
 
 /* Never: an active request keeps its bank open, or a refresh keeps new work away. */
-void heam_plain_look(heam_plain *self, uint32_t q, uint32_t entry) {
+void heam_plain_look(heam_plain *self, uint32_t q, uint32_t entry, uint64_t cycle) {
     request *r = &self->pool[entry];
     heam_timing *timing = &self->base.timing;
     uint32_t open = timing->open_row[r->what.bank];
@@ -131,7 +131,7 @@ void heam_plain_look(heam_plain *self, uint32_t q, uint32_t entry) {
         self->ready[entry] = HEAM_NEVER;
         return;
     }
-    uint64_t earliest = heam_timing_earliest(timing, timing->spec.of_kind[r->next], r->what.bank, &row);
+    uint64_t earliest = heam_timing_from(timing, timing->spec.of_kind[r->next], r->what.bank, cycle, &row);
     self->ready[entry] = earliest == 0 ? 1 : earliest;
     r->bound = (int16_t)row;
 }
@@ -145,7 +145,7 @@ static bool pick(heam_plain *self, uint32_t q, uint64_t cycle, int slots, choice
         if (self->ready[entry] > cycle) {
             continue;
         }
-        heam_plain_look(self, q, entry);
+        heam_plain_look(self, q, entry, cycle);
         const request *r = &self->pool[entry];
         if (self->ready[entry] > cycle || (slot_of(r->next) & slots) == 0 || r->arrival >= best) {
             continue;

@@ -91,8 +91,8 @@ struct heam_plain {
 /* A bank's state or its active requests changed: what waits for it must be looked at again. */
 void heam_plain_wake_bank(heam_plain *self, uint32_t bank);
 void heam_plain_wake_all(heam_plain *self);
-/* Sets an entry's next command and its earliest time (HEAM_NEVER while it must not go on). */
-void heam_plain_look(heam_plain *self, uint32_t q, uint32_t entry);
+/* Sets an entry's next command and its earliest time, for a caller in `cycle` (HEAM_NEVER while it must not go on). */
+void heam_plain_look(heam_plain *self, uint32_t q, uint32_t entry, uint64_t cycle);
 /* Something was issued or has arrived: what was found out about idle banks may be wrong. */
 void heam_plain_stir(heam_plain *self);
 

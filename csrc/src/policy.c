@@ -38,7 +38,7 @@ bool heam_policy_pick(heam_plain *self, uint32_t q, uint64_t cycle, int slots, c
         if (!allows(self, r) || self->ready[entry] > cycle) {
             continue;
         }
-        heam_plain_look(self, q, entry);
+        heam_plain_look(self, q, entry, cycle);
         bool hit = slot_of(r->next) == SLOT_COLUMN;
         if (self->ready[entry] > cycle || (slot_of(r->next) & slots) == 0 || (out->found && !hit)) {
             continue;
@@ -103,7 +103,7 @@ bool heam_policy_close(heam_plain *self, uint64_t cycle) {
             continue;
         }
         int32_t row;
-        uint64_t earliest = heam_timing_earliest(timing, timing->spec.of_kind[HEAM_KIND_PRE], bank, &row);
+        uint64_t earliest = heam_timing_from(timing, timing->spec.of_kind[HEAM_KIND_PRE], bank, cycle, &row);
         uint64_t from = closes_from(self, bank);
         from = earliest > from ? earliest : from;
         if (from <= cycle) {

@@ -146,7 +146,7 @@ static uint64_t step_precharge(const heam_plain *self, const heam_span *span, ui
             continue;
         }
         int32_t row;
-        uint64_t earliest = heam_timing_earliest(timing, timing->spec.of_kind[HEAM_KIND_PRE], bank, &row);
+        uint64_t earliest = heam_timing_from(timing, timing->spec.of_kind[HEAM_KIND_PRE], bank, cycle, &row);
         if (earliest <= cycle) {
             *out = (choice){.position = bank, .kind = HEAM_KIND_PRE, .bound = (int16_t)(earliest == cycle ? row : HEAM_BOUND_SLOT), .found = true};
             return earliest;
@@ -182,6 +182,10 @@ static uint64_t step(const heam_plain *self, uint32_t rank, uint64_t cycle, choi
     }
     int32_t row;
     uint64_t earliest = heam_timing_earliest_any(timing, timing->spec.of_kind[kind], span.first, &row);
+    uint64_t now = heam_timing_align(&timing->spec, timing->spec.of_kind[kind], cycle);
+    if (earliest <= cycle && now > cycle) {
+        return now;
+    }
     if (earliest <= cycle) {
         *out = (choice){.position = span.first, .kind = kind, .bound = (int16_t)(earliest == cycle ? row : HEAM_BOUND_SLOT), .found = true};
     }

@@ -47,6 +47,9 @@ static int32_t check_commands(const heam_spec_desc *desc, uint64_t *detail) {
         bool of_bank = kind == HEAM_KIND_ACT || kind == HEAM_KIND_PRE || kind == HEAM_KIND_RD || kind == HEAM_KIND_WR ||
                        kind == HEAM_KIND_PIM_RD || kind == HEAM_KIND_REFPB || kind == HEAM_KIND_REFSB;
         bool of_rank = kind == HEAM_KIND_PREA || kind == HEAM_KIND_REF;
+        if (desc->alignment != NULL && desc->alignment[command] == 0) {
+            return fail(detail, command, HEAM_BAD_COMMAND);
+        }
         if ((of_bank && desc->scope[command] != desc->levels - 1) || (of_rank && desc->scope[command] != 1)) {
             return fail(detail, command, HEAM_BAD_COMMAND);
         }
@@ -101,6 +104,8 @@ static void set_shape(heam_spec *self, const heam_spec_desc *desc) {
     for (uint32_t command = 0; command < self->commands; command++) {
         self->kind[command] = desc->kind[command];
         self->scope[command] = desc->scope[command];
+        self->alignment[command] = desc->alignment == NULL ? 1 : desc->alignment[command];
+        self->aligned = self->aligned || self->alignment[command] > 1;
         if (desc->kind[command] != HEAM_KIND_OTHER) {
             self->of_kind[desc->kind[command]] = (uint8_t)command;
         }

@@ -48,6 +48,8 @@ struct heam_spec {
     uint8_t kind[HEAM_MAX_COMMANDS];
     uint8_t scope[HEAM_MAX_COMMANDS];
     uint8_t of_kind[HEAM_KINDS];
+    uint8_t alignment[HEAM_MAX_COMMANDS];
+    bool aligned; /* some command may not start in every cycle */
     uint32_t update_begin[HEAM_MAX_COMMANDS + 1];
     uint32_t group_begin[HEAM_MAX_COMMANDS + 1];
     uint32_t updates_count;
@@ -103,6 +105,12 @@ static inline uint32_t heam_rank_of(const heam_timing *self, uint32_t bank) {
     return bank / self->spec.stride[1];
 }
 
+/* The first cycle from `cycle` on in which a command may start. */
+static inline uint64_t heam_timing_align(const heam_spec *spec, uint32_t command, uint64_t cycle) {
+    uint32_t alignment = spec->alignment[command];
+    return alignment == 1 ? cycle : cycle + (alignment - (cycle + alignment - 1) % alignment) % alignment;
+}
+
 /* For commands that stand on one path: all but REFSB. */
 static inline uint64_t heam_timing_earliest(const heam_timing *self, uint32_t command, uint32_t bank, int32_t *row) {
     const heam_spec *spec = &self->spec;
@@ -117,7 +125,14 @@ static inline uint64_t heam_timing_earliest(const heam_timing *self, uint32_t co
         }
     }
     *row = who;
-    return best;
+    return heam_timing_align(spec, command, best);
+}
+
+/* As heam_timing_earliest for a caller in `cycle`: at most `cycle` exactly if the command may be issued now. */
+static inline uint64_t heam_timing_from(const heam_timing *self, uint32_t command, uint32_t bank, uint64_t cycle, int32_t *row) {
+    uint64_t earliest = heam_timing_earliest(self, command, bank, row);
+    uint64_t now = heam_timing_align(&self->spec, command, cycle);
+    return earliest > cycle || now == cycle ? earliest : now;
 }
 
 #endif

@@ -78,6 +78,7 @@ def _flatten(spec: Spec) -> dict[str, list[int]]:
         "counts": [_find(spec.counts, "count of level", name, spec) for name in spec.levels],
         "kind": [_KINDS.get(command.kind, lib.HEAM_KIND_OTHER) for command in spec.commands],
         "scope": [_find(level, "scope", command.scope, spec) for command in spec.commands],
+        "alignment": [command.alignment for command in spec.commands],
     }
     rows = [
         (
@@ -104,6 +105,7 @@ _SPEC_TYPES = {
     "counts": "uint32_t",
     "kind": "uint8_t",
     "scope": "uint8_t",
+    "alignment": "uint8_t",
     "row_level": "uint8_t",
     "row_preceding": "uint8_t",
     "row_following": "uint8_t",

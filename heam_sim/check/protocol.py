@@ -11,7 +11,14 @@ import numpy.typing as npt
 
 from heam_sim.check.events import Events, IntArray, SpecLike, Tree, collect
 from heam_sim.check.report import Findings, Report
-from heam_sim.check.rules import check_bank_states, check_bus, check_refresh, check_slots, find_units
+from heam_sim.check.rules import (
+    check_alignment,
+    check_bank_states,
+    check_bus,
+    check_refresh,
+    check_slots,
+    find_units,
+)
 from heam_sim.check.timing import check_rows
 
 __all__ = ["check_protocol"]
@@ -50,8 +57,8 @@ def check_protocol(
 
     The rules: every constraint row; ACT only on a closed bank, RD, WR and PIM_RD only on the open row, PREpb
     only on an open bank, a refresh only when all banks that it concerns are closed; clocks that never go
-    back in a channel; one command per command slot; no overlapping bursts on a host-side data bus; no late
-    refresh.
+    back in a channel; no command between the cycles in which it may start; one command per command slot; no
+    overlapping bursts on a host-side data bus; no late refresh.
 
     Parameters
     ----------
@@ -97,6 +104,7 @@ def check_protocol(
     events, issued = collect(log, command_names, spec, tree, channel)
     _check_order(log, issued, findings)
     check_rows(events, tree, tuple(spec.constraints), findings)
+    check_alignment(events, spec, findings)
     check_bank_states(events, tree, findings, allow_closed_precharge=allow_closed_precharge)
     _check_slots(events, tree, spec, split_buses, unit_level, findings)
     check_bus(events, tree, spec, res_latency, findings)

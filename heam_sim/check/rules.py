@@ -10,7 +10,7 @@ from heam_sim.check.events import NO_UNIT, Events, SpecLike, Tree
 from heam_sim.check.report import Findings
 from heam_sim.errors import SpecError
 
-__all__ = ["check_bank_states", "check_bus", "check_refresh", "check_slots", "find_units"]
+__all__ = ["check_alignment", "check_bank_states", "check_bus", "check_refresh", "check_slots", "find_units"]
 
 IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
@@ -74,6 +74,23 @@ def check_bank_states(
     first_clock = np.where(cause >= 0, events.clock[cause], -1)
     pairs = first_index, events.index[second]
     findings.add("bank state", "bank state", pairs, (first_clock, events.clock[second]), message)
+
+
+def check_alignment(events: Events, spec: SpecLike, findings: Findings) -> None:
+    """Commands that may not start in every cycle start in cycles 1, 1 + alignment, 1 + 2 alignment, ..."""
+    beats = np.array([getattr(command, "alignment", 1) for command in spec.commands], dtype=np.int64)
+    off = np.flatnonzero((events.clock - 1) % beats[events.command] != 0)
+
+    def message(i: int) -> str:
+        e = int(off[i])
+        beat = int(beats[events.command[e]])
+        return (
+            f"alignment: {events.name_of(e)} at {int(events.clock[e])} does not start in one of the cycles "
+            f"1, {1 + beat}, {1 + 2 * beat}, ..."
+        )
+
+    none = np.full(len(off), -1, dtype=np.int64)
+    findings.add("alignment", "alignment", (none, events.index[off]), (none, events.clock[off]), message)
 
 
 def find_units(events: Events, tree: Tree, unit_level: str | None, findings: Findings) -> IntArray:

@@ -54,12 +54,15 @@ class Command:
     slot
         ``"row"`` or ``"column"``: the command slot that it takes where the buses are split. Left empty, it
         follows from the kind.
+    alignment
+        It may start in cycles 1, 1 + alignment, 1 + 2 alignment, ... only; at most 255.
     """
 
     name: str
     kind: str
     scope: str
     slot: str = ""
+    alignment: int = 1
 
     def __post_init__(self) -> None:
         """Check the kind and fill in the slot."""
@@ -67,6 +70,8 @@ class Command:
             raise SpecError(str(unknown_name("command kind", self.kind, KINDS, where=f"command {self.name}")))
         if self.slot == "":
             object.__setattr__(self, "slot", "column" if self.kind in COLUMN_KINDS else "row")
+        if type(self.alignment) is not int or not 1 <= self.alignment <= 255:
+            raise SpecError(f"command {self.name}: alignment is {self.alignment!r}; write 1 to 255 cycles.")
         if self.slot not in ("row", "column"):
             raise SpecError(f"command {self.name}: slot is {self.slot!r}; write 'row' or 'column'.")
 
@@ -287,7 +292,14 @@ class Spec:
             "unit_level": self.unit_level,
             "merge_level": self.merge_level,
             "commands": [
-                {"name": c.name, "kind": c.kind, "scope": c.scope, "slot": c.slot} for c in self.commands
+                {
+                    "name": c.name,
+                    "kind": c.kind,
+                    "scope": c.scope,
+                    "slot": c.slot,
+                    "alignment": c.alignment,
+                }
+                for c in self.commands
             ],
             "constraints": [
                 {

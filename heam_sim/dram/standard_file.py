@@ -194,7 +194,7 @@ def _commands(
     commands: list[Command] = []
     for number, item in enumerate(toml.tables(value, f"{where} [[command]]"), 1):
         here = f"{where} [[command]] {number}"
-        toml.check_keys(item, here, required=_COMMAND, optional=["source"])
+        toml.check_keys(item, here, required=_COMMAND, optional=["source", "alignment"])
         _row_source(item, sources, "commands", here)
         kind = toml.choice(item, "kind", PLAIN_KINDS, here)
         if item["scope"] not in levels:
@@ -203,7 +203,8 @@ def _commands(
         if item["scope"] != wanted:
             raise SpecError(f"{here}: a {kind} addresses a {wanted}; set scope = {wanted!r}.")
         slot = toml.choice(item, "slot", ("row", "column"), here)
-        commands.append(Command(toml.text(item, "name", here), kind, item["scope"], slot))
+        alignment = toml.count(item, "alignment", here) if "alignment" in item else 1
+        commands.append(Command(toml.text(item, "name", here), kind, item["scope"], slot, alignment))
     names = [command.name for command in commands]
     if len(set(names)) != len(names):
         raise SpecError(f"{where}: a command is defined twice; keep one of {', '.join(names)}.")

@@ -142,6 +142,35 @@ static void test_bank_refresh(void) {
     EARLIEST(REFSB, here, 0, 400 + nRP, toy_row(&memory, BANK, PRE, REFSB));
 }
 
+/* Commands that start in every third cycle from 1 on; the others start in any. */
+static void test_alignment(void) {
+    static const uint8_t beats[TOY_COMMANDS] = {
+        [ACT] = 3, [PRE] = 1, [PREA] = 1, [RD] = 3, [WR] = 3, [REF] = 1,
+        [PIM_RD] = 1, [PIM_MOV] = 1, [PIM_RDRES] = 1, [PIM_WRLUT] = 1, [PIM_LUT] = 1, [REFPB] = 1, [REFSB] = 1,
+    };
+    toy slow;
+    heam_spec *spec = NULL;
+    heam_replay *replay = NULL;
+    heam_channel_desc desc = plain_channel();
+    toy_init(&slow);
+    slow.desc.alignment = beats;
+    CHECK_IS(heam_spec_create(&slow.desc, &spec, NULL), "HEAM_OK");
+    heam_device_destroy(device);
+    device = NULL;
+    CHECK_IS(heam_device_create(spec, &device), "HEAM_OK");
+    EARLIEST(ACT, 0, 3, 1, HEAM_BOUND_NONE);
+    CHECK_IS(heam_device_probe(device, ACT, 0, 3, 12), "HEAM_TOO_EARLY");
+    issue(ACT, 0, 3, 13);
+    EARLIEST(RD, 0, 3, 19, toy_row(&memory, BANK, ACT, RD)); /* 13 + nRCD is 18 */
+    CHECK_IS(heam_device_probe(device, RD, 0, 3, 20), "HEAM_TOO_EARLY");
+    EARLIEST(PRE, 0, 3, 13 + nRAS, toy_row(&memory, BANK, ACT, PRE));
+    CHECK_IS(heam_replay_create_engine(1, &desc, spec, 1, 0, HEAM_ENGINE_PORTABLE, &replay), "HEAM_BAD_ENGINE");
+    CHECK_IS(heam_replay_create(1, &desc, spec, 1, 0, &replay), "HEAM_OK");
+    CHECK_EQ(heam_replay_engine(replay), HEAM_ENGINE_GENERIC);
+    heam_replay_destroy(replay);
+    heam_spec_destroy(spec);
+}
+
 static void test_arguments(void) {
     uint64_t cycle;
     int32_t row;
@@ -165,6 +194,7 @@ int main(void) {
     test_window();
     test_states();
     test_bank_refresh();
+    test_alignment();
     test_arguments();
     heam_device_destroy(device);
     return check_report();

@@ -59,6 +59,8 @@ static void test_commands(void) {
     REFUSED(memory.scope[PIM_MOV] = TOY_LEVELS, "HEAM_BAD_COMMAND", PIM_MOV);
     REFUSED(memory.scope[ACT] = RANK, "HEAM_BAD_COMMAND", ACT);
     REFUSED(memory.scope[PREA] = BANK, "HEAM_BAD_COMMAND", PREA);
+    static const uint8_t never[TOY_COMMANDS] = {1, 1, 0};
+    REFUSED(memory.desc.alignment = never, "HEAM_BAD_COMMAND", 2);
     REFUSED(memory.scope[REFPB] = RANK, "HEAM_BAD_COMMAND", REFPB);
     REFUSED(memory.scope[REFSB] = BANK_GROUP, "HEAM_BAD_COMMAND", REFSB);
 }

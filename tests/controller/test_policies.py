@@ -59,6 +59,32 @@ def play(spec: Any, requests: list[Any], **options: Any) -> tuple[list[tuple[int
     return [command[:3] for command in expected[0].commands], expected[0].counters
 
 
+# -- commands that do not start in every cycle
+
+
+def test_commands_start_on_their_beat_and_precharges_at_any_time() -> None:
+    plain = make_spec()
+    commands = tuple(
+        command if command.kind in ("PRE", "PREA") else changed(command, alignment=2)
+        for command in plain.commands
+    )
+    found, _ = play(changed(plain, commands=commands), [read(0, 1), read(1, 1), read(0, 2)])
+    assert found == [
+        (1, "ACT", 0),
+        (3, "ACT", 1),  # ready in 2
+        (7, "RD", 0),  # nRCD 5 after 1 is 6
+        (9, "RD", 1),
+        (11, "PREpb", 0),
+        (15, "ACT", 0),  # nRP 3 after 11 is 14
+        (21, "RD", 0),
+    ]
+    slower = changed(
+        plain, rows=16, constraints=(*plain.constraints, SmallRow("bank", ("RD",), ("PREpb",), 5))
+    )
+    found, _ = play(changed(slower, commands=commands), [read(0, 1), read(1, 1), read(0, 2)])
+    assert found[4:6] == [(12, "PREpb", 0), (15, "ACT", 0)]
+
+
 # -- schedulers
 
 

@@ -57,9 +57,9 @@ REPLAY_COUNTERS = {
     "num_write_reqs_coalesced": "coalesced",
     "num_maintenance_reqs_served": "ref",
     "read_latency": "read_latency",
-    "ref_bank": "ref_bank",
-    "pre_unasked": "pre_unasked",
 }
+# What Ramulator has no counter for.
+POLICY_COUNTERS = {"ref_bank": "ref_bank", "pre_unasked": "pre_unasked"}
 # What describes a stream and how it is played; the rest of a case describes the controller.
 _STREAM = ("spec", "requests", "channels", "offers_per_cycle", "drain")
 
@@ -92,7 +92,7 @@ def as_spec(small: Any) -> Spec:
         split_command_buses=small.split_command_buses,
         tCK_ps=Fraction(1000),
         timing={**small.timing, "nREFI": small.refresh_interval},
-        commands=tuple(Command(c.name, c.kind, c.scope) for c in small.commands),
+        commands=tuple(Command(c.name, c.kind, c.scope, alignment=c.alignment) for c in small.commands),
         constraints=tuple(
             Constraint(r.level, r.preceding, r.following, r.cycles, r.window, r.sibling, "bank")
             for r in small.constraints
@@ -242,7 +242,7 @@ def core_replay(case: Mapping[str, Any], *, cuts: Sequence[int] = ()) -> list[Re
         parts.append(
             ReplayChannel(
                 [(r[0], r[2], r[3], r[4], r[5], max(r[9], BOUND_NONE)) for r in log if r[1] == channel],
-                {name: counters[ours] for name, ours in REPLAY_COUNTERS.items()},
+                {name: counters[ours] for name, ours in {**REPLAY_COUNTERS, **POLICY_COUNTERS}.items()},
                 _expand(replay.latencies(channel)),
             )
         )

@@ -153,9 +153,9 @@ def check_device(spec: Any, *, seed: int, commands: int) -> None:
         clock = max(clock + 1, earliest + int(rng.integers(-1, 3)))
         allowed = legal(timing, command, bank, row)
         for cycle in {clock, max(earliest - 1, 0), earliest}:
-            may = allowed and cycle >= earliest
+            may = allowed and cycle >= earliest and timing.on_beat(command, cycle)
             assert device.probe(command, bank, row=row, cycle=cycle) == may, (command, bank, cycle)
-        if allowed and clock >= earliest:
+        if allowed and clock >= earliest and timing.on_beat(command, clock):
             device.issue(command, bank, row=row, cycle=clock)
             timing.issue(command, bank, row, clock)
             issued += 1

@@ -317,6 +317,18 @@ def test_a_same_bank_refresh_concerns_one_bank_of_every_group() -> None:
     assert broken((1, "ACT", 2, 7), (13, "REFpb", 2, 0)) == [state]
 
 
+def test_a_command_between_its_cycles_is_caught() -> None:
+    slow = tuple(replace(c, alignment=3) if c.name in ("RD", "WR") else c for c in TOY.commands)
+    spec = replace(TOY, commands=slow, constraints=())
+    log = make_log((1, "ACT", 0, 7), (4, "RD", 0, 7), (10, "WR", 0, 7), (12, "PREpb", 0, 0))
+    assert check(spec, log, NAMES).counts == {}
+    log["clock"][1:3] += 1
+    report = check(spec, log, NAMES)
+    assert report.counts == {"alignment": 2}
+    assert [v.second_index for v in report.violations] == [1, 2]
+    assert "RD at 5 does not start in one of the cycles 1, 4, 7" in report.violations[0].message
+
+
 def test_no_sibling_row_names_a_same_bank_refresh() -> None:
     row = ToyRow("bank_group", ("REFsb",), ("ACT",), 5, sibling=True)
     with pytest.raises(SpecError, match="REFSB"):

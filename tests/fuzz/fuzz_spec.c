@@ -2,7 +2,7 @@
 /* Bytes as the description of a memory: refused with a place that exists, or good enough to be used. */
 #include "fuzz.h"
 
-#define ARRAYS 10u
+#define ARRAYS 11u
 
 typedef struct {
     heam_spec_desc desc;
@@ -59,6 +59,11 @@ static void describe_freely(description *self, bytes *in, bool tame) {
     self->arrays[7] = array(in, d->rows, 2, tame ? 65 : 0);
     self->arrays[8] = array(in, d->rows, 1, tame ? 2 : 0);
     self->arrays[9] = array(in, d->rows, 2, tame ? 32768 : 0);
+    uint8_t *alignment = array(in, d->commands, 1, tame ? 3 : 0);
+    for (uint32_t i = 0; tame && i < d->commands; i++) {
+        alignment[i]++;
+    }
+    self->arrays[10] = alignment;
     for (uint32_t i = 0; tame && i < d->rows; i++) {
         uint8_t *sibling = self->arrays[8];
         const uint16_t *window = self->arrays[7];
@@ -85,13 +90,14 @@ static void bind_arrays(description *self, uint32_t missing) {
     self->desc.row_window = self->arrays[7];
     self->desc.row_sibling = self->arrays[8];
     self->desc.row_id = self->arrays[9];
+    self->desc.alignment = self->arrays[10];
 }
 
 /* One entry of a good description gets a value that it cannot have. Returns the status and the place that must come of it. */
 static const char *spoil(description *self, bytes *in, uint64_t *place) {
     heam_spec_desc *d = &self->desc;
     uint8_t excess = next_byte(in);
-    uint32_t what = next_below(in, 9);
+    uint32_t what = next_below(in, 10);
     if (what < 7 && d->rows == 0) {
         return NULL;
     }
@@ -106,6 +112,7 @@ static const char *spoil(description *self, bytes *in, uint64_t *place) {
         case 5: ((uint8_t *)self->arrays[8])[i] = (uint8_t)(2 + excess % 200u); break;
         case 6: ((int16_t *)self->arrays[9])[i] = (int16_t)(-1 - excess); break;
         case 7: ((uint8_t *)self->arrays[1])[i] = (uint8_t)(HEAM_KIND_REFSB + 1u + excess % 200u); break;
+        case 8: ((uint8_t *)self->arrays[10])[i] = 0; break;
         default: ((uint8_t *)self->arrays[2])[i] = (uint8_t)(d->levels + excess % 200u); break;
     }
     return what < 7 ? "HEAM_BAD_ROW" : "HEAM_BAD_COMMAND";
@@ -147,7 +154,11 @@ static void use(const heam_spec *spec, const heam_spec_desc *desc, bytes *in) {
         uint64_t earliest = 0;
         int32_t by = 0;
         if (status_is(heam_device_earliest(device, command, bank, &earliest, &by), "HEAM_OK")) {
+            uint32_t beat = desc->alignment == NULL ? 1 : desc->alignment[command];
             clock = earliest > clock ? earliest : clock + 1;
+            while ((clock + beat - 1) % beat != 0) {
+                clock++;
+            }
             status = heam_device_issue(device, command, bank, row, clock);
             PROMISE(!status_is(status, "HEAM_TOO_EARLY"));
             PROMISE(by >= HEAM_BOUND_NONE);

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -55,6 +55,7 @@ class SmallCommand:
     name: str
     kind: str
     scope: str
+    alignment: int = 1
 
 
 @dataclass(frozen=True)
@@ -141,7 +142,12 @@ def _free_rows(draw: st.DrawFn, levels: tuple[str, ...], names: tuple[str, ...])
 
 @st.composite
 def small_specs(
-    draw: st.DrawFn, *, pim: bool = False, unit_level: str | None = None, bank_refresh: bool = False
+    draw: st.DrawFn,
+    *,
+    pim: bool = False,
+    unit_level: str | None = None,
+    bank_refresh: bool = False,
+    aligned: bool = True,
 ) -> SmallSpec:
     """A small random standard; with ``pim`` it has the PIM commands too.
 
@@ -155,6 +161,8 @@ def small_specs(
         The scope of PIM_MOV (default: the bank).
     bank_refresh
         Add REFpb and REFsb with rows of their own.
+    aligned
+        One standard in four has commands that do not start in every cycle.
     """
     levels = draw(st.sampled_from(SHAPES))
     if unit_level is not None and unit_level not in levels:
@@ -181,6 +189,12 @@ def small_specs(
         }
         commands += [SmallCommand(name, name, scopes[name]) for name in PIM_NAMES]
         names += PIM_NAMES[:-1]
+    if aligned and draw(st.integers(0, 3)) == 0:
+        beats = st.sampled_from((1, 1, 2, 3))
+        commands = [
+            command if command.kind == "PIM_LUT" else replace(command, alignment=draw(beats))
+            for command in commands
+        ]
     rows = _base_rows(draw, levels[1])
     if bank_refresh:
         rows += _bank_refresh_rows(draw, levels[1])
@@ -239,7 +253,8 @@ def replays(draw: st.DrawFn, *, max_requests: int = 120, default_policies: bool 
     The address is a function of the location in some streams; in others one location has several addresses.
     """
     policies = draw(controllers(default_policies=default_policies))
-    spec = draw(small_specs(bank_refresh=policies["refresh"] in ("per-bank", "same-bank")))
+    of_banks = policies["refresh"] in ("per-bank", "same-bank")
+    spec = draw(small_specs(bank_refresh=of_banks, aligned=not default_policies))
     channels = draw(st.integers(1, 3))
     write_share = draw(st.sampled_from((0.0, 0.3, 0.9)))
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))

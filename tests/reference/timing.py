@@ -64,6 +64,7 @@ class Timing:
         self.banks_per_node = [total // nodes for nodes in self.nodes]
         self.scope: dict[str, int] = {c.name: self.levels.index(c.scope) for c in spec.commands}
         self.kind: dict[str, str] = {c.name: c.kind for c in spec.commands}
+        self.alignment: dict[str, int] = {c.name: c.alignment for c in spec.commands}
         self.command: dict[str, str] = {}
         for c in spec.commands:
             self.command.setdefault(c.kind, c.name)
@@ -105,7 +106,14 @@ class Timing:
                 bound = self._earliest[level][self.node(level, one)].get(command)
                 if bound is not None and bound[0] > best[0]:
                     best = bound
-        return best
+        cycle, row = best
+        while not self.on_beat(command, cycle):
+            cycle += 1
+        return cycle, row
+
+    def on_beat(self, command: str, cycle: int) -> bool:
+        """Whether ``command`` may start in this cycle at all."""
+        return (cycle - 1) % self.alignment[command] == 0
 
     def bound(self, command: str, bank: int, cycle: int) -> int:
         """The row that kept ``command`` from coming before ``cycle``, -1 if it was something else."""
@@ -114,7 +122,7 @@ class Timing:
 
     def ready(self, command: str, bank: int, cycle: int) -> bool:
         """Whether timing allows ``command`` on ``bank`` at ``cycle``."""
-        return self.earliest(command, bank)[0] <= cycle
+        return self.on_beat(command, cycle) and self.earliest(command, bank)[0] <= cycle
 
     def issue(self, command: str, bank: int, row: int, cycle: int) -> None:
         """Issue ``command`` at ``cycle``: bank state, history and all rows that it precedes."""

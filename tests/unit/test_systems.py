@@ -9,7 +9,7 @@ from fractions import Fraction
 
 import pytest
 
-from heam_sim.dram import load_spec
+from heam_sim.dram import Controller, load_spec
 from heam_sim.errors import ConfigError
 from heam_sim.simulation import plan
 from heam_sim.systems import known_systems, load_system
@@ -89,6 +89,51 @@ def test_overrides_reach_every_part() -> None:
 def test_an_optional_key_of_the_placement_can_be_given() -> None:
     """`hot_share` does not stand in RecNMP's file, but is a key of the placement."""
     assert load_system("recnmp", overrides={"placement.hot_share": 0.3}).placement.hot_share == 0.3
+
+
+def test_a_plain_tier_has_a_controller_to_choose() -> None:
+    given = {
+        "dimm.scheduler": "frfcfs-cap",
+        "dimm.row_hit_cap": 4,
+        "dimm.row_policy": "closed",
+        "dimm.refresh_postpone": 8,
+        "dimm.write_high_percent": 70,
+        "dimm.write_queue": 64,
+    }
+    tier = load_system("host-dimm", overrides=given).tier("dimm")
+    assert tier.controller == Controller(
+        scheduler="frfcfs-cap",
+        row_hit_cap=4,
+        row_policy="closed",
+        refresh_postpone=8,
+        write_high_percent=70,
+        write_queue=64,
+    )
+    assert load_system("host-dimm").tier("dimm").controller == Controller()
+    assert load_system("host-dimm", overrides={"dimm.refresh": False}).tier("dimm").controller == Controller(
+        refresh="none"
+    )
+
+
+@pytest.mark.parametrize(
+    ("system", "overrides", "message"),
+    [
+        ("host-dimm", {"dimm.scheduler": "fifo"}, "tier dimm: .*'fifo'"),
+        ("host-dimm", {"dimm.row_hit_cap": 4}, "tier dimm: row_hit_cap: belongs to"),
+        ("host-dimm", {"dimm.write_queue": "64"}, "write_queue is '64'"),
+        ("host-dimm", {"dimm.write_queue": True}, "write_queue is True"),
+        ("host-dimm", {"dimm.refresh": 3}, "refresh is 3"),
+        ("host-dimm", {"dimm.refresh": "often"}, "tier dimm: .*'often'"),
+        ("host-dimm", {"dimm.pim": {}}, "pim"),
+        ("heam", {"hbm.row_policy": "closed"}, "its PEs have controllers of their own"),
+        ("heam", {"hbm.refresh": "per-bank"}, "its PEs have controllers of their own"),
+    ],
+)
+def test_a_controller_that_cannot_be_is_refused(
+    system: str, overrides: dict[str, object], message: str
+) -> None:
+    with pytest.raises(ConfigError, match=message):
+        load_system(system, overrides=overrides)
 
 
 @pytest.mark.parametrize(

@@ -5,11 +5,13 @@ from __future__ import annotations
 
 import gzip
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 import heam_sim
+from heam_sim.check import check_protocol
 from heam_sim.errors import ConfigError, DatasetError, HeamSimError
 from heam_sim.traffic import Latency, read_requests, replay_chunks, write_requests
 
@@ -99,6 +101,24 @@ def test_damaged_files_are_typed_errors(tmp_path: Path) -> None:
         {"offers_per_cycle": 0},
         {"read_queue": 1 << 20},
         {"refresh": "never"},
+        {"refresh": "per-bank"},
+        {"refresh": "none", "refresh_stagger": True},
+        {"refresh_postpone": 1},
+        {"refresh_postpone": 9, "preset": "native/DDR4_8Gb_x8/DDR4_3200"},
+        {"refresh_postpone": 5, "preset": "native/DDR5_16Gb_x8/DDR5_4800"},
+        {"refresh": "per-bank", "preset": "native/DDR5_16Gb_x8/DDR5_4800"},
+        {"refresh": "per-bank", "preset": "native/HBM2_4Gb/HBM2_2000", "overrides": {"nREFI": 20}},
+        {"refresh_stagger": 1},
+        {"scheduler": "fifo"},
+        {"scheduler": "frfcfs-cap"},
+        {"row_hit_cap": 4},
+        {"row_policy": "timeout"},
+        {"row_policy": "capped", "row_cap": 0},
+        {"row_policy": "closed", "row_timeout": 3},
+        {"row_policy": "timeout", "row_timeout": -1},
+        {"row_policy": "timeout", "row_timeout": 1.5},
+        {"write_high_percent": 101},
+        {"write_high_percent": 30, "write_low_percent": 40},
         {"address_map": "RoBaRaCo"},
         {"overrides": {"ranks": 2}},
     ],
@@ -107,6 +127,74 @@ def test_bad_arguments_are_config_errors(arguments: dict[str, object]) -> None:
     options: dict[str, object] = {"address": [64], "is_write": [0], "preset": PRESET, **arguments}
     with pytest.raises(ConfigError):
         heam_sim.replay(options.pop("address"), options.pop("is_write"), **options)  # type: ignore[arg-type]
+
+
+def test_a_refresh_that_is_not_there_says_which_are() -> None:
+    with pytest.raises(ConfigError, match="no per-bank refresh; it has all-bank, same-bank"):
+        heam_sim.replay([0], [0], preset="native/DDR5_16Gb_x8/DDR5_4800", refresh="per-bank")
+    with pytest.raises(ConfigError, match="allows at most 4"):
+        heam_sim.replay([0], [0], preset="native/DDR5_16Gb_x8/DDR5_4800", refresh_postpone=5)
+    with pytest.raises(ConfigError, match="states no limit"):
+        heam_sim.replay([0], [0], preset=PRESET, refresh_postpone=1)
+
+
+@pytest.mark.parametrize(
+    ("preset", "options"),
+    [
+        ("native/DDR4_8Gb_x8/DDR4_3200", {"scheduler": "fcfs"}),
+        ("native/DDR4_8Gb_x8/DDR4_3200", {"scheduler": "frfcfs-cap", "row_hit_cap": 4}),
+        ("native/DDR4_8Gb_x8/DDR4_3200", {"row_policy": "closed", "refresh_postpone": 8}),
+        ("native/DDR4_8Gb_x8/DDR4_3200", {"refresh_postpone": 3, "refresh_stagger": True}),
+        ("native/DDR5_16Gb_x8/DDR5_4800", {"refresh": "same-bank"}),
+        ("native/DDR5_16Gb_x8/DDR5_4800", {"refresh": "same-bank", "refresh_postpone": 4}),
+        ("native/DDR5_16Gb_x8/DDR5_4800", {"refresh_postpone": 4, "refresh_stagger": True}),
+        ("native/HBM2_4Gb/HBM2_2000", {"refresh": "per-bank", "row_policy": "timeout", "row_timeout": 60}),
+        ("native/HBM3_16Gb_8hi/HBM3_6400", {"refresh": "per-bank", "refresh_postpone": 8}),
+        ("native/LPDDR5_8Gb_x16/LPDDR5_6400", {"refresh": "per-bank", "refresh_stagger": True}),
+        ("native/GDDR6_8Gb_x16/GDDR6_14000", {"refresh": "per-bank", "row_policy": "capped", "row_cap": 2}),
+    ],
+)
+def test_every_policy_obeys_the_protocol_and_serves_everything(preset: str, options: dict[str, Any]) -> None:
+    rng = np.random.default_rng(3)
+    count = 12_000
+    # Half of the requests stay in a few rows, so that there are hits, conflicts and idle banks.
+    address = np.where(
+        rng.random(count) < 0.5, rng.integers(0, 1 << 16, count), rng.integers(0, 1 << 30, count)
+    )
+    ranks = {"rank": 2} if preset.startswith("native/DDR") else None
+    result = heam_sim.replay(
+        address, rng.random(count) < 0.3, preset=preset, overrides=ranks, record_commands=True, **options
+    )
+    report = check_protocol(result.log, result.command_names, result.spec)
+    assert report.ok, report.violations[0].message
+    done = result.counters
+    assert done["reads_completed"] == done["reads"]
+    assert done["writes_retired"] + done["coalesced"] == done["writes"]
+    of_banks = options.get("refresh") in ("per-bank", "same-bank")
+    assert (done["ref_bank"] > 0, done["ref"] > 0) == (of_banks, not of_banks)
+    assert (done["pre_unasked"] > 0) == (of_banks or "row_policy" in options)
+    assert result.log["role"].max() == (3 if done["pre_unasked"] else 0)
+    names = [result.command_names[number] for number in result.log["command"][result.log["role"] == 3]]
+    assert set(names) <= {"PREpb"} and len(names) == done["pre_unasked"]
+
+
+def test_a_log_that_postpones_more_than_the_standard_allows_is_caught() -> None:
+    rng = np.random.default_rng(5)
+    address = rng.integers(0, 1 << 30, 60_000)
+    result = heam_sim.replay(
+        address,
+        np.zeros(60_000, np.uint8),
+        preset="native/DDR4_8Gb_x8/DDR4_3200",
+        record_commands=True,
+        refresh_postpone=8,
+    )
+    refreshes = result.log["clock"][result.log["command"] == result.command_names.index("REFab")]
+    assert 8 * 12480 < int(np.diff(refreshes, prepend=np.uint64(0)).max()) <= 9 * 12480
+    assert check_protocol(result.log, result.command_names, result.spec).ok
+    for allowed, ok in ((8, True), (7, False)):
+        report = check_protocol(result.log, result.command_names, result.spec, postponed_refreshes=allowed)
+        assert report.ok == ok
+    assert set(report.counts) == {"refresh deadline"}
 
 
 def test_one_read_takes_act_read_and_latency() -> None:
