@@ -53,6 +53,16 @@ def _counter_table(result: ReplayResult) -> Table:
 )
 @click.option("--read-queue", type=int, default=32, show_default=True)
 @click.option("--write-queue", type=int, default=32, show_default=True)
+@click.option(
+    "--front-end",
+    type=click.Choice(["shared", "per-channel"]),
+    default="shared",
+    show_default=True,
+    help="One for all channels, or one each: then no channel waits for another.",
+)
+@click.option(
+    "--threads", type=int, default=1, show_default=True, help="For --front-end per-channel; same results."
+)
 @click.option("--stop", is_flag=True, help="Stop with the last acceptance instead of draining.")
 @click.option("--commands", type=click.Path(path_type=Path), help="Store the command log (.npz or .csv).")
 def replay_command(
@@ -65,6 +75,8 @@ def replay_command(
     address_map: str,
     read_queue: int,
     write_queue: int,
+    front_end: str,
+    threads: int,
     stop: bool,
     commands: Path | None,
 ) -> None:
@@ -84,6 +96,8 @@ def replay_command(
         read_queue=read_queue,
         write_queue=write_queue,
         drain=not stop,
+        front_end=front_end,
+        threads=threads,
     )
     Console().print(_counter_table(result))
     if commands is not None:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,14 +11,17 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from heam_sim._core import LOG_DTYPE, ChannelParameters, Replay, SpecHandle, Statistic, counters
-from heam_sim.address import AddressMap, parse_map
+from heam_sim.address import parse_map
 from heam_sim.dram import Spec, load_spec
 from heam_sim.errors import ConfigError, unknown_name
+from heam_sim.traffic.decode import BLOCK, Decoder
+from heam_sim.traffic.independent import IndependentChannels
 from heam_sim.traffic.streams import Requests
 
 __all__ = ["ReplayResult", "replay", "replay_chunks"]
 
-_CHUNK = 1 << 20
+_FRONT_ENDS = ("shared", "per-channel")
+_GROUP = 4 * BLOCK
 _REFRESH = ("all-bank", "none")
 _SUMMED_UP = ("queue_peak",)
 
@@ -96,6 +99,8 @@ def replay(
     read_queue: int = 32,
     write_queue: int = 32,
     drain: bool = True,
+    front_end: str = "shared",
+    threads: int = 1,
 ) -> ReplayResult:
     """Replay requests, one burst each, through FR-FCFS controllers with open rows.
 
@@ -126,6 +131,14 @@ def replay(
         Entries per channel.
     drain
         Go on until all data have arrived; otherwise stop with the last acceptance.
+    front_end
+        ``"shared"``: one for all channels, which a full queue of any channel blocks (as Ramulator has it).
+        ``"per-channel"``: one for each channel, fed with that channel's requests in their order and making
+        `offers_per_cycle` offers of its own. The channels then share nothing, and each ends, refreshes and
+        counts up to its own last cycle.
+    threads
+        Threads for ``"per-channel"``, at most one a channel is used. The results are the same bytes on any
+        number of them. A shared front end runs on one thread whatever is asked for.
 
     Raises
     ------
@@ -149,6 +162,8 @@ def replay(
         read_queue=read_queue,
         write_queue=write_queue,
         drain=drain,
+        front_end=front_end,
+        threads=threads,
     )
 
 
@@ -199,10 +214,14 @@ def replay_chunks(
     read_queue: int = 32,
     write_queue: int = 32,
     drain: bool = True,
+    front_end: str = "shared",
+    threads: int = 1,
 ) -> ReplayResult:
     """Replay a stream that comes in chunks (see :func:`replay`); memory does not grow with its length."""
     if refresh not in _REFRESH:
         raise unknown_name("refresh", refresh, _REFRESH, where="refresh")
+    if front_end not in _FRONT_ENDS:
+        raise unknown_name("front end", front_end, _FRONT_ENDS, where="front_end")
     count = _whole("channels", channels)
     spec = load_spec(preset, overrides=dict(overrides) if overrides else None)
     mapping = parse_map(address_map, spec, channels=count)
@@ -213,38 +232,44 @@ def replay_chunks(
         read_queue=_whole("read_queue", read_queue),
         write_queue=_whole("write_queue", write_queue),
     )
-    core = Replay(
-        SpecHandle(spec),
-        parameters=parameters,
-        channels=count,
-        offers_per_cycle=_whole("offers_per_cycle", offers_per_cycle),
-        with_log=record_commands,
-    )
+    handle, offers = SpecHandle(spec), _whole("offers_per_cycle", offers_per_cycle)
+    decoder, workers = Decoder(mapping, spec), _whole("threads", threads)
+
+    def create(channels: int) -> Replay:
+        return Replay(
+            handle,
+            parameters=parameters,
+            channels=channels,
+            offers_per_cycle=offers,
+            with_log=record_commands,
+        )
+
+    if front_end == "per-channel":
+        lanes = IndependentChannels(
+            lambda: create(1), channels=count, threads=workers, decoder=decoder, with_log=record_commands
+        )
+        lanes.run((tuple(_pieces([group], BLOCK)) for group in _pieces(chunks, _GROUP)), drain=drain)
+        return _collect(lanes, spec, lanes.take_log())
+    core = create(count)
     logs = []
-    for chunk in chunks:
-        for start in range(0, chunk.address.size, _CHUNK):
-            core.run(_requests(chunk, slice(start, start + _CHUNK), mapping, spec))
-            if record_commands:
-                logs.append(core.take_log())
+    for piece in _pieces(chunks, BLOCK):
+        core.run(decoder.requests(piece))
+        if record_commands:
+            logs.append(core.take_log())
     core.drain() if drain else core.stop()
     logs.append(core.take_log())
     return _collect(core, spec, np.concatenate(logs) if record_commands else np.empty(0, LOG_DTYPE))
 
 
-def _requests(chunk: Requests, part: slice, mapping: AddressMap, spec: Spec) -> dict[str, NDArray[Any]]:
-    burst = (chunk.address[part] // np.uint64(spec.burst_bytes)).astype(np.int64)
-    inside = burst % mapping.bursts
-    channel, bank, row, column = mapping.decode(inside)
-    return {
-        "channel": channel.astype(np.uint16),
-        "bank": bank.astype(np.uint16),
-        "row": row.astype(np.uint32),
-        "column": column.astype(np.uint16),
-        "is_write": np.ascontiguousarray(chunk.is_write[part]),
-    }
+def _pieces(chunks: Iterable[Requests], size: int) -> Iterator[Requests]:
+    """Cut chunks into pieces of at most `size` requests."""
+    for chunk in chunks:
+        for start in range(0, chunk.address.size, size):
+            part = slice(start, start + size)
+            yield Requests(chunk.address[part], chunk.is_write[part])
 
 
-def _collect(core: Replay, spec: Spec, log: NDArray[Any]) -> ReplayResult:
+def _collect(core: Replay | IndependentChannels, spec: Spec, log: NDArray[Any]) -> ReplayResult:
     per_channel = tuple(core.channel_counters(channel) for channel in range(core.channels))
     sums = {name: sum(row[name] for row in per_channel) for name in per_channel[0]}
     sums.update({name: max(row[name] for row in per_channel) for name in _SUMMED_UP})
