@@ -19,6 +19,9 @@ static const uint8_t counter_of_kind[HEAM_KINDS] = {
 #define BOUND_CODES 6u
 
 int32_t heam_channel_init(heam_channel *self, const heam_channel_desc *desc, const heam_spec *spec, uint16_t index, heam_ring *log) {
+    if (desc->refresh != 0 && spec->refresh_interval <= heam_spec_refresh_cost(spec)) {
+        return HEAM_BAD_REFRESH;
+    }
     self->desc = *desc;
     self->index = index;
     self->log = log;

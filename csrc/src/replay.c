@@ -51,6 +51,9 @@ int32_t heam_replay_create_engine(uint32_t channels, const heam_channel_desc *de
         engine > HEAM_ENGINE_AVX512) {
         return HEAM_BAD_ARGUMENT;
     }
+    if (desc->refresh != 0 && spec->refresh_interval <= heam_spec_refresh_cost(spec)) {
+        return HEAM_BAD_REFRESH;
+    }
     heam_replay *self = calloc(1, sizeof(*self));
     if (self == NULL) {
         return HEAM_OUT_OF_MEMORY;

@@ -199,6 +199,20 @@ out:
     return status;
 }
 
+uint64_t heam_spec_refresh_cost(const heam_spec *self) {
+    uint32_t ref = self->of_kind[HEAM_KIND_REF];
+    uint64_t apart = 1;
+    uint64_t after = 0;
+    for (uint32_t u = self->update_begin[ref]; u < self->update_begin[ref + 1]; u++) {
+        const heam_update *row = &self->updates[u];
+        after = row->cycles > after ? row->cycles : after;
+        if (row->following == ref && (row->sibling || row->level == 0) && row->cycles > apart) {
+            apart = row->cycles;
+        }
+    }
+    return (self->nodes[1] - 1) * apart + after;
+}
+
 void heam_spec_clear(heam_spec *self) {
     free(self->updates);
     free(self->groups);

@@ -80,6 +80,11 @@ typedef struct {
 
 int32_t heam_spec_copy(const heam_spec *self, heam_spec *out);
 void heam_spec_clear(heam_spec *self);
+/*
+ * Cycles from when refreshes of all ranks fall due until nothing waits for them any more. While refreshes are waiting no request is
+ * begun: with an interval that is not longer, none ever would be.
+ */
+uint64_t heam_spec_refresh_cost(const heam_spec *self);
 
 int32_t heam_timing_init(heam_timing *self, const heam_spec *spec);
 void heam_timing_clear(heam_timing *self);
