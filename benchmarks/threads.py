@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: MIT
 """What a second thread gains where every channel has a front end of its own.
 
-HBM2 at 2000 Mb/s, 8 channels, uniformly random 64-byte accesses and a random mix of two reads to one write, from
-arrays in memory. Wall time of the whole replay (cutting into blocks, address decoding, simulation, draining)
-and of the simulation alone, with every block decoded beforehand. One and two threads take turns, so that a
-change of the processor's clock or a neighbour's load meets both; the table has medians. Counters must not
-depend on the number of threads, or the benchmark ends with an error.
+HBM2 at 2000 Mb/s, 8 channels, uniformly random 64-byte accesses and a random mix of two reads to one write,
+from arrays in memory. Wall time of the whole replay (cutting into blocks, address decoding, simulation,
+draining) and of the simulation alone, with every block decoded beforehand. One and two threads take turns, so
+that a change of the processor's clock or a neighbour's load meets both; the table has medians. Counters must
+not depend on the number of threads, or the benchmark ends with an error.
 
     python benchmarks/threads.py --requests 4000000 --repeats 5
 """

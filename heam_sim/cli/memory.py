@@ -11,7 +11,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from heam_sim.check import check_protocol, read_any_log, write_log
+from heam_sim.check import check_protocol, log_ending, read_any_log, write_log
 from heam_sim.cli.options import parse_overrides
 from heam_sim.dram import derive_pim, load_spec
 from heam_sim.errors import CheckError, ConfigError
@@ -84,6 +84,8 @@ def replay_command(
 
     Example: heam-sim replay requests.txt.gz --preset ramulator-2.1/DDR4_8Gb_x8/DDR4_2400R --set rank=2
     """
+    if commands is not None:
+        log_ending(commands)  # a long run should not end with a name that cannot be
     result = replay_chunks(
         read_requests(requests),
         preset=preset,
@@ -110,6 +112,8 @@ def _channels(text: str | None) -> range | None:
     first, _, last = text.partition("-")
     if not first.isdecimal() or (last and not last.isdecimal()):
         raise ConfigError(f"--channels {text}: write a channel or a range, e.g. 0-7.")
+    if last and int(last) < int(first):
+        raise ConfigError(f"--channels {text}: ends before it begins; write the lower channel first.")
     return range(int(first), int(last or first) + 1)
 
 

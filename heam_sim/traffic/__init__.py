@@ -4,6 +4,14 @@
 from __future__ import annotations
 
 from heam_sim.traffic.replay import ReplayResult, replay, replay_chunks
-from heam_sim.traffic.streams import Requests, read_requests, write_requests
+from heam_sim.traffic.streams import Requests, read_requests, write_request_chunks, write_requests
 
-__all__ = ["ReplayResult", "Requests", "read_requests", "replay", "replay_chunks", "write_requests"]
+__all__ = [
+    "ReplayResult",
+    "Requests",
+    "read_requests",
+    "replay",
+    "replay_chunks",
+    "write_request_chunks",
+    "write_requests",
+]

@@ -22,6 +22,9 @@ __all__ = ["ReplayResult", "replay", "replay_chunks"]
 
 _FRONT_ENDS = ("shared", "per-channel")
 _GROUP = 4 * BLOCK
+# The core's limits.
+_MOST_CHANNELS = 4096
+_LONGEST_QUEUE = 16384
 _REFRESH = ("all-bank", "none")
 _SUMMED_UP = ("queue_peak",)
 
@@ -195,9 +198,9 @@ def _flags(values: ArrayLike) -> NDArray[np.uint8]:
     return flags
 
 
-def _whole(name: str, value: object) -> int:
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or not 1 <= int(value) < 1 << 31:
-        raise ConfigError(f"{name}: {value!r} is no whole number of at least 1.")
+def _whole(name: str, value: object, most: int = (1 << 31) - 1) -> int:
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or not 1 <= int(value) <= most:
+        raise ConfigError(f"{name}: {value!r} is no whole number from 1 to {most}.")
     return int(value)
 
 
@@ -222,15 +225,15 @@ def replay_chunks(
         raise unknown_name("refresh", refresh, _REFRESH, where="refresh")
     if front_end not in _FRONT_ENDS:
         raise unknown_name("front end", front_end, _FRONT_ENDS, where="front_end")
-    count = _whole("channels", channels)
+    count = _whole("channels", channels, _MOST_CHANNELS)
     spec = load_spec(preset, overrides=dict(overrides) if overrides else None)
     mapping = parse_map(address_map, spec, channels=count)
     parameters = ChannelParameters(
         kind="plain",
         period=1,
         refresh=refresh != "none",
-        read_queue=_whole("read_queue", read_queue),
-        write_queue=_whole("write_queue", write_queue),
+        read_queue=_whole("read_queue", read_queue, _LONGEST_QUEUE),
+        write_queue=_whole("write_queue", write_queue, _LONGEST_QUEUE),
     )
     handle, offers = SpecHandle(spec), _whole("offers_per_cycle", offers_per_cycle)
     decoder, workers = Decoder(mapping, spec), _whole("threads", threads)
