@@ -2,17 +2,17 @@
 """Ramulator 2.1's device model as a judge of command logs.
 
 Plays the plain commands of a log, channel by channel, on the device that Ramulator's own device tests use
-(module ``ramulator._ramulator_test``, part of a build of its Python package). Before each command the device is
-asked for the command that its state wants first (an ACT before a RD on a closed bank, a PREpb on another row)
-and whether all its timing constraints allow the command in that cycle; then it is issued. The judge knows nothing
-of this project: tables, states and arithmetic are Ramulator's. It has no data bus, no queues and no refresh
-deadlines, so those are not judged.
+(module ``ramulator._ramulator_test``, part of a build of its Python package). Before each command the device
+is asked for the command that its state wants first (an ACT before a RD on a closed bank, a PREpb on another
+row) and whether all its timing constraints allow the command in that cycle; then it is issued. The judge has
+nothing of this project: tables, states and arithmetic are Ramulator's. It has no data bus, no queues and no
+refresh deadlines, so those are not judged.
 
     python benchmarks/ramulator_device.py commands.npz ramulator-2.1/DDR4_8Gb_x8/DDR4_2400R --set rank=2
     python benchmarks/ramulator_device.py --self-test
 
 The self-test replays random streams with refresh on DDR4, DDR5, HBM2 and HBM3, has the logs judged, and then
-moves single commands, whose time a constraint row set, one cycle ahead: the judge must object to each of them.
+moves single commands, whose time a constraint row set, one cycle ahead: the judge must object to each.
 """
 
 from __future__ import annotations
