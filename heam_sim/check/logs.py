@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import csv
 import os
+import re
 import zipfile
 import zlib
 from collections.abc import Sequence
@@ -370,6 +371,8 @@ def read_any_log(path: str | os.PathLike[str], spec: SpecLike) -> CommandLog:
         The file is missing, foreign or malformed.
     """
     path = Path(path)
+    if re.fullmatch(r"\.ch[0-9]+", path.suffix):
+        return read_ramulator_csv(path, spec)  # as its recorder names the file of a channel
     if log_ending(path) == ".npz":
         # Ours holds one structured array, a recording a table of integers beside the requests.
         return read_recording(path, spec) if "commands" in _names(path) else read_log(path)

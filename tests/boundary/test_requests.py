@@ -154,6 +154,8 @@ def test_replays_that_cannot_be(
     [
         ("missing.npz", None, "missing.npz"),
         ("missing.csv", None, "missing.csv"),
+        ("missing.csv.ch0", None, "missing.csv.ch0"),
+        ("log.csv.ch1", b"clock,channel\n", "line 1"),
         ("log.txt", b"", "'.txt'"),
         ("log.npz", b"PK\x03\x04", "log.npz"),
         ("log.csv", b"", "line 1"),
@@ -215,6 +217,13 @@ def test_every_format_and_both_front_ends_from_the_command_line(
     assert len(printed) == 1
     assert main(["replay", "good.txt", "--commands", "log.csv"]) == 0
     assert main(["check", "log.csv", "--spec", DDR4]) == 0
+
+
+def test_a_recording_under_its_own_name(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = "1,ACT,0,0,0,0,7,0,0,-1\n23,RDA,0,0,0,0,7,0,0,-1\n"
+    (folder / "r.csv.ch0").write_text(RAMULATOR + rows)
+    assert main(["check", "r.csv.ch0", "--spec", "ramulator-2.1/DDR4_8Gb_x8/DDR4_3200AA"]) == 0
+    assert "2 commands obey" in capsys.readouterr().out
 
 
 def test_chunks_are_stored_as_one_stream(tmp_path: Path) -> None:

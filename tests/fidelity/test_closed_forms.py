@@ -106,7 +106,7 @@ def distance(spec: Spec, first: str, second: str, relation: str) -> int:
 
 
 @pytest.mark.parametrize("relation", ["bank", "rank", "other_rank"])
-@pytest.mark.parametrize("preset", ALL)
+@pytest.mark.parametrize("preset", NATIVE)
 def test_read_write_turnaround(preset: str, relation: str) -> None:
     """Reads and writes of open rows in turn: a period is the row RD -> WR and the row WR -> RD.
 
@@ -154,7 +154,7 @@ def cycles_per_read(spec: Spec, command: str, banks: list[int]) -> float:
     return (clock - first) / (rounds * len(banks))
 
 
-@pytest.mark.parametrize("preset", ALL)
+@pytest.mark.parametrize("preset", NATIVE)
 def test_rate_of_pim_reads_by_level(preset: str) -> None:
     """Bank and bank group: tCCD_L. Rank: tCCD_S, or a burst, over its groups. Base die and beyond: as RD."""
     spec = load_spec(preset)
