@@ -43,6 +43,10 @@ class Decoded:
         """The requests of every channel of a block."""
         return self.blocks[number]
 
+    def feed(self, core: Replay, requests: dict[str, np.ndarray]) -> None:
+        """Let a replay run decoded requests."""
+        core.run(requests)
+
 
 def whole(stream: Requests, threads: int) -> tuple[float, Any]:
     """Seconds of a replay from the arrays, and the counters of its channels."""
@@ -81,13 +85,12 @@ def measure(kind: str, options: argparse.Namespace) -> dict[str, tuple[float, fl
     access, writes = accesses(kind, options.requests, total * spec.burst_bytes // ACCESS_BYTES, options.seed)
     burst, flags = bursts(spec, access, writes)
     stream = Requests((burst * spec.burst_bytes).astype(np.uint64), flags.astype(np.uint8))
-    decoder = Decoder(parse_map("RoBaRaCoCh", spec, channels=MEMORY.channels), spec)
-    decoded = Decoded(
-        [
-            decoder.by_channel(Requests(stream.address[i : i + BLOCK], stream.is_write[i : i + BLOCK]))
-            for i in range(0, flags.size, BLOCK)
-        ]
-    )
+    decoder = Decoder(parse_map("RoBaRaCoCh", spec, channels=MEMORY.channels), spec, alone=True)
+    blocks = [
+        Requests(stream.address[i : i + BLOCK], stream.is_write[i : i + BLOCK])
+        for i in range(0, flags.size, BLOCK)
+    ]
+    decoded = Decoded([[decoder.requests(part) for part in decoder.by_channel(block)] for block in blocks])
     runs: dict[str, Callable[[int], tuple[float, Any]]] = {
         "whole": lambda threads: whole(stream, threads),
         "core": lambda threads: core(spec, decoded, threads),

@@ -41,7 +41,7 @@ from heam_sim.systems import System, load_system
 from heam_sim.trace import LookupTrace
 from heam_sim.verification import verify
 
-__all__ = ["Plan", "Run", "plan", "simulate"]
+__all__ = ["Plan", "Run", "plan", "resolved_config", "simulate"]
 
 # Long enough to keep Python out of the loop, short enough for Ctrl-C to be felt at once.
 _STEPS = 1 << 20
@@ -138,16 +138,14 @@ class Plan:
 
     def config(self) -> dict[str, Any]:
         """Return the resolved configuration: with the trace, enough to repeat the run."""
-        return {
-            "system": self.system.to_dict(),
-            "embedding": self.scheme.to_dict(),
-            "vector_bytes": self.vector_bytes,
-            "scope": self.scope,
-            "profile": self.profile,
-            "memories": {
-                name: {"name": spec.name, "timing": dict(spec.timing)} for name, spec in self.specs.items()
-            },
-        }
+        return _config(
+            self.system,
+            self.specs,
+            self.scheme,
+            vector_bytes=self.vector_bytes,
+            scope=self.scope,
+            profile=self.profile,
+        )
 
 
 @dataclass(frozen=True)
@@ -182,14 +180,8 @@ def plan(
         raise ConfigError(
             f"trace: needs a LookupTrace, not {type(trace).__name__}; see LookupTrace.from_arrays and load."
         )
-    if scope not in ("bag", "sample"):
-        raise unknown_name("pooling scope", scope, ("bag", "sample"), where="scope")
-    if isinstance(profile, bool) or not isinstance(profile, int | float) or not 0 <= profile < 1:
-        raise ConfigError(f"profile: {profile!r} is no share from 0 up to (but not including) 1.")
-    described = system if isinstance(system, System) else load_system(system, overrides=overrides)
-    scheme = _scheme(embedding)
+    described, specs, scheme = _resolve(system, embedding, scope=scope, profile=profile, overrides=overrides)
     subtables = scheme.subtables(trace.cardinalities, vector_bytes)
-    specs = {tier.name: tier.spec() for tier in described.tiers}
     profiled, simulated = trace.split(profile)
     placement = place_model(
         described, specs, scheme=scheme, subtables=subtables, profile=profiled, vector_bytes=vector_bytes
@@ -206,6 +198,59 @@ def plan(
         trace_hash=trace.content_hash,
         tick_ps=described.tick_ps(specs),
     )
+
+
+def resolved_config(
+    *,
+    system: str | Path | System = "heam",
+    embedding: EmbeddingScheme | str | None = None,
+    vector_bytes: int = 256,
+    scope: Scope = "bag",
+    profile: float = 0.2,
+    overrides: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Return what :class:`~heam_sim.results.Result` will hold as ``config``, without a trace.
+
+    Two runs with equal configurations on equal traces give equal results, whatever they were called;
+    parameters as in :func:`simulate`.
+    """
+    described, specs, scheme = _resolve(system, embedding, scope=scope, profile=profile, overrides=overrides)
+    return _config(described, specs, scheme, vector_bytes=vector_bytes, scope=scope, profile=profile)
+
+
+def _resolve(
+    system: str | Path | System,
+    embedding: EmbeddingScheme | str | None,
+    *,
+    scope: Scope,
+    profile: float,
+    overrides: Mapping[str, Any] | None,
+) -> tuple[System, dict[str, Spec], EmbeddingScheme]:
+    if scope not in ("bag", "sample"):
+        raise unknown_name("pooling scope", scope, ("bag", "sample"), where="scope")
+    if isinstance(profile, bool) or not isinstance(profile, int | float) or not 0 <= profile < 1:
+        raise ConfigError(f"profile: {profile!r} is no share from 0 up to (but not including) 1.")
+    described = system if isinstance(system, System) else load_system(system, overrides=overrides)
+    return described, {tier.name: tier.spec() for tier in described.tiers}, _scheme(embedding)
+
+
+def _config(
+    system: System,
+    specs: Mapping[str, Spec],
+    scheme: EmbeddingScheme,
+    *,
+    vector_bytes: int,
+    scope: Scope,
+    profile: float,
+) -> dict[str, Any]:
+    return {
+        "system": system.to_dict(),
+        "embedding": scheme.to_dict(),
+        "vector_bytes": vector_bytes,
+        "scope": scope,
+        "profile": profile,
+        "memories": {name: {"name": spec.name, "timing": dict(spec.timing)} for name, spec in specs.items()},
+    }
 
 
 def _scheme(embedding: EmbeddingScheme | str | None) -> EmbeddingScheme:

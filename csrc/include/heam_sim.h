@@ -60,6 +60,12 @@ extern "C" {
 #define HEAM_ENGINE_AVX2 3
 #define HEAM_ENGINE_AVX512 4
 
+/* Histograms of read latencies, in cycles: a bin for each value below EXACT, then OCTAVE bins of equal width for every doubling, so
+   that no bin is wider than 1/OCTAVE of its least value; 64 bits in all. */
+#define HEAM_LATENCY_EXACT 4096
+#define HEAM_LATENCY_OCTAVE 64
+#define HEAM_LATENCY_BINS 7424
+
 /* The log's command number of a host access that the LLC served. */
 #define HEAM_LOG_LLC_HIT 255
 /* The log's unit number where no PE is concerned. */
@@ -139,6 +145,17 @@ typedef struct {
     uint32_t window;          /* GnRs in flight */
     uint32_t batch;           /* 0: sliding window; else barrier every so many GnRs */
 } heam_host_desc;
+
+/* A map from byte addresses to places in which every bit of a burst's address has an image, and a place is the XOR of the images of
+   the bits that are set. */
+typedef struct {
+    uint32_t burst_bits;     /* log2 of a burst's bytes: the lowest bits of an address */
+    uint32_t bits;           /* of the burst's address inside the capacity, next to them; with burst_bits at most 63 */
+    const uint16_t *channel; /* per bit */
+    const uint16_t *bank;    /* per bit: flat in its channel */
+    const uint32_t *row;     /* per bit */
+    const uint16_t *column;  /* per bit: in bursts */
+} heam_map_desc;
 
 /* Work of `gnrs` bags; item i of bag g: offsets[g] <= i < offsets[g + 1]. */
 typedef struct {
@@ -233,14 +250,25 @@ HEAM_API int32_t heam_replay_create_engine(uint32_t channels, const heam_channel
 /* The engine in use; never HEAM_ENGINE_AUTO. */
 HEAM_API uint32_t heam_replay_engine(const heam_replay *self);
 HEAM_API void heam_replay_destroy(heam_replay *self);
-/* Runs n more requests until the last of them is accepted; nothing else of that cycle happens yet. */
+/* Runs n more requests until the last of them is accepted; nothing else of that cycle happens yet. `rest` is what a request's
+   address holds beside its place: only a queued write with the same place and rest answers a read or absorbs a write. It has no
+   other effect. NULL: 0 for all. */
 HEAM_API int32_t heam_replay_run(heam_replay *self, uint64_t n, const uint16_t *channel, const uint16_t *bank, const uint32_t *row,
-                                 const uint16_t *column, const uint8_t *is_write, uint64_t *detail);
+                                 const uint16_t *column, const uint8_t *is_write, const uint64_t *rest, uint64_t *detail);
+/* The same for byte addresses below 2^63. Their rest is the part inside the burst and the part beyond the capacity.
+   HEAM_BAD_ARGUMENT: an image lies outside the memory; nothing is taken then. */
+HEAM_API int32_t heam_replay_run_addresses(heam_replay *self, const heam_map_desc *map, uint64_t n, const uint64_t *address,
+                                           const uint8_t *is_write);
 /* Brings the counters to the clock at which the last request was accepted, as a run that stops there reports them. */
 HEAM_API int32_t heam_replay_stop(heam_replay *self);
 /* Goes on until every request has retired and its data have arrived. */
 HEAM_API int32_t heam_replay_drain(heam_replay *self);
 HEAM_API uint32_t heam_replay_counters(const heam_replay *self, uint32_t channel, uint64_t *out, uint32_t capacity);
+/* Copies up to `capacity` bins of a channel's read latencies, the reads that `reads_completed` counts; returns how many bins there
+   are (HEAM_LATENCY_BINS, or 0 if there is no such channel). */
+HEAM_API uint32_t heam_replay_latencies(const heam_replay *self, uint32_t channel, uint64_t *out, uint32_t capacity);
+/* The least latency of a bin, in cycles; UINT64_MAX for bins beyond the last. */
+HEAM_API uint64_t heam_latency_least(uint32_t bin);
 HEAM_API uint64_t heam_replay_cycle(const heam_replay *self);
 HEAM_API uint64_t heam_replay_take_log(heam_replay *self, heam_log_record *out, uint64_t capacity);
 HEAM_API uint64_t heam_replay_log_size(const heam_replay *self);

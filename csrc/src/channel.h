@@ -9,6 +9,7 @@
 /* One operand as the host hands it to a channel. */
 typedef struct {
     uint64_t pushed; /* first channel cycle that may see it */
+    uint64_t rest; /* of the address, beside the place: see heam_replay_run */
     uint32_t gnr_slot; /* the host's table entry */
     uint32_t tag;
     uint32_t row;

@@ -345,7 +345,8 @@ static uint64_t key_of(const heam_order *order) {
 static bool write_queued(const heam_plain *self, const heam_order *order) {
     const queue *writes = &self->queues[QUEUE_WRITE];
     for (uint32_t i = 0; i < writes->size; i++) {
-        if (key_of(&self->pool[writes->order[i]].what) == key_of(order)) {
+        const heam_order *what = &self->pool[writes->order[i]].what;
+        if (key_of(what) == key_of(order) && what->rest == order->rest) {
             return true;
         }
     }

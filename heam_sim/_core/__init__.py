@@ -26,7 +26,7 @@ from heam_sim._core.records import (
     counters,
     host_counters,
 )
-from heam_sim._core.runs import Replay, System
+from heam_sim._core.runs import Replay, System, latency_edges
 from heam_sim._core.specs import Device, SpecHandle
 
 __all__ = [
@@ -55,4 +55,5 @@ __all__ = [
     "System",
     "counters",
     "host_counters",
+    "latency_edges",
 ]

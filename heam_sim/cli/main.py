@@ -10,10 +10,11 @@ import click
 
 from heam_sim._version import __version__
 from heam_sim.cli.memory import check, replay_command
-from heam_sim.cli.simulations import bound, simulate_command, systems
+from heam_sim.cli.simulations import bound, explain_command, simulate_command, systems
 from heam_sim.cli.spec import spec
-from heam_sim.cli.study import reproduce_command
+from heam_sim.cli.study import reproduce_command, sweep_command
 from heam_sim.cli.traces import trace
+from heam_sim.cli.tuning import tune_command
 from heam_sim.errors import HeamSimError
 
 __all__ = ["main"]
@@ -28,7 +29,19 @@ def program() -> None:
     """How fast, and with how much energy, does a memory system serve recommendation embeddings?"""
 
 
-for command in (reproduce_command, simulate_command, bound, systems, trace, replay_command, check, spec):
+for command in (
+    reproduce_command,
+    simulate_command,
+    bound,
+    explain_command,
+    sweep_command,
+    tune_command,
+    systems,
+    trace,
+    replay_command,
+    check,
+    spec,
+):
     program.add_command(command)
 
 

@@ -29,7 +29,12 @@ def _counter_table(result: ReplayResult) -> Table:
     table.add_column("unit")
     table.add_row("time", f"{result.time_ns:,.1f}", "ns")
     table.add_row("bandwidth", f"{result.bandwidth_GBps:.3f}", "GB/s")
-    table.add_row("mean read latency", f"{result.mean_read_latency_cycles:.2f}", "cycles")
+    latency = result.latency
+    table.add_row("mean read latency", f"{latency.mean:.2f}", "cycles")
+    if latency.count:
+        for percent in (50, 95, 99):
+            table.add_row(f"p{percent} read latency", f"{latency.percentile(percent):,}", "cycles")
+        table.add_row("largest read latency", f"{latency.max:,}", "cycles")
     for statistic in result.statistics:
         value = result.counters[statistic.name]
         if value:

@@ -9,12 +9,21 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
 from heam_sim.datasets import generate, read_dataset
 from heam_sim.errors import ConfigError
 from heam_sim.trace import LookupTrace
 
-__all__ = ["parse_overrides", "simulation_options", "trace_options", "wanted_trace"]
+__all__ = ["parse_overrides", "progress_bar", "simulation_options", "trace_options", "wanted_trace"]
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -118,3 +127,15 @@ def parse_overrides(settings: tuple[str, ...]) -> dict[str, Any]:
         except tomllib.TOMLDecodeError:
             found[key.strip()] = value.strip()
     return found
+
+
+def progress_bar(console: Console) -> Progress:
+    """Make a bar with description, count, time taken and time left."""
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        console=console,
+    )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from heam_sim.energy.activity import COUNTS, HostActivity, TierActivity
 from heam_sim.energy.commands import commands_activity, commands_energy
+from heam_sim.energy.compare import EnergyRatio, energy_ratio
 from heam_sim.energy.events import EventEnergies, event_energies
 from heam_sim.energy.interval import Interval
 from heam_sim.energy.model import compute_energy
@@ -17,6 +18,7 @@ from heam_sim.energy.report import COMPONENTS, EnergyReport
 __all__ = [
     "COMPONENTS",
     "COUNTS",
+    "EnergyRatio",
     "EnergyReport",
     "EventEnergies",
     "HostActivity",
@@ -27,6 +29,7 @@ __all__ = [
     "commands_activity",
     "commands_energy",
     "compute_energy",
+    "energy_ratio",
     "event_energies",
     "load_power",
     "power_names",

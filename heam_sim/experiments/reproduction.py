@@ -3,26 +3,25 @@
 
 from __future__ import annotations
 
-import functools
 import os
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
 from heam_sim.datasets import expand_multi_hot, generate, read_dataset
-from heam_sim.errors import ConfigError, OutputError
+from heam_sim.energy import energy_ratio
+from heam_sim.errors import ConfigError
 from heam_sim.experiments.claims import claims_table
+from heam_sim.experiments.points import Point, freeze
+from heam_sim.experiments.sweep import Failure, check_workers, run_points
 from heam_sim.lowering.lower import Scope
 from heam_sim.plotting import energy_stack, save_figure, speedup_bars
 from heam_sim.results import Result, ResultSet
-from heam_sim.results.atomic import write_atomically
-from heam_sim.simulation import simulate
-from heam_sim.trace import LookupTrace
+from heam_sim.results.atomic import make_folder, write_atomically
 
-__all__ = ["BAG_POOLING", "VARIANTS", "Point", "Study", "reproduce", "study_points", "summarise"]
+__all__ = ["BAG_POOLING", "VARIANTS", "Study", "reproduce", "study_points", "summarise"]
 
 SYSTEMS = ("host-dimm", "host-hbm-dimm", "recnmp", "heam")
 EMBEDDINGS = ("full", "qr:4:multiply", "qr:8:multiply")
@@ -38,17 +37,6 @@ VARIANTS: dict[str, dict[str, object]] = {
     "HBM2 pseudo channels": _PSEUDO_CHANNELS,
 }
 Progress = Callable[[int, int, str], None]
-
-
-@dataclass(frozen=True)
-class Point:
-    """One simulation of the study."""
-
-    system: str
-    embedding: str
-    vector_bytes: int
-    scope: Scope
-    variant: str = "default"
 
 
 @dataclass(frozen=True)
@@ -81,7 +69,7 @@ def study_points(*, quick: bool = False) -> tuple[Point, ...]:
     embeddings = EMBEDDINGS[:2] if quick else EMBEDDINGS
     sizes = (64, 256) if quick else VECTOR_BYTES
     points = [
-        Point(system, embedding, size, scope)
+        _point(system, embedding, size, scope)
         for scope in SCOPES
         for embedding in embeddings
         for size in sizes
@@ -90,39 +78,29 @@ def study_points(*, quick: bool = False) -> tuple[Point, ...]:
     if quick:
         return tuple(points)
     for size in sizes:
-        points += [Point(system, EMBEDDINGS[1], size, "sample", "no host LLC") for system in SYSTEMS]
+        points += [_point(system, EMBEDDINGS[1], size, "sample", "no host LLC") for system in SYSTEMS]
         points += [
-            Point(system, EMBEDDINGS[1], size, "sample", "HBM2 pseudo channels")
+            _point(system, EMBEDDINGS[1], size, "sample", "HBM2 pseudo channels")
             for system in ("host-hbm-dimm", "heam")
         ]
     return tuple(points)
 
 
-@functools.lru_cache(maxsize=2)
-def _load_once(path: str, written: int) -> LookupTrace:
-    return LookupTrace.load(path)
-
-
-def _load(path: str) -> LookupTrace:
-    """Keep a trace per process, but never an older one of the same name."""
-    return _load_once(path, Path(path).stat().st_mtime_ns)
-
-
-def _simulate_point(point: Point, traces: dict[str, str], check: bool) -> Result:
-    return simulate(
-        _load(traces[point.scope]),
-        system=point.system,
-        embedding=point.embedding,
-        vector_bytes=point.vector_bytes,
-        scope=point.scope,
-        overrides=VARIANTS[point.variant],
-        check=check,
+def _point(system: str, embedding: str, size: int, scope: Scope, variant: str = "default") -> Point:
+    return Point(
+        trace=scope,
+        system=system,
+        embedding=embedding,
+        vector_bytes=size,
+        scope=scope,
+        overrides=freeze(VARIANTS[variant]),
+        variant=variant,
     )
 
 
 def _store_traces(
     output: Path, *, dataset: str, path: Path | None, samples: int | None, seed: int
-) -> dict[str, str]:
+) -> dict[str, Path]:
     """Store the one-hot trace, and its multi-hot expansion with an eighth of the samples: as many lookups."""
     if path is None:
         one_hot = generate(dataset, samples=10_000 if samples is None else samples, seed=seed)
@@ -139,48 +117,43 @@ def _store_traces(
     files = {"sample": output / "trace.h5", "bag": output / "trace-multi-hot.h5"}
     one_hot.save(files["sample"])
     multi_hot.save(files["bag"])
-    return {scope: str(file) for scope, file in files.items()}
-
-
-def _run_points(
-    points: tuple[Point, ...], traces: dict[str, str], *, workers: int, check: bool
-) -> Iterator[tuple[Point, Result]]:
-    if workers == 1:
-        for point in points:
-            yield point, _simulate_point(point, traces, check)
-        return
-    pool = ProcessPoolExecutor(max_workers=workers)
-    try:
-        jobs: dict[Future[Result], Point] = {
-            pool.submit(_simulate_point, point, traces, check): point for point in points
-        }
-        for job in as_completed(jobs):
-            yield jobs[job], job.result()
-    finally:
-        # An error or Ctrl-C must not wait for points that nobody wants any more.
-        pool.shutdown(wait=True, cancel_futures=True)
+    return files
 
 
 def summarise(points: tuple[Point, ...], results: ResultSet) -> pd.DataFrame:
-    """Return a row per simulation, with speed-ups over host-dimm (same embedding, and full tables)."""
+    """Return a row per simulation, with speed-ups over host-dimm (same embedding, and full tables).
+
+    Energy saved over host-dimm with the same embedding has the interval that the sources leave;
+    ``energy_ranking_flips`` says that they leave open which of the two takes less.
+    """
     frame = results.to_frame()
     frame.insert(0, "variant", [point.variant for point in points])
-    speed = {
-        (p.variant, p.system, p.embedding, p.vector_bytes, p.scope): r.samples_per_second
+    found = {
+        (p.variant, p.system, p.embedding, p.vector_bytes, p.scope): r
         for p, r in zip(points, results, strict=True)
     }
 
-    def base(point: Point, embedding: str) -> float:
+    def base(point: Point, embedding: str) -> Result:
         keys = [
             (variant, "host-dimm", embedding, point.vector_bytes, point.scope)
             for variant in (point.variant, "default")
         ]
-        return next(speed[key] for key in keys if key in speed)
+        return next(found[key] for key in keys if key in found)
 
-    same = [r.samples_per_second / base(p, p.embedding) for p, r in zip(points, results, strict=True)]
-    full = [r.samples_per_second / base(p, "full") for p, r in zip(points, results, strict=True)]
+    pairs = [(r, base(p, p.embedding), base(p, "full")) for p, r in zip(points, results, strict=True)]
+    same = [r.samples_per_second / like.samples_per_second for r, like, _ in pairs]
+    full = [r.samples_per_second / whole.samples_per_second for r, _, whole in pairs]
     frame.insert(9, "speedup_over_host_dimm", same)
     frame.insert(10, "speedup_over_host_dimm_full", full)
+    ratios = [
+        energy_ratio(r.energy, like.energy, first_work=r.samples, second_work=like.samples)
+        for r, like, _ in pairs
+    ]
+    at = list(frame.columns).index("average_power_W")
+    frame.insert(at, "energy_saved_over_host_dimm", [1 - ratio.value for ratio in ratios])
+    frame.insert(at + 1, "energy_saved_over_host_dimm_low", [1 - ratio.high for ratio in ratios])
+    frame.insert(at + 2, "energy_saved_over_host_dimm_high", [1 - ratio.low for ratio in ratios])
+    frame.insert(at + 3, "energy_ranking_flips", [ratio.flips for ratio in ratios])
     return frame
 
 
@@ -236,26 +209,18 @@ def reproduce(
         As :func:`heam_sim.simulate`; :class:`~heam_sim.errors.OutputError` for a folder that cannot be
         written.
     """
-    if workers < 1:
-        raise ConfigError(f"workers: {workers} is too few; use at least 1.")
+    check_workers(workers)
     folder = Path(output)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(
-            f"{folder}: cannot be made: {error.strerror}; choose another output folder."
-        ) from None
+    make_folder(folder)
     if quick and samples is None and path is None:
         samples = 1_000
     traces = _store_traces(
         folder, dataset=dataset, path=None if path is None else Path(path), samples=samples, seed=seed
     )
     points = study_points(quick=quick)
-    found: dict[Point, Result] = {}
-    for point, result in _run_points(points, traces, workers=workers, check=check):
-        found[point] = result
-        if progress is not None:
-            progress(len(found), len(points), f"{point.system} {point.embedding} {point.vector_bytes} B")
+    outcome = run_points(points, traces, workers=workers, check=check, progress=_told(progress))
+    for failure in outcome.failures:
+        _refuse(failure)
     provenance = {
         "study": "reproduce",
         "dataset": dataset,
@@ -264,7 +229,7 @@ def reproduce(
         "generated": path is None,
         "bag_pooling": BAG_POOLING,
     }
-    results = ResultSet([found[point] for point in points], provenance=provenance)
+    results = ResultSet(outcome.results.values(), provenance=provenance)
     summary = summarise(points, results)
     claims = claims_table(summary)
     files = _write(folder, results, summary, claims)
@@ -272,8 +237,19 @@ def reproduce(
         results,
         summary,
         claims,
-        (*files, *(Path(name) for name in traces.values()), *_figures(summary, folder)),
+        (*files, *traces.values(), *_figures(summary, folder)),
     )
+
+
+def _told(progress: Progress | None) -> Callable[[int, int, int, str], None] | None:
+    return None if progress is None else lambda done, total, failed, label: progress(done, total, label)
+
+
+def _refuse(failure: Failure) -> None:
+    """The study compares its points with each other, so it needs all of them."""
+    if failure.error is not None:
+        raise failure.error
+    raise ConfigError(f"{failure.point.label}: {failure.message}.")
 
 
 def _write(folder: Path, results: ResultSet, summary: pd.DataFrame, claims: pd.DataFrame) -> list[Path]:

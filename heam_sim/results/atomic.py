@@ -10,7 +10,23 @@ from pathlib import Path
 
 from heam_sim.errors import HeamSimError, OutputError
 
-__all__ = ["write_atomically"]
+__all__ = ["make_folder", "write_atomically"]
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder for results, with its parents.
+
+    Raises
+    ------
+    heam_sim.errors.OutputError
+        It cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(
+            f"{folder}: cannot be made: {error.strerror}; choose another output folder."
+        ) from None
 
 
 def write_atomically(path: Path, write: Callable[[Path], object]) -> None:

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from heam_sim.errors import ConfigError, unknown_name
 from heam_sim.systems.model import Host, Pim, Placement, System, Tier
 
-__all__ = ["known_systems", "load_system"]
+__all__ = ["known_systems", "load_system", "system_from_dict"]
 
 _T = TypeVar("_T")
 _HOST_FILE = "host.toml"
@@ -180,3 +180,22 @@ def _build_system(data: dict[str, Any], where: str) -> System:
         "host": _make(Host, data["host"], "host"),
     }
     return _make(System, {**head, **parts}, f"{where}: [system]")
+
+
+def system_from_dict(data: Mapping[str, Any], *, where: str = "description") -> System:
+    """Build an architecture from what :meth:`System.to_dict` gave, e.g. out of a stored result.
+
+    Raises
+    ------
+    ConfigError
+        As :func:`load_system`.
+    """
+    if not isinstance(data, Mapping):
+        raise ConfigError(f"{where}: is {type(data).__name__}; give the mapping that System.to_dict returns.")
+    rest = copy.deepcopy(dict(data))
+    tiers = [
+        {key: value for key, value in tier.items() if key != "pim" or value is not None}
+        for tier in rest.pop("tiers", ())
+    ]
+    tables = {"tier": tiers, "placement": rest.pop("placement", None), "host": rest.pop("host", None)}
+    return _build_system({"system": rest, **tables}, where)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Byte addresses to the coordinates that the core takes."""
+"""Byte addresses to the coordinates that the core takes, in the core itself where the map allows it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from heam_sim._core import Replay
 from heam_sim.address import AddressMap
 from heam_sim.dram import Spec
 from heam_sim.traffic.streams import Requests
@@ -19,7 +20,7 @@ BLOCK = 1 << 16
 
 
 class Decoder:
-    """Decodes requests for one memory.
+    """Hands requests to replays of one memory.
 
     Parameters
     ----------
@@ -27,34 +28,69 @@ class Decoder:
         Of all channels together.
     spec
         The memory.
+    alone
+        The replays are of one channel each, and get what :meth:`by_channel` found for it.
+
+    Attributes
+    ----------
+    images
+        What the bits of a burst's address stand for, by field; None where a place is no XOR of its bits'.
     """
 
-    def __init__(self, mapping: AddressMap, spec: Spec) -> None:
+    def __init__(self, mapping: AddressMap, spec: Spec, *, alone: bool = False) -> None:
         self._mapping = mapping
         self._burst_bytes = np.uint64(spec.burst_bytes)
+        self._burst_bits = spec.burst_bytes.bit_length() - 1
         self._channels = mapping.size("channel")
+        self._alone = alone
+        self.images = self._find_images() if _is_power(spec.burst_bytes) else None
 
-    def requests(self, chunk: Requests) -> dict[str, NDArray[Any]]:
-        """Return channel, bank, row, column and is_write of every request; bits beyond the capacity wrap."""
-        burst = (chunk.address // self._burst_bytes).astype(np.int64)
-        channel, bank, row, column = self._mapping.decode(burst % self._mapping.bursts)
+    def _find_images(self) -> dict[str, NDArray[Any]] | None:
+        if not all(_is_power(piece.size) for piece in self._mapping.pieces):
+            return None
+        return self._places(np.int64(1) << np.arange(self._mapping.bursts.bit_length() - 1, dtype=np.int64))
+
+    def _places(self, burst: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
+        channel, bank, row, column = self._mapping.decode(burst)
         return {
-            "channel": channel.astype(np.uint16),
+            "channel": np.zeros(channel.size, np.uint16) if self._alone else channel.astype(np.uint16),
             "bank": bank.astype(np.uint16),
             "row": row.astype(np.uint32),
             "column": column.astype(np.uint16),
-            "is_write": np.ascontiguousarray(chunk.is_write),
         }
 
-    def by_channel(self, chunk: Requests) -> list[dict[str, NDArray[Any]]]:
-        """Return the requests of every channel, in trace order, each as a memory of one channel sees them."""
-        fields = self.requests(chunk)
+    def requests(self, chunk: Requests) -> dict[str, NDArray[Any]]:
+        """Return place, flag and rest of every request as the core's ``run`` takes them."""
+        burst, offset = np.divmod(chunk.address, self._burst_bytes)
+        beyond, inside = np.divmod(burst, np.uint64(self._mapping.bursts))
+        rest = beyond * self._burst_bytes + offset
+        return {
+            **self._places(inside.astype(np.int64)),
+            "is_write": np.ascontiguousarray(chunk.is_write),
+            **({"rest": rest} if rest.any() else {}),
+        }
+
+    def feed(self, core: Replay, chunk: Requests) -> None:
+        """Let a replay run more requests."""
+        if self.images is None:
+            core.run(self.requests(chunk))
+            return
+        address, is_write = np.ascontiguousarray(chunk.address), np.ascontiguousarray(chunk.is_write)
+        core.run_addresses(self.images, self._burst_bits, address, is_write)
+
+    def by_channel(self, chunk: Requests) -> list[Requests]:
+        """Return the requests of every channel in their order."""
+        burst = chunk.address // self._burst_bytes % np.uint64(self._mapping.bursts)
+        channel = self._mapping.split(burst.astype(np.int64))["channel"].astype(np.uint16)
         # Stable sorting of 16-bit numbers takes linear time.
-        order = np.argsort(fields["channel"], kind="stable")
-        ends = np.cumsum(np.bincount(fields["channel"], minlength=self._channels))
-        fields["channel"] = np.zeros_like(fields["channel"])
-        fields = {name: np.take(values, order) for name, values in fields.items()}
+        order = np.argsort(channel, kind="stable")
+        address, is_write = np.take(chunk.address, order), np.take(chunk.is_write, order)
+        ends = np.cumsum(np.bincount(channel, minlength=self._channels))
         return [
-            {name: values[start:end] for name, values in fields.items()}
+            Requests(address[start:end], is_write[start:end])
             for start, end in zip((0, *ends[:-1]), ends, strict=True)
         ]
+
+
+def _is_power(size: int) -> bool:
+    return size & (size - 1) == 0

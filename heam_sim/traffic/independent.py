@@ -16,7 +16,7 @@ from heam_sim.traffic.streams import Requests
 
 __all__ = ["IndependentChannels"]
 
-_Parts = list[dict[str, NDArray[Any]]]
+_Parts = list[Requests]
 
 
 class IndependentChannels:
@@ -31,7 +31,7 @@ class IndependentChannels:
     threads
         Threads that decode addresses and simulate; the core does not hold Python's lock.
     decoder
-        Finds the channel and place of every request.
+        Finds the channel and place of every request; made for channels that stand ``alone``.
     with_log
         Keep the command log.
     """
@@ -96,7 +96,7 @@ class IndependentChannels:
             before.result()  # was handed out earlier, so another thread has at least begun it
         core = self._cores[channel]
         for part in parts:
-            core.run(part)
+            self._decoder.feed(core, part)
             if self._with_log:
                 self._logs[channel].append(core.take_log())
 
@@ -112,6 +112,10 @@ class IndependentChannels:
     def channel_counters(self, channel: int) -> dict[str, int]:
         """Return the counters of one channel by name, at its own last cycle."""
         return self._cores[channel].channel_counters(0)
+
+    def latencies(self, channel: int) -> NDArray[np.uint64]:
+        """Return the completed reads of one channel by bin of latency."""
+        return self._cores[channel].latencies(0)
 
     def take_log(self) -> NDArray[Any]:
         """Return the commands of all channels in order of clock, then channel."""

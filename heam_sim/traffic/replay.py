@@ -16,6 +16,7 @@ from heam_sim.dram import Spec, load_spec
 from heam_sim.errors import ConfigError, unknown_name
 from heam_sim.traffic.decode import BLOCK, Decoder
 from heam_sim.traffic.independent import IndependentChannels
+from heam_sim.traffic.latency import Latency
 from heam_sim.traffic.streams import Requests
 
 __all__ = ["ReplayResult", "replay", "replay_chunks"]
@@ -44,6 +45,10 @@ class ReplayResult:
         Sums over channels by name (largest for ``queue_peak``).
     channel_counters
         One mapping per channel.
+    latency
+        Distribution of the read latencies, completion minus arrival in cycles, over all channels.
+    channel_latency
+        One distribution per channel.
     statistics
         Name, unit and description of every counter.
     commands
@@ -62,6 +67,8 @@ class ReplayResult:
     time_ns: float
     counters: dict[str, int]
     channel_counters: tuple[dict[str, int], ...]
+    latency: Latency
+    channel_latency: tuple[Latency, ...]
     statistics: tuple[Statistic, ...]
     commands: NDArray[Any]
     command_names: tuple[str, ...]
@@ -79,8 +86,7 @@ class ReplayResult:
     @property
     def mean_read_latency_cycles(self) -> float:
         """Mean over completed reads of completion minus arrival; NaN without reads."""
-        done = self.counters["reads_completed"]
-        return self.counters["read_latency"] / done if done else float("nan")
+        return self.latency.mean
 
     @property
     def bandwidth_GBps(self) -> float:
@@ -110,8 +116,9 @@ def replay(
     Parameters
     ----------
     address
-        Byte addresses, integers of shape (requests,). Bits beyond the capacity are ignored, as Ramulator
-        does it.
+        Byte addresses, integers of shape (requests,). As in Ramulator, addresses beyond the capacity wrap
+        around, but only a queued write to the very same address answers a read or absorbs a write: neither
+        one that wraps to the same place nor one to another byte of the burst does.
     is_write
         Integers or booleans of the same shape.
     preset
@@ -182,7 +189,7 @@ def _addresses(values: ArrayLike) -> NDArray[np.uint64]:
         raise ConfigError(f"address: entry {int(array.argmin())} is negative; addresses start at 0.")
     if int(array.max()) >= 1 << 63:
         raise ConfigError(f"address: entry {int(array.argmax())} lies beyond 2^63 - 1.")
-    return array.astype(np.uint64)
+    return np.ascontiguousarray(array).view(np.uint64) if array.dtype == np.int64 else array.astype(np.uint64)
 
 
 def _flags(values: ArrayLike) -> NDArray[np.uint8]:
@@ -194,7 +201,7 @@ def _flags(values: ArrayLike) -> NDArray[np.uint8]:
             f"is_write: needs one-dimensional integers or booleans, not {array.dtype} of {array.ndim} "
             f"dimensions."
         )
-    flags: NDArray[np.uint8] = np.not_equal(array, 0).astype(np.uint8)
+    flags: NDArray[np.uint8] = np.not_equal(array, 0).view(np.uint8)
     return flags
 
 
@@ -236,7 +243,8 @@ def replay_chunks(
         write_queue=_whole("write_queue", write_queue, _LONGEST_QUEUE),
     )
     handle, offers = SpecHandle(spec), _whole("offers_per_cycle", offers_per_cycle)
-    decoder, workers = Decoder(mapping, spec), _whole("threads", threads)
+    alone, workers = front_end == "per-channel", _whole("threads", threads)
+    decoder = Decoder(mapping, spec, alone=alone)
 
     def create(channels: int) -> Replay:
         return Replay(
@@ -247,7 +255,7 @@ def replay_chunks(
             with_log=record_commands,
         )
 
-    if front_end == "per-channel":
+    if alone:
         lanes = IndependentChannels(
             lambda: create(1), channels=count, threads=workers, decoder=decoder, with_log=record_commands
         )
@@ -256,7 +264,7 @@ def replay_chunks(
     core = create(count)
     logs = []
     for piece in _pieces(chunks, BLOCK):
-        core.run(decoder.requests(piece))
+        decoder.feed(core, piece)
         if record_commands:
             logs.append(core.take_log())
     core.drain() if drain else core.stop()
@@ -278,11 +286,16 @@ def _collect(core: Replay | IndependentChannels, spec: Spec, log: NDArray[Any]) 
     sums.update({name: max(row[name] for row in per_channel) for name in _SUMMED_UP})
     sums["cycles"] = core.cycle
     names = tuple(command.name for command in spec.commands)
+    latency = tuple(
+        Latency(core.latencies(channel), row["read_latency"]) for channel, row in enumerate(per_channel)
+    )
     return ReplayResult(
         cycles=core.cycle,
         time_ns=core.cycle * float(spec.tCK_ps) / 1000,
         counters=sums,
         channel_counters=per_channel,
+        latency=Latency.total(latency),
+        channel_latency=latency,
         statistics=counters(),
         commands=_commands(log, spec),
         command_names=names,

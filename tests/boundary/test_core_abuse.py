@@ -274,6 +274,13 @@ def test_closed_handles() -> None:
         replay.drain,
         lambda: replay.cycle,
         lambda: replay.channel_counters(0),
+        lambda: replay.latencies(0),
+        lambda: replay.run_addresses(
+            {name: requests(0)[name] for name in ("channel", "bank", "row", "column")},
+            6,
+            np.zeros(1, np.uint64),
+            np.zeros(1, np.uint8),
+        ),
         replay.take_log,
         system.close,
         lambda: system.feed(arrays(GOOD), offsets(0, len(GOOD)), last=True),

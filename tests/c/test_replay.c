@@ -14,6 +14,7 @@ typedef struct {
     uint32_t row[REQUESTS_MAX];
     uint16_t column[REQUESTS_MAX];
     uint8_t is_write[REQUESTS_MAX];
+    uint64_t rest[REQUESTS_MAX];
 } stream;
 
 static void request(stream *self, uint32_t bank, uint32_t row, uint32_t column, bool is_write) {
@@ -23,6 +24,7 @@ static void request(stream *self, uint32_t bank, uint32_t row, uint32_t column, 
     self->row[i] = row;
     self->column[i] = (uint16_t)column;
     self->is_write[i] = is_write;
+    self->rest[i] = 0;
 }
 
 static heam_replay *create(uint32_t channels, bool refresh, uint32_t offers) {
@@ -37,7 +39,7 @@ static heam_replay *create(uint32_t channels, bool refresh, uint32_t offers) {
 
 static int32_t run(heam_replay *replay, const stream *requests, uint64_t *detail) {
     return heam_replay_run(replay, requests->size, requests->channel, requests->bank, requests->row, requests->column, requests->is_write,
-                           detail);
+                           requests->rest, detail);
 }
 
 static void expect_command(heam_replay *replay, uint64_t clock, uint8_t command, uint32_t bank, int line) {
@@ -78,6 +80,15 @@ static void test_reads(void) {
     CHECK_EQ(counter(values, "row_conflicts"), 1);
     CHECK_EQ(counter(values, "reads_completed"), 3);
     CHECK_EQ(counter(values, "read_latency"), 15 - 0 + 22 - 1 + 36 - 2); /* offered at clocks 0, 1 and 2 */
+    uint64_t latencies[HEAM_LATENCY_BINS] = {0};
+    CHECK_EQ(heam_replay_latencies(replay, 0, latencies, HEAM_LATENCY_BINS), HEAM_LATENCY_BINS);
+    for (uint32_t bin = 0; bin < HEAM_LATENCY_BINS; bin++) {
+        CHECK_EQ(latencies[bin], bin == 15 || bin == 21 || bin == 34);
+    }
+    CHECK_EQ(heam_replay_latencies(replay, 1, latencies, HEAM_LATENCY_BINS), 0);
+    CHECK_EQ(heam_replay_latencies(replay, 0, NULL, 1), 0);
+    CHECK_EQ(heam_replay_latencies(replay, 0, NULL, 0), HEAM_LATENCY_BINS);
+    CHECK_EQ(heam_replay_latencies(NULL, 0, latencies, 1), 0);
     heam_replay_destroy(replay);
 }
 
@@ -108,6 +119,42 @@ static void test_forwarding(void) {
     heam_replay_destroy(replay);
 }
 
+/* The same place is not the same address: what wraps around neither forwards nor coalesces. */
+static void test_rest(void) {
+    stream requests = {.size = 0};
+    heam_replay *replay = create(1, false, 1);
+    request(&requests, 0, 1, 0, true);
+    request(&requests, 1, 1, 0, true);
+    request(&requests, 1, 1, 0, false);
+    request(&requests, 1, 1, 0, true);
+    request(&requests, 1, 1, 0, false);
+    requests.rest[2] = 1;
+    requests.rest[3] = requests.rest[4] = UINT64_MAX;
+    CHECK_IS(run(replay, &requests, NULL), "HEAM_OK");
+    CHECK_IS(heam_replay_drain(replay), "HEAM_OK");
+    uint64_t values[COUNTERS_MAX] = {0};
+    heam_replay_counters(replay, 0, values, COUNTERS_MAX);
+    CHECK_EQ(counter(values, "forwarded"), 1);
+    CHECK_EQ(counter(values, "coalesced"), 0);
+    CHECK_EQ(counter(values, "writes_retired"), 3);
+    CHECK_EQ(counter(values, "reads_retired"), 1);
+    heam_replay_destroy(replay);
+}
+
+static void test_latency_bins(void) {
+    for (uint32_t bin = 0; bin < HEAM_LATENCY_EXACT; bin++) {
+        CHECK_EQ(heam_latency_least(bin), bin);
+    }
+    for (uint32_t bin = HEAM_LATENCY_EXACT; bin < HEAM_LATENCY_BINS; bin++) {
+        uint64_t least = heam_latency_least(bin);
+        uint64_t width = heam_latency_least(bin + 1) - least + (bin + 1 == HEAM_LATENCY_BINS);
+        CHECK(least / width >= HEAM_LATENCY_OCTAVE && least / width < 2 * HEAM_LATENCY_OCTAVE);
+        CHECK_EQ(least % width, 0);
+    }
+    CHECK(heam_latency_least(HEAM_LATENCY_BINS) == UINT64_MAX);
+    CHECK(heam_latency_least(UINT32_MAX) == UINT64_MAX);
+}
+
 static void random_stream(stream *requests, uint32_t channels, uint32_t rows) {
     uint32_t state = 12345;
     requests->size = 0;
@@ -116,6 +163,43 @@ static void random_stream(stream *requests, uint32_t channels, uint32_t rows) {
         request(requests, (state >> 10) % 8, (state >> 14) % rows, (state >> 20) % 16, (state >> 25) % 3 == 0);
         requests->channel[i] = (uint16_t)((state >> 28) % channels);
     }
+}
+
+/* Data that take 20,000 cycles: latencies beyond the exact bins. */
+static void test_long_latencies(void) {
+    toy memory;
+    toy_init(&memory);
+    memory.desc.read_latency = 20000;
+    heam_spec *spec = NULL;
+    CHECK_IS(heam_spec_create(&memory.desc, &spec, NULL), "HEAM_OK");
+    heam_channel_desc desc = plain_channel();
+    desc.refresh = false;
+    uint64_t seen[HEAM_LATENCY_BINS];
+    for (uint32_t engine = HEAM_ENGINE_GENERIC; engine <= HEAM_ENGINE_PORTABLE; engine++) {
+        static stream requests;
+        heam_replay *replay = NULL;
+        random_stream(&requests, 1, 3);
+        CHECK_IS(heam_replay_create_engine(1, &desc, spec, 1, 0, engine, &replay), "HEAM_OK");
+        CHECK_IS(run(replay, &requests, NULL), "HEAM_OK");
+        CHECK_IS(heam_replay_drain(replay), "HEAM_OK");
+        CHECK_EQ(heam_replay_latencies(replay, 0, seen, HEAM_LATENCY_BINS), HEAM_LATENCY_BINS);
+        uint64_t values[COUNTERS_MAX] = {0};
+        uint64_t least = 0;
+        uint64_t most = 0;
+        uint64_t count = 0;
+        heam_replay_counters(replay, 0, values, COUNTERS_MAX);
+        for (uint32_t bin = 0; bin < HEAM_LATENCY_BINS; bin++) {
+            least += seen[bin] * heam_latency_least(bin);
+            most += seen[bin] * (heam_latency_least(bin + 1) - 1);
+            count += seen[bin];
+        }
+        CHECK_EQ(count, counter(values, "reads_completed"));
+        CHECK(least <= counter(values, "read_latency") && counter(values, "read_latency") <= most);
+        CHECK(most - least < counter(values, "read_latency") / HEAM_LATENCY_OCTAVE);
+        CHECK(least > 4096 * count / 2);
+        heam_replay_destroy(replay);
+    }
+    heam_spec_destroy(spec);
 }
 
 static void check_counts(heam_replay *replay, uint32_t channels, bool refresh) {
@@ -189,7 +273,7 @@ static void test_pieces(void) {
     for (uint32_t i = 0, n; i < requests.size; i += n) {
         n = i % 7 + 1 < requests.size - i ? i % 7 + 1 : requests.size - i;
         CHECK_IS(heam_replay_run(many, n, requests.channel + i, requests.bank + i, requests.row + i, requests.column + i,
-                                 requests.is_write + i, NULL),
+                                 requests.is_write + i, i % 2 == 0 ? NULL : requests.rest + i, NULL),
                  "HEAM_OK");
     }
     CHECK_IS(heam_replay_drain(many), "HEAM_OK");
@@ -200,6 +284,49 @@ static void test_pieces(void) {
     CHECK_EQ(heam_replay_cycle(one), heam_replay_cycle(many));
     heam_replay_destroy(one);
     heam_replay_destroy(many);
+}
+
+/* Addresses give what their places give. */
+static void test_addresses(void) {
+    static stream requests;
+    static uint64_t address[REQUESTS_MAX];
+    static heam_log_record placed[4 * REQUESTS_MAX];
+    static heam_log_record found[4 * REQUESTS_MAX];
+    const uint16_t channel[9] = {1, 0, 0, 0, 0, 0, 0, 0, 0};
+    const uint16_t bank[9] = {0, 1, 0, 2, 0, 4, 0, 0, 5}; /* the last bit: of the row, and crossed with the bank */
+    const uint32_t row[9] = {0, 0, 0, 0, 0, 0, 1, 2, 4};
+    const uint16_t column[9] = {0, 0, 1, 0, 8, 0, 0, 0, 0};
+    heam_map_desc map = {.burst_bits = 6, .bits = 9, .channel = channel, .bank = bank, .row = row, .column = column};
+    random_stream(&requests, 2, 8);
+    for (uint32_t i = 0; i < requests.size; i++) {
+        uint32_t b = requests.bank[i] ^ (requests.row[i] & 4u ? 5u : 0u);
+        requests.column[i] &= 9u;
+        requests.rest[i] = i % 3 == 0 ? 7u + 64u * (i % 2) : 0;
+        address[i] = (uint64_t)(requests.channel[i] | (b & 1u) << 1 | (requests.column[i] & 1u) << 2 | (b & 2u) << 2 |
+                                (requests.column[i] & 8u) << 1 | (b & 4u) << 3 | requests.row[i] << 6) << 6 |
+                     (requests.rest[i] & 63u) | requests.rest[i] >> 6 << 15;
+    }
+    heam_replay *places = create(2, true, 2);
+    heam_replay *addresses = create(2, true, 2);
+    CHECK_IS(run(places, &requests, NULL), "HEAM_OK");
+    CHECK_IS(heam_replay_run_addresses(addresses, &map, requests.size, address, requests.is_write), "HEAM_OK");
+    CHECK_IS(heam_replay_drain(places), "HEAM_OK");
+    CHECK_IS(heam_replay_drain(addresses), "HEAM_OK");
+    uint64_t length = heam_replay_take_log(places, placed, 4 * REQUESTS_MAX);
+    CHECK(length > REQUESTS_MAX / 2);
+    CHECK_EQ(heam_replay_take_log(addresses, found, 4 * REQUESTS_MAX), length);
+    CHECK(memcmp(placed, found, length * sizeof(placed[0])) == 0);
+    CHECK_IS(heam_replay_run_addresses(NULL, &map, 0, NULL, NULL), "HEAM_BAD_ARGUMENT");
+    CHECK_IS(heam_replay_run_addresses(addresses, NULL, 0, NULL, NULL), "HEAM_BAD_ARGUMENT");
+    CHECK_IS(heam_replay_run_addresses(addresses, &map, 1, NULL, requests.is_write), "HEAM_BAD_ARGUMENT");
+    CHECK_IS(heam_replay_run_addresses(addresses, &map, 1, address, NULL), "HEAM_BAD_ARGUMENT");
+    map.row = NULL;
+    CHECK_IS(heam_replay_run_addresses(addresses, &map, 0, NULL, NULL), "HEAM_BAD_ARGUMENT");
+    map.row = row;
+    map.bits = 64;
+    CHECK_IS(heam_replay_run_addresses(addresses, &map, 0, NULL, NULL), "HEAM_BAD_ARGUMENT");
+    heam_replay_destroy(places);
+    heam_replay_destroy(addresses);
 }
 
 static void refuse(stream requests, uint64_t where) {
@@ -244,14 +371,14 @@ static void test_creation(void) {
     desc.write_low_percent = 90;
     CHECK_IS(heam_replay_create(1, &desc, spec, 1, 0, &replay), "HEAM_BAD_CHANNEL");
     CHECK(replay == NULL);
-    CHECK_IS(heam_replay_run(NULL, 0, NULL, NULL, NULL, NULL, NULL, NULL), "HEAM_BAD_ARGUMENT");
+    CHECK_IS(heam_replay_run(NULL, 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL), "HEAM_BAD_ARGUMENT");
     CHECK_IS(heam_replay_drain(NULL), "HEAM_BAD_ARGUMENT");
     heam_replay_destroy(NULL);
     heam_spec_destroy(spec);
     /* Nothing to do is done at once. */
     replay = create(1, true, 1);
-    CHECK_IS(heam_replay_run(replay, 0, NULL, NULL, NULL, NULL, NULL, NULL), "HEAM_OK");
-    CHECK_IS(heam_replay_run(replay, 1, NULL, NULL, NULL, NULL, NULL, NULL), "HEAM_BAD_ARGUMENT");
+    CHECK_IS(heam_replay_run(replay, 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL), "HEAM_OK");
+    CHECK_IS(heam_replay_run(replay, 1, NULL, NULL, NULL, NULL, NULL, NULL, NULL), "HEAM_BAD_ARGUMENT");
     CHECK_IS(heam_replay_drain(replay), "HEAM_OK");
     CHECK_EQ(heam_replay_log_size(replay), 0);
     CHECK_EQ(heam_replay_counters(replay, 1, NULL, 0), 0);
@@ -301,10 +428,14 @@ int main(void) {
     test_short_refresh(HEAM_ENGINE_PORTABLE);
     test_reads();
     test_forwarding();
+    test_rest();
+    test_latency_bins();
+    test_long_latencies();
     test_random(1, false, 1, 2);
     test_random(1, true, 4, 32);
     test_random(3, true, 2, 4);
     test_pieces();
+    test_addresses();
     test_bad_input();
     return check_report();
 }

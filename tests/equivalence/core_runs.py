@@ -20,6 +20,7 @@ from heam_sim._core import (
     Replay,
     SpecHandle,
     System,
+    latency_edges,
 )
 from heam_sim.dram.model import Command, Constraint, Spec
 from tests.reference.plain import PLAIN_COUNTERS, ReplayChannel
@@ -191,18 +192,25 @@ def assert_equal_system(core: CoreRun, reference: Mapping[str, Any]) -> None:
 
 
 def request_arrays(requests: Sequence[Sequence[Any]]) -> dict[str, np.ndarray]:
-    """Turn ``(channel, bank, row, column, is_write, ...)`` into the arrays of a replay."""
+    """Turn ``(channel, bank, row, column, is_write, address)`` into the arrays of a replay.
+
+    Where two addresses lie at one place, the address is handed over as the rest beside the place.
+    """
     dtypes = {
         "channel": np.uint16,
         "bank": np.uint16,
         "row": np.uint32,
         "column": np.uint16,
         "is_write": np.uint8,
+        "rest": np.uint64,
     }
-    return {
+    arrays = {
         name: np.array([request[place] for request in requests], dtype=dtype)
         for place, (name, dtype) in enumerate(dtypes.items())
     }
+    if len({tuple(request[:4]) for request in requests}) == len({(*r[:4], r[5]) for r in requests}):
+        del arrays["rest"]
+    return arrays
 
 
 def core_replay(case: Mapping[str, Any], *, cuts: Sequence[int] = ()) -> list[ReplayChannel]:
@@ -236,9 +244,17 @@ def core_replay(case: Mapping[str, Any], *, cuts: Sequence[int] = ()) -> list[Re
             ReplayChannel(
                 [(r[0], r[2], r[3], r[4], r[5], max(r[9], BOUND_NONE)) for r in log if r[1] == channel],
                 {name: counters[ours] for name, ours in REPLAY_COUNTERS.items()},
+                _expand(replay.latencies(channel)),
             )
         )
     return parts
+
+
+def _expand(counts: np.ndarray) -> list[int]:
+    """The latencies of a histogram, in order; all of them below the first wide bin."""
+    used = int(counts.nonzero()[0].max(initial=0)) + 1
+    assert (latency_edges()[: used + 1] == np.arange(used + 1)).all()
+    return [int(latency) for latency in np.repeat(np.arange(used), counts[:used].astype(np.int64))]
 
 
 def assert_equal_replay(core: Sequence[ReplayChannel], reference: Sequence[ReplayChannel]) -> None:
@@ -248,3 +264,4 @@ def assert_equal_replay(core: Sequence[ReplayChannel], reference: Sequence[Repla
             assert mine == its, f"channel {channel}, command {number}"
         assert len(ours.commands) == len(theirs.commands), f"channel {channel}"
         assert ours.counters == theirs.counters, f"channel {channel}"
+        assert ours.latencies == sorted(theirs.latencies), f"channel {channel}"

@@ -14,7 +14,8 @@ from heam_sim.datasets import read_dataset
 from heam_sim.energy import COMPONENTS
 from heam_sim.errors import ConfigError
 from heam_sim.experiments import reproduction
-from heam_sim.experiments.reproduction import BAG_POOLING, Point, Study, reproduce, study_points
+from heam_sim.experiments.points import Point
+from heam_sim.experiments.reproduction import BAG_POOLING, Study, reproduce, study_points
 from heam_sim.results import ResultSet, read_frame
 from heam_sim.trace import LookupTrace
 
@@ -66,7 +67,7 @@ def study(folder: Path, progress: list[tuple[int, int, str]]) -> Study:
 def few_points(*, quick: bool = False) -> tuple[Point, ...]:
     """Two systems and embeddings, one size, in both scopes."""
     return tuple(
-        Point(system, embedding, 64, scope)
+        Point(trace=scope, system=system, embedding=embedding, vector_bytes=64, scope=scope)
         for scope in reproduction.SCOPES
         for embedding in ("full", "qr:4:multiply")
         for system in ("host-dimm", "heam")

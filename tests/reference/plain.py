@@ -253,11 +253,13 @@ class ReplayChannel:
     """What a replay issued in one channel.
 
     ``commands`` holds ``(clock, command, bank, row, column, bound)``; PREab and REFab have the first bank of
-    their rank, row 0 and column 0.
+    their rank, row 0 and column 0. ``latencies`` are those of the completed reads, in cycles, in order of
+    booking.
     """
 
     commands: list[tuple[int, str, int, int, int, int]] = field(default_factory=list)
     counters: dict[str, int] = field(default_factory=dict)
+    latencies: list[int] = field(default_factory=list)
 
 
 def replay(
@@ -278,7 +280,8 @@ def replay(
     spec
         The resolved standard.
     requests
-        ``(channel, bank, row, column, is_write, burst_address)`` in trace order.
+        ``(channel, bank, row, column, is_write, address)`` in trace order. Addresses are numbers that tell
+        requests apart: a queued write answers or absorbs what has its very address, whatever the place.
     channels
         How many channels there are.
     offers_per_cycle
@@ -329,6 +332,7 @@ def _report(part: PlainChannel, end: int) -> ReplayChannel:
     # Reads are booked when their data are complete, in the order in which they were asked for: a forwarded
     # read behind an RD in flight waits for it. What is still on the way at the end is not booked.
     served = takewhile(lambda done: done.cycle <= end, part.completed)
+    latencies = [done.cycle - done.request.stamp for done in served]
     counters = {
         "cycles": end,
         "row_hits": count["row_hits"],
@@ -341,7 +345,7 @@ def _report(part: PlainChannel, end: int) -> ReplayChannel:
         "num_read_reqs_forwarded": count["forwarded"],
         "num_write_reqs_coalesced": count["coalesced"],
         "num_maintenance_reqs_served": count["ref"],
-        "read_latency": sum(done.cycle - done.request.stamp for done in served),
+        "read_latency": sum(latencies),
     }
     commands = [(r.clock, r.command, r.bank, r.row, r.column, r.bound) for r in part.log]
-    return ReplayChannel(commands, counters)
+    return ReplayChannel(commands, counters, latencies)

@@ -185,18 +185,21 @@ def small_specs(draw: st.DrawFn, *, pim: bool = False, unit_level: str | None = 
 def replays(draw: st.DrawFn, *, max_requests: int = 120) -> dict[str, Any]:
     """Keyword arguments of :func:`tests.reference.plain.replay` (with ``spec`` and ``requests``).
 
-    The burst address is a function of the location, as the core derives its own from the location too.
+    The address is a function of the location in some streams; in others one location has several addresses.
     """
     spec = draw(small_specs())
     channels = draw(st.integers(1, 3))
     write_share = draw(st.sampled_from((0.0, 0.3, 0.9)))
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     row_span, column_span = draw(st.sampled_from(((1, 2), (2, 4), (8, 16))))
+    aliases = draw(st.sampled_from((1, 1, 2, 5)))
     requests = []
     for _ in range(draw(st.integers(0, max_requests))):
         channel, bank = int(rng.integers(channels)), int(rng.integers(spec.banks))
         row, column = int(rng.integers(row_span)), int(rng.integers(column_span))
         address = ((channel * spec.banks + bank) * spec.rows + row) * spec.columns + column
+        if aliases > 1:
+            address += int(rng.integers(aliases)) << 40
         requests.append((channel, bank, row, column, bool(rng.random() < write_share), address))
     return {
         "spec": spec,

@@ -12,7 +12,7 @@ from heam_sim.energy.power import KEYS
 from heam_sim.errors import ConfigError, SpecError
 
 DDR = ("ddr4-2400-8gb-x8", "ddr4-3200-8gb-x8", "ddr5-4800-16gb-x8")
-SHIPPED = (*DDR, "hbm2-4gb", "hbm2-4gb-legacy", "logic")
+SHIPPED = (*DDR, "hbm2-4gb", "hbm2-4gb-idd", "hbm2-4gb-legacy", "hbm2-4gb-legacy-idd", "logic")
 MEMORIES = SHIPPED[:-1]
 
 
@@ -64,6 +64,19 @@ def test_ddr4_2400_rank_core_energies_match_the_current_formula():
     assert events.activate_pJ.value == pytest.approx(9.6 * (48 * 55 - 43 * 39 - 34 * 16) * 5 / 6)
     core = sum(segment.value for segment in events.read_pJ_per_bit[:3])
     assert core * 512 == pytest.approx(9.6 * (135 - 43) * 4 * 5 / 6)
+
+
+def test_the_view_by_currents_has_the_core_of_the_currents():
+    """1.2 V: (390 - 55) mA over a burst of 2 ns, 512 bits; IDD0 over tRC 48, tRAS 34, tRP 14 ns."""
+    for name, page in (("hbm2-4gb-legacy-idd", 2), ("hbm2-4gb-idd", 1)):
+        events = event_energies(load_power(name))
+        path = [segment.value for segment in events.read_pJ_per_bit]
+        assert sum(path[:3]) == pytest.approx(1.2 * 335 * 2 / 512, rel=0.001)
+        assert path[3:] == [0.5, 0.3]
+        assert events.activate_pJ.value == pytest.approx(1.2 * (65 * 48 - 55 * 34 - 40 * 14) / 2 * page)
+        assert all(
+            part.low == part.value == part.high for part in (*events.read_pJ_per_bit, events.activate_pJ)
+        )
 
 
 def test_hbm_path_is_the_published_one_without_its_activation_share():

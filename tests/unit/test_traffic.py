@@ -12,7 +12,7 @@ import pytest
 import heam_sim
 from heam_sim.dram import load_spec
 from heam_sim.errors import ConfigError, DatasetError, HeamSimError
-from heam_sim.traffic import read_requests, replay_chunks, write_requests
+from heam_sim.traffic import Latency, read_requests, replay_chunks, write_requests
 
 PRESET = "ramulator-2.1/DDR4_8Gb_x8/DDR4_2400R"
 ADDRESS = np.array([0x40, 4096, 1 << 30, 0x80], np.uint64)
@@ -181,6 +181,73 @@ def test_refresh_must_leave_time_for_requests(ranks: int) -> None:
     options["overrides"] = {"rank": ranks, "nREFI": cost + 1}
     slow = heam_sim.replay(address, address * 0, **options)
     assert slow.counters["reads_completed"] == 40 and slow.cycles > unrefreshed.cycles
+
+
+def histogram(latencies: list[int]) -> Latency:
+    edges = Latency.total([]).edges
+    counts, _ = np.histogram(np.array(latencies), bins=np.append(edges[:-1], edges[-1]).astype(float))
+    return Latency(counts.astype(np.uint64), sum(latencies))
+
+
+@pytest.mark.parametrize("count", [1, 2, 99, 100, 101])
+def test_percentiles_are_the_least_latency_that_so_many_do_not_exceed(count: int) -> None:
+    latencies = sorted(np.random.default_rng(count).integers(0, 4096, count).tolist())
+    found = histogram(latencies)
+    assert (found.count, found.total_cycles, found.max) == (count, sum(latencies), latencies[-1])
+    assert found.mean == pytest.approx(np.mean(latencies))
+    for percent in (0.1, 1, 50, 95, 99, 99.9, 100):
+        wanted = min(value for rank, value in enumerate(latencies, 1) if 100 * rank >= percent * count)
+        assert found.percentile(percent) == wanted
+
+
+def test_long_latencies_are_at_most_a_64th_too_large() -> None:
+    edges = Latency.total([]).edges
+    assert (edges[:4097] == np.arange(4097)).all() and (np.diff(edges.astype(float)) > 0).all()
+    for latency in (4096, 4159, 5000, 8191, 8192, 1 << 40, (1 << 62) + 12345):
+        counts = np.zeros(edges.size - 1, np.uint64)
+        counts[int(np.searchsorted(edges, np.uint64(latency), side="right")) - 1] = 1
+        found = Latency(counts, latency)
+        assert latency <= found.max <= latency * (1 + 1 / 64)
+        assert found.total_cycles == latency
+
+
+def test_latency_of_nothing_and_wrong_percentages() -> None:
+    nothing = Latency.total([])
+    assert nothing.count == nothing.max == 0 and np.isnan(nothing.mean) and "no reads" in repr(nothing)
+    with pytest.raises(ConfigError, match="no read"):
+        nothing.percentile(50)
+    for percent in (0, -1, 100.5, float("nan")):
+        with pytest.raises(ConfigError, match="percent"):
+            histogram([3]).percentile(percent)
+
+
+def test_channels_have_distributions_that_add_up() -> None:
+    rng = np.random.default_rng(5)
+    result = heam_sim.replay(
+        rng.integers(0, 1 << 24, 2000) * 64, rng.random(2000) < 0.3, preset=PRESET, channels=2
+    )
+    assert [part.count for part in result.channel_latency] == [
+        counters["reads_completed"] for counters in result.channel_counters
+    ]
+    assert result.latency.count == sum(part.count for part in result.channel_latency)
+    assert result.latency.total_cycles == result.counters["read_latency"]
+    weighted = (result.latency.counts * result.latency.edges[:-1]).sum()
+    assert result.latency.max < 4096 and weighted == result.latency.total_cycles
+
+
+def test_only_the_very_same_address_is_answered_from_the_write_queue() -> None:
+    capacity = 1 << 33  # 2^16 rows of 8 KiB in 16 banks
+    first, waiting = 0, 8192
+    for other in (waiting, waiting + 8, waiting + capacity):
+        address = [first, *[waiting] * 2, other, other]
+        result = heam_sim.replay(address, [1, 1, 1, 1, 0], preset=PRESET)
+        same = other == waiting
+        assert result.counters["coalesced"] == 1 + same
+        assert result.counters["forwarded"] == 1
+        assert result.counters["writes_retired"] == 3 - same
+        single = heam_sim.replay([first, waiting, other], [1, 1, 0], preset=PRESET)
+        assert single.counters["forwarded"] == same
+        assert single.counters["reads_retired"] == 1 - same
 
 
 def test_an_empty_stream_is_legal() -> None:

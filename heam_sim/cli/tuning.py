@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: MIT
+"""``heam-sim tune``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+import pandas as pd
+from rich.console import Console
+from rich.table import Table
+
+from heam_sim.cli.options import (
+    parse_overrides,
+    progress_bar,
+    simulation_options,
+    trace_options,
+    wanted_trace,
+)
+from heam_sim.experiments.tune import GOALS, LOOKUPS, TRIALS, Tuned, tune
+from heam_sim.results import ResultSet
+from heam_sim.results.atomic import write_atomically
+from heam_sim.systems import known_systems
+
+__all__ = ["tune_command"]
+
+
+@click.command("tune")
+@click.argument("system", nargs=-1)
+@trace_options
+@simulation_options
+@click.option(
+    "--goal", type=click.Choice(GOALS), default="time", show_default=True, help="What is made small."
+)
+@click.option("--trials", type=int, default=TRIALS, show_default=True, help="Settings tried per system.")
+@click.option("--lookups", type=int, default=LOOKUPS, show_default=True, help="Timed lookups of a trial.")
+@click.option("--search-seed", type=int, default=1, show_default=True, help="Seed of the sampler.")
+@click.option("--workers", type=int, default=2, show_default=True, help="Processes.")
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path),
+    default=Path("tuned"),
+    show_default=True,
+    help="Folder for tables, results and the trials, which are kept.",
+)
+def tune_command(
+    system: tuple[str, ...],
+    trace_file: Path | None,
+    dataset: str,
+    path: Path | None,
+    samples: int | None,
+    seed: int,
+    pooling: int,
+    embedding: str,
+    vector_bytes: int,
+    scope: str,
+    profile: float,
+    settings: tuple[str, ...],
+    goal: str,
+    trials: int,
+    lookups: int,
+    search_seed: int,
+    workers: int,
+    output: Path,
+) -> None:
+    """Search the best settings of SYSTEM... (default: all) with one and the same budget.
+
+    The published settings are the first trial. Compare systems best against best.
+
+    Example: heam-sim tune heam host-dimm --embedding qr:4 --vector-bytes 128 --scope sample
+    """
+    trace = wanted_trace(trace_file, dataset, path, samples, seed, pooling)
+    console = Console()
+    found: list[Tuned] = []
+    names = system or known_systems()
+    with progress_bar(console) as bar:
+        for name in names:
+            task = bar.add_task(name, total=trials)
+
+            def show(done: int, total: int, failed: int, label: str, task: object = task) -> None:
+                tail = f", {failed} cannot be" if failed else ""
+                bar.update(task, completed=done, description=label + tail)  # type: ignore[arg-type]
+
+            found.append(
+                tune(
+                    name,
+                    trace,
+                    folder=output,
+                    embedding=embedding,
+                    vector_bytes=vector_bytes,
+                    scope=scope,  # type: ignore[arg-type]  # click has checked the choice
+                    profile=profile,
+                    overrides=parse_overrides(settings),
+                    goal=goal,
+                    trials=trials,
+                    lookups=lookups,
+                    seed=search_seed,
+                    workers=workers,
+                    progress=show,
+                )
+            )
+    table = summary(found)
+    _write(output, found, table)
+    console.print(_shown(found, goal))
+    console.print(f"Tables and results in {output}.", highlight=False)
+
+
+def summary(found: list[Tuned]) -> pd.DataFrame:
+    """Return a row per system: both ends in ns and pJ per sample, the gain, and what the best changes."""
+    return pd.DataFrame(
+        {
+            "system": one.system,
+            "goal": one.goal,
+            "published_ns_per_sample": one.published.time_ns / one.published.samples,
+            "best_ns_per_sample": one.best.time_ns / one.best.samples,
+            "published_pJ_per_sample": one.published.energy_per_sample_pJ,
+            "best_pJ_per_sample": one.best.energy_per_sample_pJ,
+            "gain": one.gain,
+            "trials": len(one.trials),
+            "trials_that_cannot_be": int((one.trials["reason"] != "").sum()),
+            "changes": "; ".join(f"{key} = {value}" for key, value in one.overrides.items()),
+        }
+        for one in found
+    )
+
+
+def _write(output: Path, found: list[Tuned], table: pd.DataFrame) -> None:
+    frames = {"tuned.csv": table, **{f"trials-{Path(one.system).stem}.csv": one.trials for one in found}}
+    for name, frame in frames.items():
+        write_atomically(
+            output / name,
+            lambda part, frame=frame: frame.to_csv(part, index=False, lineterminator="\n"),  # type: ignore[misc]
+        )
+    ends = [result for one in found for result in (one.published, one.best)]
+    ResultSet(ends, provenance={"study": "tune", "order": "published, best of each system"}).save(
+        output / "results.h5"
+    )
+
+
+def _shown(found: list[Tuned], goal: str) -> Table:
+    table = Table(title=f"Published settings and the best found for {goal}, per sample on the whole trace")
+    for head in ("system", "what the best changes"):
+        table.add_column(head)
+    for head in ("published", "best", "gain"):
+        table.add_column(head, justify="right")
+    for one in found:
+        changes = "\n".join(f"{key} = {value}" for key, value in one.overrides.items()) or "nothing"
+        ends = [
+            f"{result.time_ns / result.samples:,.1f} ns\n{result.energy_per_sample_pJ / 1000:,.0f} nJ"
+            for result in (one.published, one.best)
+        ]
+        table.add_row(one.system, changes, *ends, f"{one.gain:.2f}x")
+    return table

@@ -1,0 +1,172 @@
+# SPDX-License-Identifier: MIT
+"""Points of a study: what is simulated, under which key its result is kept, and where."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from heam_sim._version import __version__
+from heam_sim.errors import ConfigError, DatasetError
+from heam_sim.lowering.lower import Scope
+from heam_sim.results import Result, ResultSet
+from heam_sim.simulation import resolved_config
+
+__all__ = ["Point", "PointStore", "freeze", "point_key", "software_digest"]
+
+_PACKAGE = Path(__file__).resolve().parents[1]
+_SOURCES = (".py", ".toml", ".so")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Point:
+    """One simulation of a study.
+
+    Attributes
+    ----------
+    trace
+        Name of one of the study's traces.
+    system, embedding, vector_bytes, scope, profile
+        As in :func:`heam_sim.simulate`.
+    overrides
+        Changed parameters as sorted pairs (see :func:`freeze`).
+    variant
+        What the study calls the change; it does not enter the key.
+    """
+
+    trace: str
+    system: str
+    embedding: str = "full"
+    vector_bytes: int = 256
+    scope: Scope = "bag"
+    profile: float = 0.2
+    overrides: tuple[tuple[str, Any], ...] = ()
+    variant: str = "default"
+
+    @property
+    def label(self) -> str:
+        """For people: what tells this point from its neighbours."""
+        tail = "" if self.variant == "default" else f", {self.variant}"
+        return f"{self.system} {self.embedding} {self.vector_bytes} B{tail}"
+
+    def arguments(self) -> dict[str, Any]:
+        """Return the keywords of :func:`heam_sim.simulate`."""
+        return {
+            "system": self.system,
+            "embedding": self.embedding,
+            "vector_bytes": self.vector_bytes,
+            "scope": self.scope,
+            "profile": self.profile,
+            "overrides": {key: thaw(value) for key, value in self.overrides},
+        }
+
+
+def freeze(overrides: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:
+    """Turn overrides into sorted, hashable pairs; values may be nested lists and tables."""
+    return tuple(sorted((key, _frozen(value)) for key, value in overrides.items()))
+
+
+@dataclass(frozen=True)
+class _Table:
+    """A frozen mapping; tuples alone could not be told from lists."""
+
+    pairs: tuple[tuple[str, Any], ...]
+
+
+def _frozen(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return _Table(tuple(sorted((str(key), _frozen(item)) for key, item in value.items())))
+    if isinstance(value, list | tuple):
+        return tuple(_frozen(item) for item in value)
+    return value
+
+
+def thaw(value: Any) -> Any:
+    """Undo what :func:`freeze` did to one value."""
+    if isinstance(value, _Table):
+        return {key: thaw(item) for key, item in value.pairs}
+    if isinstance(value, tuple):
+        return [thaw(item) for item in value]
+    return value
+
+
+@functools.cache
+def software_digest() -> str:
+    """Return a digest of the version and of the package's own files.
+
+    A version number alone would let a result of older code pass for one of newer code between two releases.
+    """
+    digest = hashlib.sha256(__version__.encode())
+    for file in sorted(path for path in _PACKAGE.rglob("*") if path.suffix in _SOURCES):
+        digest.update(file.relative_to(_PACKAGE).as_posix().encode())
+        digest.update(hashlib.sha256(file.read_bytes()).digest())
+    return digest.hexdigest()
+
+
+def point_key(point: Point, trace_hash: str, *, check: bool = False) -> str:
+    """Return the key of a point's result: a hash of input, resolved configuration and software.
+
+    Raises
+    ------
+    ConfigError
+        The point's parameters are not what they can be.
+    """
+    content = {
+        "trace": trace_hash,
+        "config": resolved_config(**point.arguments()),
+        "check": check,
+        "software": software_digest(),
+    }
+    text = json.dumps(content, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+class PointStore:
+    """Results of points in a folder, one file per key, each there whole or not at all.
+
+    Parameters
+    ----------
+    folder
+        Made when the first result is stored.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def path(self, key: str) -> Path:
+        """File of a key."""
+        return self.folder / f"{key[:32]}.h5"
+
+    def get(self, key: str) -> Result | None:
+        """Return a stored result, or None; a damaged file counts as missing and is removed."""
+        path = self.path(key)
+        if not path.is_file():
+            return None
+        try:
+            found = ResultSet.load(path)
+        except DatasetError:
+            path.unlink(missing_ok=True)
+            return None
+        return found[0] if found.provenance.get("key") == key and len(found) == 1 else None
+
+    def put(self, key: str, result: Result) -> None:
+        """Store a result."""
+        ResultSet([result], provenance={"key": key}).save(self.path(key))
+
+    def keys(self) -> Iterator[str]:
+        """Beginnings of the keys that are stored."""
+        return (path.stem for path in sorted(self.folder.glob("[0-9a-f]*.h5")))
+
+
+def check_traces(points: tuple[Point, ...], traces: Mapping[str, Path]) -> None:
+    """Demand a file for every trace that a point names."""
+    for point in points:
+        if point.trace not in traces:
+            raise ConfigError(
+                f"point {point.label}: names trace {point.trace!r}, but the study has {', '.join(traces)}."
+            )
