@@ -21,6 +21,9 @@ static const uint8_t counter_of_kind[HEAM_KINDS] = {
 #define BOUND_CODES 6u
 
 int32_t heam_channel_init(heam_channel *self, const heam_channel_desc *desc, const heam_spec *spec, uint16_t index, heam_ring *log) {
+    if (!heam_spec_can_refresh(spec, desc)) {
+        return HEAM_BAD_REFRESH;
+    }
     self->desc = *desc;
     self->index = index;
     self->log = log;

@@ -59,6 +59,9 @@ int32_t heam_replay_create_engine(uint32_t channels, const heam_channel_desc *de
         engine > HEAM_ENGINE_AVX512) {
         return HEAM_BAD_ARGUMENT;
     }
+    if (!heam_spec_can_refresh(spec, desc)) {
+        return HEAM_BAD_REFRESH;
+    }
     heam_replay *self = calloc(1, sizeof(*self));
     if (self == NULL) {
         return HEAM_OUT_OF_MEMORY;

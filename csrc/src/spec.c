@@ -209,6 +209,53 @@ out:
     return status;
 }
 
+/* All ranks at once: they follow each other, and the last is busy for as long as its longest row says. */
+static uint64_t cost_of_ranks(const heam_spec *self) {
+    uint32_t ref = self->of_kind[HEAM_KIND_REF];
+    uint64_t apart = 1;
+    uint64_t after = 0;
+    for (uint32_t u = self->update_begin[ref]; u < self->update_begin[ref + 1]; u++) {
+        const heam_update *row = &self->updates[u];
+        after = row->cycles > after ? row->cycles : after;
+        if (row->following == ref && (row->sibling || row->level == 0) && row->cycles > apart) {
+            apart = row->cycles;
+        }
+    }
+    return (self->nodes[1] - 1) * apart + after;
+}
+
+/* Every bank once: a rank's refreshes follow each other, and all of a channel share its command slots. */
+static uint64_t cost_of_banks(const heam_spec *self, uint32_t command, uint32_t turns) {
+    uint64_t in_rank = 1;
+    uint64_t in_channel = 1;
+    for (uint32_t u = self->update_begin[command]; u < self->update_begin[command + 1]; u++) {
+        const heam_update *row = &self->updates[u];
+        if (row->following != command || row->level + 1 == self->levels) {
+            continue;
+        }
+        uint64_t *apart = row->level == 0 ? &in_channel : &in_rank;
+        *apart = row->cycles > *apart ? row->cycles : *apart;
+    }
+    in_channel *= self->nodes[1];
+    return turns * (in_rank > in_channel ? in_rank : in_channel);
+}
+
+bool heam_spec_can_refresh(const heam_spec *self, const heam_channel_desc *desc) {
+    uint64_t interval = desc->refresh_interval > 0 ? desc->refresh_interval : self->refresh_interval;
+    uint32_t kind = desc->refresh == HEAM_REFRESH_PER_BANK ? HEAM_KIND_REFPB : HEAM_KIND_REFSB;
+    switch (desc->refresh) {
+        case HEAM_REFRESH_NONE:
+            return true;
+        case HEAM_REFRESH_ALL_BANK:
+            return interval > cost_of_ranks(self);
+        default: {
+            uint32_t turns = desc->refresh == HEAM_REFRESH_PER_BANK ? self->stride[1] : self->counts[self->levels - 1];
+            uint32_t command = self->of_kind[kind];
+            return command == HEAM_NO_COMMAND || interval > cost_of_banks(self, command, turns);
+        }
+    }
+}
+
 void heam_spec_clear(heam_spec *self) {
     free(self->updates);
     free(self->groups);

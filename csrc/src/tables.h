@@ -11,6 +11,7 @@
     X(BAD_COMMAND, "a command's kind or scope is out of range, or a needed command is missing")                \
     X(BAD_ROW, "a constraint row names a level, command or window that does not exist")                        \
     X(BAD_CHANNEL, "a channel's parameters are out of range")                                                  \
+    X(BAD_REFRESH, "refreshes fall due before those of all ranks can be over; lengthen nREFI or turn refresh off")  \
     X(BAD_HOST, "a host parameter is out of range")                                                            \
     X(BAD_ITEM, "an item addresses something that does not exist or breaks the order of its operands")         \
     X(BAD_STATE, "the bank is not in a state in which this command is legal")                                  \

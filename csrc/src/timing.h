@@ -82,6 +82,11 @@ typedef struct {
 
 int32_t heam_spec_copy(const heam_spec *self, heam_spec *out);
 void heam_spec_clear(heam_spec *self);
+/*
+ * Is a refresh interval longer than what its refreshes take? While refreshes wait, no request is begun in what they concern: with a
+ * shorter interval none ever would be, and a run would not end.
+ */
+bool heam_spec_can_refresh(const heam_spec *self, const heam_channel_desc *desc);
 
 int32_t heam_timing_init(heam_timing *self, const heam_spec *spec);
 void heam_timing_clear(heam_timing *self);

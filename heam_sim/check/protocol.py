@@ -55,10 +55,10 @@ def check_protocol(
 ) -> Report:
     """Hold a command log against a resolved spec.
 
-    The rules: every constraint row; ACT only on a closed bank, RD, WR and PIM_RD only on the open row, PREpb
-    only on an open bank, a refresh only when all banks that it concerns are closed; clocks that never go
-    back in a channel; no command between the cycles in which it may start; one command per command slot; no
-    overlapping bursts on a host-side data bus; no late refresh.
+    The rules: every constraint row; ACT only on a closed bank; RD, WR, PIM_RD, RDA and WRA only on the open
+    row, which the latter two close; PREpb only on an open bank, a refresh only when all banks that it
+    concerns are closed; clocks that never go back in a channel; one command per command slot; no overlapping
+    bursts on a host-side data bus; no late refresh.
 
     Parameters
     ----------

@@ -14,8 +14,10 @@ __all__ = ["check_alignment", "check_bank_states", "check_bus", "check_refresh",
 
 IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
-COLUMN_READS = ("RD", "WR", "PIM_RD")
+COLUMN_KINDS = ("RD", "WR", "RDA", "WRA", "PIM_RD")
 BANK_REFRESHES = ("REFPB", "REFSB")
+# Automatic precharge: the bank closes by itself; the constraint rows say from when on it may be activated.
+CLOSING_KINDS = ("PRE", "PREA", "REF", "RDA", "WRA")
 PIM_KINDS = ("PIM_RD", "PIM_MOV", "PIM_RDRES", "PIM_WRLUT", "PIM_LUT")
 LOCAL_KINDS = ("ACT", "PRE", "PIM_RD")
 
@@ -23,7 +25,7 @@ LOCAL_KINDS = ("ACT", "PRE", "PIM_RD")
 def _spread(events: Events, tree: Tree) -> tuple[IntArray, IntArray]:
     """One (event, bank that it concerns) pair per event that uses or changes bank states, grouped by bank."""
     width = np.array([tree.banks_per_node[depth] for depth in events.depths], dtype=np.int64)[events.command]
-    width[~events.is_kind("ACT", "PRE", "PREA", "REF", *COLUMN_READS)] = 0
+    width[~events.is_kind("ACT", *CLOSING_KINDS, *COLUMN_KINDS)] = 0
     event = np.repeat(np.arange(len(events), dtype=np.int64), width)
     ordinal = np.arange(len(event), dtype=np.int64) - np.repeat(np.cumsum(width) - width, width)
     node_first = events.bank[event] // np.maximum(width[event], 1) * width[event]
@@ -40,18 +42,21 @@ def _spread(events: Events, tree: Tree) -> tuple[IntArray, IntArray]:
 def check_bank_states(
     events: Events, tree: Tree, findings: Findings, *, allow_closed_precharge: bool
 ) -> None:
-    """ACT and refresh on closed banks, column commands on the open row, PREpb on an open bank."""
+    """ACT and refresh on closed banks, column commands on the open row, PREpb on an open bank.
+
+    RDA and WRA close their bank.
+    """
     event, bank = _spread(events, tree)
     if len(event) == 0:
         return
     act = events.is_kind("ACT")[event]
-    changes = act | events.is_kind("PRE", "PREA", "REF")[event]
+    changes = act | events.is_kind(*CLOSING_KINDS)[event]
     last = np.maximum.accumulate(np.where(changes, np.arange(len(event)), -1))
     last = np.concatenate((np.array([-1], dtype=np.int64), last[:-1]))
     last[(last >= 0) & (bank[last] != bank)] = -1
     is_open = (last >= 0) & act[last]
     row = np.where(is_open, events.row[event[last]], -1)
-    column = events.is_kind(*COLUMN_READS)[event]
+    column = events.is_kind(*COLUMN_KINDS)[event]
     broken = act & is_open
     broken |= column & (row != events.row[event])
     broken |= events.is_kind("REF", *BANK_REFRESHES)[event] & is_open
@@ -126,9 +131,7 @@ def find_units(events: Events, tree: Tree, unit_level: str | None, findings: Fin
 def _slots(events: Events, tree: Tree, pim: BoolArray, units: IntArray, split: bool) -> IntArray:
     """A number per event and channel: two events with the same number compete for one slot of a cycle."""
     column = (
-        events.is_kind("RD", "WR", "PIM_RD").astype(np.int64)
-        if split
-        else np.zeros(len(events), dtype=np.int64)
+        events.is_kind(*COLUMN_KINDS).astype(np.int64) if split else np.zeros(len(events), dtype=np.int64)
     )
     plain = column
     most = max(tree.banks, 1)
@@ -186,7 +189,9 @@ def check_bus(
     events: Events, tree: Tree, spec: SpecLike, res_latency: int | None, findings: Findings
 ) -> None:
     """No two bursts overlap on one host-side data bus (of a channel, or of a pseudo channel)."""
-    keys = {"RD": "nCL", "WR": "nCWL", "PIM_RDRES": "nCL", "PIM_WRLUT": "nCWL"}
+    keys = dict.fromkeys(("RD", "RDA", "PIM_RDRES"), "nCL") | dict.fromkeys(
+        ("WR", "WRA", "PIM_WRLUT"), "nCWL"
+    )
     used = {events.kinds[code] for code in np.unique(events.command)} & set(keys)
     if not used:
         return

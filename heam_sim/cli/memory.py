@@ -11,7 +11,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from heam_sim.check import check_protocol, read_any_log, write_log
+from heam_sim.check import check_protocol, log_ending, read_any_log, write_log
 from heam_sim.cli.options import parse_overrides
 from heam_sim.dram import derive_pim, load_spec
 from heam_sim.dram.controller import REFRESHES, ROW_POLICIES, SCHEDULERS
@@ -70,6 +70,16 @@ def _counter_table(result: ReplayResult) -> Table:
 @click.option("--write-queue", type=int, default=32, show_default=True)
 @click.option("--write-high-percent", type=int, default=80, show_default=True, help="Above: writes first.")
 @click.option("--write-low-percent", type=int, default=20, show_default=True, help="Below: reads again.")
+@click.option(
+    "--front-end",
+    type=click.Choice(["shared", "per-channel"]),
+    default="shared",
+    show_default=True,
+    help="One for all channels, or one each: then no channel waits for another.",
+)
+@click.option(
+    "--threads", type=int, default=1, show_default=True, help="For --front-end per-channel; same results."
+)
 @click.option("--stop", is_flag=True, help="Stop with the last acceptance instead of draining.")
 @click.option("--commands", type=click.Path(path_type=Path), help="Store the command log (.npz or .csv).")
 def replay_command(
@@ -79,6 +89,8 @@ def replay_command(
     settings: tuple[str, ...],
     offers_per_cycle: int,
     address_map: str,
+    front_end: str,
+    threads: int,
     stop: bool,
     commands: Path | None,
     **controller: Any,
@@ -87,6 +99,8 @@ def replay_command(
 
     Example: heam-sim replay requests.txt.gz --preset ramulator-2.1/DDR4_8Gb_x8/DDR4_2400R --set rank=2
     """
+    if commands is not None:
+        log_ending(commands)  # a long run should not end with a name that cannot be
     result = replay_chunks(
         read_requests(requests),
         preset=preset,
@@ -97,6 +111,8 @@ def replay_command(
         address_map=address_map,
         drain=not stop,
         **controller,
+        front_end=front_end,
+        threads=threads,
     )
     Console().print(_counter_table(result))
     if commands is not None:
@@ -109,6 +125,8 @@ def _channels(text: str | None) -> range | None:
     first, _, last = text.partition("-")
     if not first.isdecimal() or (last and not last.isdecimal()):
         raise ConfigError(f"--channels {text}: write a channel or a range, e.g. 0-7.")
+    if last and int(last) < int(first):
+        raise ConfigError(f"--channels {text}: ends before it begins; write the lower channel first.")
     return range(int(first), int(last or first) + 1)
 
 

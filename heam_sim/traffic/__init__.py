@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from heam_sim.traffic.latency import Latency
 from heam_sim.traffic.replay import ReplayResult, replay, replay_chunks
-from heam_sim.traffic.streams import Requests, read_requests, write_requests
+from heam_sim.traffic.streams import Requests, read_requests, write_request_chunks, write_requests
 
 __all__ = [
     "Latency",
@@ -14,5 +14,6 @@ __all__ = [
     "read_requests",
     "replay",
     "replay_chunks",
+    "write_request_chunks",
     "write_requests",
 ]

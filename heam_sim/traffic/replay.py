@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,15 +11,20 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from heam_sim._core import LOG_DTYPE, ChannelParameters, Replay, SpecHandle, Statistic, counters
-from heam_sim.address import AddressMap, parse_map
+from heam_sim.address import parse_map
 from heam_sim.dram import Controller, Spec, load_spec
-from heam_sim.errors import ConfigError
+from heam_sim.errors import ConfigError, unknown_name
+from heam_sim.traffic.decode import BLOCK, Decoder
+from heam_sim.traffic.independent import IndependentChannels
 from heam_sim.traffic.latency import Latency
 from heam_sim.traffic.streams import Requests
 
 __all__ = ["ReplayResult", "replay", "replay_chunks"]
 
-_CHUNK = 1 << 20
+_FRONT_ENDS = ("shared", "per-channel")
+_GROUP = 4 * BLOCK
+# The core's limit.
+_MOST_CHANNELS = 4096
 _SUMMED_UP = ("queue_peak",)
 
 
@@ -110,6 +115,8 @@ def replay(
     row_cap: int | None = None,
     refresh_stagger: bool = False,
     refresh_postpone: int = 0,
+    front_end: str = "shared",
+    threads: int = 1,
 ) -> ReplayResult:
     """Replay requests, one burst each, through controllers of the chosen policies.
 
@@ -146,6 +153,14 @@ def replay(
         only the generic engine fits.
     refresh_stagger, refresh_postpone
         Likewise.
+    front_end
+        ``"shared"``: one for all channels, which a full queue of any channel blocks (as Ramulator has it).
+        ``"per-channel"``: one for each channel, fed with that channel's requests in their order and making
+        `offers_per_cycle` offers of its own. The channels then share nothing, and each ends, refreshes and
+        counts up to its own last cycle.
+    threads
+        Threads for ``"per-channel"``, at most one a channel is used. The results are the same bytes on any
+        number of them. A shared front end runs on one thread whatever is asked for.
 
     Raises
     ------
@@ -178,6 +193,8 @@ def replay(
         row_cap=row_cap,
         refresh_stagger=refresh_stagger,
         refresh_postpone=refresh_postpone,
+        front_end=front_end,
+        threads=threads,
     )
 
 
@@ -209,9 +226,9 @@ def _flags(values: ArrayLike) -> NDArray[np.uint8]:
     return flags
 
 
-def _whole(name: str, value: object) -> int:
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or not 1 <= int(value) < 1 << 31:
-        raise ConfigError(f"{name}: {value!r} is no whole number of at least 1.")
+def _whole(name: str, value: object, most: int = (1 << 31) - 1) -> int:
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or not 1 <= int(value) <= most:
+        raise ConfigError(f"{name}: {value!r} is no whole number from 1 to {most}.")
     return int(value)
 
 
@@ -237,8 +254,12 @@ def replay_chunks(
     row_cap: int | None = None,
     refresh_stagger: bool = False,
     refresh_postpone: int = 0,
+    front_end: str = "shared",
+    threads: int = 1,
 ) -> ReplayResult:
     """Replay a stream that comes in chunks (see :func:`replay`); memory does not grow with its length."""
+    if front_end not in _FRONT_ENDS:
+        raise unknown_name("front end", front_end, _FRONT_ENDS, where="front_end")
     controller = Controller(
         scheduler=scheduler,
         row_hit_cap=row_hit_cap,
@@ -253,68 +274,49 @@ def replay_chunks(
         write_high_percent=write_high_percent,
         write_low_percent=write_low_percent,
     )
-    count = _whole("channels", channels)
+    count = _whole("channels", channels, _MOST_CHANNELS)
     spec = load_spec(preset, overrides=dict(overrides) if overrides else None)
     mapping = parse_map(address_map, spec, channels=count)
     parameters = ChannelParameters(kind="plain", period=1, **controller.parameters(spec))
-    core = Replay(
-        SpecHandle(spec),
-        parameters=parameters,
-        channels=count,
-        offers_per_cycle=_whole("offers_per_cycle", offers_per_cycle),
-        with_log=record_commands,
-    )
-    images = _images(mapping) if _is_power(spec.burst_bytes) else None
-    burst_bits = spec.burst_bytes.bit_length() - 1
+    handle, offers = SpecHandle(spec), _whole("offers_per_cycle", offers_per_cycle)
+    alone, workers = front_end == "per-channel", _whole("threads", threads)
+    decoder = Decoder(mapping, spec, alone=alone)
+
+    def create(channels: int) -> Replay:
+        return Replay(
+            handle,
+            parameters=parameters,
+            channels=channels,
+            offers_per_cycle=offers,
+            with_log=record_commands,
+        )
+
+    if alone:
+        lanes = IndependentChannels(
+            lambda: create(1), channels=count, threads=workers, decoder=decoder, with_log=record_commands
+        )
+        lanes.run((tuple(_pieces([group], BLOCK)) for group in _pieces(chunks, _GROUP)), drain=drain)
+        return _collect(lanes, spec, lanes.take_log())
+    core = create(count)
     logs = []
-    for chunk in chunks:
-        for start in range(0, chunk.address.size, _CHUNK):
-            part = slice(start, start + _CHUNK)
-            if images is None:
-                core.run(_requests(chunk, part, mapping, spec))
-            else:
-                address = np.ascontiguousarray(chunk.address[part])
-                core.run_addresses(images, burst_bits, address, np.ascontiguousarray(chunk.is_write[part]))
-            if record_commands:
-                logs.append(core.take_log())
+    for piece in _pieces(chunks, BLOCK):
+        decoder.feed(core, piece)
+        if record_commands:
+            logs.append(core.take_log())
     core.drain() if drain else core.stop()
     logs.append(core.take_log())
     return _collect(core, spec, np.concatenate(logs) if record_commands else np.empty(0, LOG_DTYPE))
 
 
-def _is_power(size: int) -> bool:
-    return size & (size - 1) == 0
+def _pieces(chunks: Iterable[Requests], size: int) -> Iterator[Requests]:
+    """Cut chunks into pieces of at most `size` requests."""
+    for chunk in chunks:
+        for start in range(0, chunk.address.size, size):
+            part = slice(start, start + size)
+            yield Requests(chunk.address[part], chunk.is_write[part])
 
 
-def _images(mapping: AddressMap) -> dict[str, NDArray[Any]] | None:
-    """What the bits of a burst's address stand for; None if a place is not the XOR of its bits' images."""
-    if not all(_is_power(piece.size) for piece in mapping.pieces):
-        return None
-    return _places(mapping, np.int64(1) << np.arange(mapping.bursts.bit_length() - 1, dtype=np.int64))
-
-
-def _places(mapping: AddressMap, burst: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
-    channel, bank, row, column = mapping.decode(burst)
-    return {
-        "channel": channel.astype(np.uint16),
-        "bank": bank.astype(np.uint16),
-        "row": row.astype(np.uint32),
-        "column": column.astype(np.uint16),
-    }
-
-
-def _requests(chunk: Requests, part: slice, mapping: AddressMap, spec: Spec) -> dict[str, NDArray[Any]]:
-    burst, offset = np.divmod(chunk.address[part], np.uint64(spec.burst_bytes))
-    beyond, inside = np.divmod(burst, np.uint64(mapping.bursts))
-    rest = beyond * np.uint64(spec.burst_bytes) + offset
-    return {
-        **_places(mapping, inside.astype(np.int64)),
-        "is_write": np.ascontiguousarray(chunk.is_write[part]),
-        **({"rest": rest} if rest.any() else {}),
-    }
-
-
-def _collect(core: Replay, spec: Spec, log: NDArray[Any]) -> ReplayResult:
+def _collect(core: Replay | IndependentChannels, spec: Spec, log: NDArray[Any]) -> ReplayResult:
     per_channel = tuple(core.channel_counters(channel) for channel in range(core.channels))
     sums = {name: sum(row[name] for row in per_channel) for name in per_channel[0]}
     sums.update({name: max(row[name] for row in per_channel) for name in _SUMMED_UP})

@@ -466,8 +466,47 @@ static void test_creation(void) {
     heam_replay_destroy(replay);
 }
 
+/*
+ * Two ranks' refreshes take a cycle from the first to the last, and then nRFC. Where they fall due again by then, no request would ever
+ * be begun, so that is refused; with a cycle more every run ends.
+ */
+static void test_short_refresh(uint32_t engine) {
+    heam_channel_desc desc = plain_channel();
+    stream requests = {.size = 0};
+    for (uint32_t i = 0; i < 100; i++) {
+        request(&requests, i * 5 % 8, i * 7 % 3, 0, i % 3 == 0);
+    }
+    for (uint32_t interval = nRFC - 1; interval <= nRFC + 2; interval++) {
+        toy memory;
+        heam_spec *spec = NULL;
+        heam_replay *replay = NULL;
+        uint64_t counters[COUNTERS_MAX] = {0};
+        toy_init(&memory);
+        memory.desc.refresh_interval = interval;
+        CHECK_IS(heam_spec_create(&memory.desc, &spec, NULL), "HEAM_OK");
+        desc.refresh = 0;
+        CHECK_IS(heam_replay_create_engine(1, &desc, spec, 1, 0, engine, &replay), "HEAM_OK");
+        heam_replay_destroy(replay);
+        replay = NULL;
+        desc.refresh = 1;
+        CHECK_IS(heam_replay_create_engine(1, &desc, spec, 1, 0, engine, &replay), interval <= nRFC + 1 ? "HEAM_BAD_REFRESH" : "HEAM_OK");
+        CHECK((replay != NULL) == (interval > nRFC + 1));
+        if (replay != NULL) {
+            CHECK_IS(run(replay, &requests, NULL), "HEAM_OK");
+            CHECK_IS(heam_replay_drain(replay), "HEAM_OK");
+            CHECK(heam_replay_counters(replay, 0, counters, COUNTERS_MAX) <= COUNTERS_MAX);
+            CHECK_EQ(counter(counters, "reads") + counter(counters, "writes"), 100);
+            CHECK(counter(counters, "ref") > 100);
+        }
+        heam_replay_destroy(replay);
+        heam_spec_destroy(spec);
+    }
+}
+
 int main(void) {
     test_creation();
+    test_short_refresh(HEAM_ENGINE_GENERIC);
+    test_short_refresh(HEAM_ENGINE_PORTABLE);
     test_reads();
     test_forwarding();
     test_rest();

@@ -330,9 +330,9 @@ static void test_bad_items(void) {
     heam_system_destroy(system);
 }
 
-static void refuse_creation(const heam_host_desc *host, const char *status, uint64_t where, int line) {
+static void refuse_creation(const heam_host_desc *host, const heam_spec *second, const char *status, uint64_t where, int line) {
     heam_spec *spec = toy_spec();
-    const heam_spec *specs[2] = {spec, spec};
+    const heam_spec *specs[2] = {spec, second != NULL ? second : spec};
     heam_system *system = NULL;
     uint64_t detail = 999;
     int32_t got = heam_system_create(host, 2, mixed, specs, 0, &system, &detail);
@@ -349,8 +349,21 @@ static void refuse_creation(const heam_host_desc *host, const char *status, uint
     do {                                                                                                                                 \
         heam_host_desc host = mixed_host(0);                                                                                             \
         change;                                                                                                                          \
-        refuse_creation(&host, status, where, __LINE__);                                                                                 \
+        refuse_creation(&host, NULL, status, where, __LINE__);                                                                                 \
     } while (0)
+
+/* Refreshes of two ranks that fall due before they can be over: no operand would ever be begun. */
+static void test_short_refresh(void) {
+    toy memory;
+    heam_spec *spec = NULL;
+    heam_host_desc host = mixed_host(0);
+    toy_init(&memory);
+    memory.desc.refresh_interval = nRFC + 1;
+    CHECK_IS(heam_spec_create(&memory.desc, &spec, NULL), "HEAM_OK");
+    mixed[1].refresh = 1;
+    refuse_creation(&host, spec, "HEAM_BAD_REFRESH", 1, __LINE__);
+    heam_spec_destroy(spec);
+}
 
 static void test_creation(void) {
     NO_SYSTEM(host.period = 0, "HEAM_BAD_HOST", 999);
@@ -385,6 +398,7 @@ static void test_creation(void) {
 int main(void) {
     static work bags;
     test_creation();
+    test_short_refresh();
     test_host_reads();
     test_pim_read();
     test_pim_lut();

@@ -16,7 +16,8 @@ from heam_sim._core import ENGINES, ChannelParameters, Replay, SpecHandle
 from heam_sim.address import parse_map
 from heam_sim.dram import load_spec
 from heam_sim.errors import ConfigError
-from heam_sim.traffic.replay import Requests, _images, _requests
+from heam_sim.traffic import Requests
+from heam_sim.traffic.decode import Decoder
 from tests.equivalence.core_runs import as_spec, request_arrays
 from tests.equivalence.test_ramulator import NAMES, load_full, needs_recordings
 from tests.reference.random_specs import SmallSpec, replays
@@ -271,8 +272,8 @@ def test_addresses(
     name, overrides = PRESETS[preset]
     spec = load_spec(name, overrides=overrides)
     mapping = parse_map(address_map, spec, channels=channels)
-    images = _images(mapping)
-    assert images is not None
+    decoder = Decoder(mapping, spec)
+    assert decoder.images is not None
     rng = np.random.default_rng(seed)
     address = rng.integers(0, footprint, size, dtype=np.uint64)
     is_write = (rng.random(size) < 0.4).astype(np.uint8)
@@ -286,9 +287,9 @@ def test_addresses(
             with_log=True,
         )
         if by_place:
-            core.run(_requests(Requests(address, is_write), slice(None), mapping, spec))
+            core.run(decoder.requests(Requests(address, is_write)))
         else:
-            core.run_addresses(images, spec.burst_bytes.bit_length() - 1, address, is_write)
+            core.run_addresses(decoder.images, spec.burst_bytes.bit_length() - 1, address, is_write)
         core.drain()
         counters = [core.channel_counters(channel) for channel in range(channels)]
         return core.take_log().tobytes(), counters
@@ -298,7 +299,7 @@ def test_addresses(
 
 def test_other_maps_have_no_images() -> None:
     spec = load_spec("ramulator-2.1/DDR4_8Gb_x8/DDR4_2400R")
-    assert _images(parse_map("RoBaRaCoCh", spec, channels=3)) is None
+    assert Decoder(parse_map("RoBaRaCoCh", spec, channels=3), spec).images is None
 
 
 def test_rest_of_some_pieces() -> None:

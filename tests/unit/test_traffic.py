@@ -12,6 +12,7 @@ import pytest
 
 import heam_sim
 from heam_sim.check import check_protocol
+from heam_sim.dram import load_spec
 from heam_sim.errors import ConfigError, DatasetError, HeamSimError
 from heam_sim.traffic import Latency, read_requests, replay_chunks, write_requests
 
@@ -32,7 +33,7 @@ def test_every_format_gives_the_same_stream(tmp_path: Path) -> None:
     packed = tmp_path / "ld.txt.gz"
     packed.write_bytes(gzip.compress(text.read_bytes()))
     dramsim = tmp_path / "dramsim.txt"
-    dramsim.write_text("0x40 READ 1\n0x1000 WRITE 2\n1073741824 READ 9\n0x80 WRITE 9\n")
+    dramsim.write_text("0x40 READ 1\n1000 write 2\n40000000 P_FETCH 9\n0x80 BOFF 9\n")
     arrays = tmp_path / "r.npz"
     np.savez(arrays, address=ADDRESS, is_write=IS_WRITE)
     stored = tmp_path / "r.h5"
@@ -98,6 +99,7 @@ def test_damaged_files_are_typed_errors(tmp_path: Path) -> None:
         {"preset": "ramulator-2.1/DDR4_8Gb_x8/DDR4_2400"},
         {"channels": 0},
         {"channels": 1.0},
+        {"channels": 5000},
         {"offers_per_cycle": 0},
         {"read_queue": 1 << 20},
         {"refresh": "never"},
@@ -251,6 +253,22 @@ def test_requests_in_are_requests_retired_and_chunks_change_nothing() -> None:
     parts = replay_chunks(pieces, **options)
     np.testing.assert_array_equal(whole.commands, parts.commands)
     assert whole.counters == parts.counters
+
+
+@pytest.mark.parametrize("ranks", [1, 4])
+def test_refresh_must_leave_time_for_requests(ranks: int) -> None:
+    """All ranks' refreshes, a cycle apart, then nRFC: with no cycle more, no request would ever be begun."""
+    cost = load_spec(PRESET).timing["nRFC"] + ranks - 1
+    address = np.arange(40) * (1 << 17)
+    options = {"preset": PRESET, "overrides": {"rank": ranks, "nREFI": cost}}
+    for front_end in ("shared", "per-channel"):
+        with pytest.raises(ConfigError, match="nREFI"):
+            heam_sim.replay(address, address * 0, front_end=front_end, **options)
+    unrefreshed = heam_sim.replay(address, address * 0, refresh="none", **options)
+    assert unrefreshed.counters["reads_completed"] == 40
+    options["overrides"] = {"rank": ranks, "nREFI": cost + 1}
+    slow = heam_sim.replay(address, address * 0, **options)
+    assert slow.counters["reads_completed"] == 40 and slow.cycles > unrefreshed.cycles
 
 
 def histogram(latencies: list[int]) -> Latency:
