@@ -14,6 +14,9 @@ typedef __m256i half;
 FAST_FN half h_load(const uint16_t *from) {
     return _mm256_load_si256((const __m256i *)(const void *)from);
 }
+FAST_FN half h_load_any(const uint16_t *from) {
+    return _mm256_loadu_si256((const __m256i_u *)(const void *)from);
+}
 FAST_FN void h_store(uint16_t *to, half x) {
     _mm256_store_si256((__m256i *)(void *)to, x);
 }

@@ -11,6 +11,9 @@ typedef __m512i half;
 FAST_FN half h_load(const uint16_t *from) {
     return _mm512_load_si512(from);
 }
+FAST_FN half h_load_any(const uint16_t *from) {
+    return _mm512_loadu_si512(from);
+}
 FAST_FN void h_store(uint16_t *to, half x) {
     _mm512_store_si512(to, x);
 }

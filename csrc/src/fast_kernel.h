@@ -302,6 +302,13 @@ FAST_FN uint64_t least(uint64_t x, uint64_t y) {
 
 /* Runs until the start of `limit`, or until what is wanted has happened. False: nothing can happen any more. */
 FAST_FN bool run(fast_channel *self, regs *r, uint64_t limit, uint32_t want, uint32_t ranks) {
+    if (limit <= self->quiet && want != FAST_WANT_IDLE) {
+        if (r->now_row < limit) {
+            set_now(r, self, limit);
+        }
+        return true;
+    }
+    self->quiet = 0;
     uint64_t stop = least(least(limit, self->next_refresh), self->base + FAST_REBASE);
     for (;;) {
         if (FAST_SELDOM(r->now_row >= stop || self->maintenance_size != 0 || want == FAST_WANT_IDLE)) {
@@ -309,6 +316,7 @@ FAST_FN bool run(fast_channel *self, regs *r, uint64_t limit, uint32_t want, uin
                 return true;
             }
             give(r, self);
+            self->quiet = 0;
             bool over = heam_fast_settle(self, limit, want);
             take(r, self);
             if (over) {
@@ -333,6 +341,7 @@ FAST_FN bool run(fast_channel *self, regs *r, uint64_t limit, uint32_t want, uin
             continue;
         }
         if (c.cycle >= stop) {
+            self->quiet = least(c.cycle, least(self->next_refresh, self->base + FAST_REBASE));
             set_now(r, self, stop);
             continue;
         }
@@ -377,6 +386,8 @@ FAST_FN void show_new(fast_channel *self, regs *r, uint32_t bank, uint32_t row, 
     uint32_t kind = hit ? FAST_HIT : FAST_ROW;
     r->hits |= (uint64_t)hit << position;
     set(rows, kind, v_min(get(rows, kind), v_orn(v_set1(mark), v_lane(tables->within[bank]))));
+    uint32_t command = hit ? FAST_RD + self->write_mode : self->open_row[bank] == HEAM_CLOSED ? FAST_ACT : FAST_PRE;
+    self->quiet = least(self->quiet, self->base + rows[(size_t)command * FAST_WIDTH + tables->within[bank]]);
 }
 
 FAST_FN void insert(fast_channel *self, regs *r, uint32_t q, const fast_front *front) {
@@ -407,6 +418,7 @@ FAST_FN void insert(fast_channel *self, regs *r, uint32_t q, const fast_front *f
         show_new(self, r, bank, row, position);
     }
     queue->size++;
+    self->quiet = fast_unstable(self) ? 0 : self->quiet;
     uint64_t queued = (uint64_t)self->queue[FAST_READS].size + self->queue[FAST_WRITES].size;
     uint64_t *peak = &self->counters[HEAM_COUNT_queue_peak];
     *peak = queued > *peak ? queued : *peak;

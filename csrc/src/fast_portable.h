@@ -131,10 +131,13 @@ FAST_FN half h_set1(uint16_t x) {
 }
 #endif
 
-FAST_FN half h_load(const uint16_t *from) {
+FAST_FN half h_load_any(const uint16_t *from) {
     half r;
     memcpy(&r, from, sizeof(r));
     return r;
+}
+FAST_FN half h_load(const uint16_t *from) {
+    return h_load_any(from);
 }
 FAST_FN void h_store(uint16_t *to, half x) {
     memcpy(to, &x, sizeof(x));
