@@ -452,6 +452,7 @@ FAST_FN bool next_turn(const fast_channel *self, fast_front *front, uint32_t *q,
 FAST_FN bool serve(fast_channel *self, fast_front *front, uint64_t limit, uint32_t want, uint32_t ranks) {
     regs r;
     bool moves = true;
+    bool refused = false; /* the head of the line: it keeps this answer while it waits */
     uint32_t q = FAST_READS;
     if (front != NULL && !next_turn(self, front, &q, &limit, &want)) {
         return true;
@@ -465,11 +466,12 @@ FAST_FN bool serve(fast_channel *self, fast_front *front, uint64_t limit, uint32
             }
             limit = front->cycle;
             want = FAST_WANT_NOTHING;
+            refused = true;
             if (r.now_row < limit) {
                 continue;
             }
         }
-        if (same_as_queued(self, front)) {
+        if (!refused && same_as_queued(self, front)) {
             answer(self, q, front->cycle);
         } else if (self->queue[q].size < self->queue[q].capacity) {
             insert(self, &r, q, front);
@@ -478,6 +480,7 @@ FAST_FN bool serve(fast_channel *self, fast_front *front, uint64_t limit, uint32
             want = FAST_WANT_READ_SLOT + q;
             continue;
         }
+        refused = false;
         self->counters[q == FAST_WRITES ? HEAM_COUNT_writes : HEAM_COUNT_reads]++;
         front->i++;
         front->offers--;
