@@ -116,6 +116,7 @@ typedef struct fast_channel {
     uint64_t now_column; /* first cycle whose column slot is still to come */
     uint64_t now_row;    /* the same for the row slot; equal or one behind */
     uint64_t next_refresh;
+    uint64_t quiet; /* no command comes before this cycle; 0: not known */
     uint64_t busy; /* banks with an active request */
     uint64_t hits; /* positions of the current queue that hit the open row */
     uint32_t write_mode;

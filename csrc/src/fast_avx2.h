@@ -14,6 +14,9 @@ typedef __m256i half;
 FAST_FN half h_load(const uint16_t *from) {
     return _mm256_load_si256((const __m256i *)(const void *)from);
 }
+FAST_FN half h_load_any(const uint16_t *from) {
+    return _mm256_loadu_si256((const __m256i_u *)(const void *)from);
+}
 FAST_FN void h_store(uint16_t *to, half x) {
     _mm256_store_si256((__m256i *)(void *)to, x);
 }
@@ -79,8 +82,8 @@ FAST_FN half v_half(const vec *x, uint32_t number) {
     return halves[number % (FAST_WIDTH / HALF)];
 }
 
-/* The least of all lanes, none of which are equal unless they are FAST_NONE: its number, and itself in every lane. */
-FAST_FN uint32_t v_least(const vec *x, uint32_t vectors, uint32_t *lane, vec *everywhere) {
+/* The least of all lanes, none of which are equal unless they are FAST_NONE: where it is, and itself in every lane. */
+FAST_FN uint32_t v_least(const vec *x, uint32_t vectors, uint32_t *vector, uint32_t *lane, vec *everywhere) {
     uint32_t halves = vectors * (FAST_WIDTH / HALF);
     half least = v_half(x, 0);
     for (uint32_t h = 1; h < halves; h++) {
@@ -91,15 +94,19 @@ FAST_FN uint32_t v_least(const vec *x, uint32_t vectors, uint32_t *lane, vec *ev
 #define S(f) everywhere->f = one;
     EACH(S)
 #undef S
-    *lane = 0;
-    for (uint32_t h = 0; h < halves; h += 2) {
+    uint32_t first = 0;
+    uint32_t found = 0;
+    for (uint32_t h = 0; h < halves && found == 0; h += 2) {
         half second = h + 1 < halves ? h_equal(v_half(x, h + 1), one) : _mm256_setzero_si256();
-        uint32_t found = (uint32_t)_mm256_movemask_epi8(_mm256_packs_epi16(h_equal(v_half(x, h), one), second));
-        /* Bytes are packed eight from one and eight from the other. */
-        uint32_t at = (uint32_t)__builtin_ctz(found | 1u << 31);
-        uint32_t number = (h + (at >> 3 & 1)) * HALF + (at >> 4) * 8 + (at & 7);
-        *lane = halves <= 2 || found != 0 ? number : *lane;
+        found = (uint32_t)_mm256_movemask_epi8(_mm256_packs_epi16(h_equal(v_half(x, h), one), second));
+        first = h;
     }
+    /* Lanes are packed eight from one half and eight from the other. */
+    uint32_t at = fast_first(found);
+    uint32_t inside = (at >> 1 & 8) | (at & 7);
+    uint32_t number = first + (at >> 3 & 1);
+    *vector = number / (FAST_WIDTH / HALF);
+    *lane = number % (FAST_WIDTH / HALF) * HALF + inside;
     return (uint32_t)_mm_cvtsi128_si32(eight) & 0xFFFF;
 }
 

@@ -11,6 +11,9 @@ typedef __m512i half;
 FAST_FN half h_load(const uint16_t *from) {
     return _mm512_load_si512(from);
 }
+FAST_FN half h_load_any(const uint16_t *from) {
+    return _mm512_loadu_si512(from);
+}
 FAST_FN void h_store(uint16_t *to, half x) {
     _mm512_store_si512(to, x);
 }
@@ -68,8 +71,8 @@ FAST_FN uint32_t v_count(vec mask) {
     return count;
 }
 
-/* The least of all lanes, none of which are equal unless they are FAST_NONE: its number, and itself in every lane. */
-FAST_FN uint32_t v_least(const vec *x, uint32_t vectors, uint32_t *lane, vec *everywhere) {
+/* The least of all lanes, none of which are equal unless they are FAST_NONE: where it is, and itself in every lane. */
+FAST_FN uint32_t v_least(const vec *x, uint32_t vectors, uint32_t *vector, uint32_t *lane, vec *everywhere) {
     half least = x[0].a;
     for (uint32_t v = 0; v < vectors; v++) {
 #define S(f) least = h_min(least, x[v].f);
@@ -82,7 +85,7 @@ FAST_FN uint32_t v_least(const vec *x, uint32_t vectors, uint32_t *lane, vec *ev
 #define S(f) everywhere->f = one;
     EACH(S)
 #undef S
-    *lane = 0;
+    *vector = *lane = 0;
     for (uint32_t v = 0; v < vectors; v++) {
         uint64_t found = 0;
         uint32_t at = 0;
@@ -90,7 +93,8 @@ FAST_FN uint32_t v_least(const vec *x, uint32_t vectors, uint32_t *lane, vec *ev
         EACH(S)
 #undef S
         (void)at;
-        *lane = found != 0 ? v * FAST_WIDTH + fast_first(found) : *lane;
+        *vector = found != 0 ? v : *vector;
+        *lane = found != 0 ? fast_first(found) : *lane;
     }
     return (uint32_t)_mm_cvtsi128_si32(eight) & 0xFFFF;
 }

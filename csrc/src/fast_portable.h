@@ -131,10 +131,13 @@ FAST_FN half h_set1(uint16_t x) {
 }
 #endif
 
-FAST_FN half h_load(const uint16_t *from) {
+FAST_FN half h_load_any(const uint16_t *from) {
     half r;
     memcpy(&r, from, sizeof(r));
     return r;
+}
+FAST_FN half h_load(const uint16_t *from) {
+    return h_load_any(from);
 }
 FAST_FN void h_store(uint16_t *to, half x) {
     memcpy(to, &x, sizeof(x));
@@ -211,8 +214,8 @@ FAST_FN uint64_t v_bits(vec mask) {
     return bits;
 }
 
-/* The least of all lanes, none of which are equal unless they are FAST_NONE: its number, and itself in every lane. */
-FAST_FN uint32_t v_least(const vec *x, uint32_t vectors, uint32_t *lane, vec *everywhere) {
+/* The least of all lanes, none of which are equal unless they are FAST_NONE: where it is, and itself in every lane. */
+FAST_FN uint32_t v_least(const vec *x, uint32_t vectors, uint32_t *vector, uint32_t *lane, vec *everywhere) {
     half least = h_set1(0xFFFF);
     for (uint32_t v = 0; v < vectors; v++) {
 #define S(f) least = h_min(least, x[v].f);
@@ -221,10 +224,11 @@ FAST_FN uint32_t v_least(const vec *x, uint32_t vectors, uint32_t *lane, vec *ev
     }
     uint32_t value = h_least(least);
     *everywhere = v_set1(value);
-    *lane = 0;
+    *vector = *lane = 0;
     for (uint32_t v = 0; v < vectors; v++) {
         uint64_t found = v_bits(v_equal(x[v], *everywhere));
-        *lane = found != 0 ? v * FAST_WIDTH + fast_first(found) : *lane;
+        *vector = found != 0 ? v : *vector;
+        *lane = found != 0 ? fast_first(found) : *lane;
     }
     return value;
 }

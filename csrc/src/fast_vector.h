@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Vectors of FAST_WIDTH 16-bit lanes, built of native vectors `half` (as many as EACH names). Included by the file of an instruction
- * set after it has defined: FAST_FN, half, HALF (its lanes), EACH(S), and h_load, h_store, h_set1, h_max, h_min, h_add, h_sub, h_subs, h_shl8, h_shr8, h_and,
+ * set after it has defined: FAST_FN, half, HALF (its lanes), EACH(S), and h_load, h_load_any (wherever it lies), h_store, h_set1, h_max, h_min, h_add, h_sub, h_subs, h_shl8, h_shr8, h_and,
  * h_or, h_not, h_select(mask, a, b), h_equal and h_at_most (both give all ones or nothing in every lane).
  */
 #define MEMBER(f) half f;
@@ -91,8 +91,11 @@ FAST_FN vec v_select(vec mask, vec x, vec y) {
 
 /* All ones in one lane. */
 FAST_FN vec v_lane(uint32_t lane) {
-    static const _Alignas(64) uint16_t numbers[FAST_BANKS] = {
-        0,  1,  2,  3,  4,  5,  6,  7,  8,  9,  10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31,
-        32, 33, 34, 35, 36, 37, 38, 39, 40, 41, 42, 43, 44, 45, 46, 47, 48, 49, 50, 51, 52, 53, 54, 55, 56, 57, 58, 59, 60, 61, 62, 63};
-    return v_equal(v_load(numbers), v_set1(lane));
+    static const _Alignas(64) uint16_t one[2 * FAST_WIDTH] = {[FAST_WIDTH] = 0xFFFF};
+    vec r;
+    const uint16_t *from = one + FAST_WIDTH - lane;
+#define S(f) r.f = h_load_any(from), from += HALF;
+    EACH(S)
+#undef S
+    return r;
 }
