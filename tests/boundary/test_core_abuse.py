@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from heam_sim._core import (
     ITEM_DTYPES,
-    OPTIONAL_ITEMS,
     NO_UNIT,
+    OPTIONAL_ITEMS,
     ROLE_LOAD,
     ROLE_MAC,
     STATE_DONE,

@@ -251,8 +251,8 @@ def test_a_chain_multiplies_link_by_link() -> None:
         item(PIM_READ, ROLE_MAC, bank=1, alu=2),
     ]
     result = run([bag], unit_level="rank", alu_latency=1)
-    # Register 6. Row 0 is there in 16, combined by 26: register 27, and the second MUL's row since 12. ALU until
-    # 30: register 31. The second row is there in 21; added by 33, the sum in 34.
+    # Register 6. Row 0 is there in 16, combined by 26: register 27, and the second MUL has its row in 12. ALU
+    # until 30: register 31. The second row is there in 21; added by 33, the sum in 34.
     assert timeline(result) == [
         (2, "PIM_LUT", 0),
         (3, "ACT", 0),

@@ -38,7 +38,7 @@ class Entry:
 
 @dataclass(eq=False)
 class Share:
-    """What one unit does for one GnR: items still to leave its queue, and the sum's bursts still to be sent."""
+    """What one unit does for one GnR: items still to leave its queue, and bursts of the sum still to be sent."""
 
     items: int
     bursts: list[int]

@@ -82,7 +82,7 @@ class PimChannel:
     # -- the host's side
 
     def announce(self, gnr: int, items_of_unit: Mapping[int, list[frozenset[int]]]) -> None:
-        """Tell which units a GnR uses here and which bursts each item adds to (the hardware marks the last)."""
+        """Tell which units a GnR uses here, and the bursts that each item adds to (the last ones are marked)."""
         self.work[gnr] = dict(items_of_unit)
 
     def push(self, entry: Entry) -> None:

@@ -325,7 +325,7 @@ def _build(index: int, options: Mapping[str, Any]) -> PlainChannel | PimChannel:
 
 def _bags(items: Mapping[str, Any], offsets: Any) -> Iterator[Gnr]:
     zeros = [0] * int(offsets[-1])
-    columns = {name: zeros for name in OPTIONAL_ITEMS}
+    columns = dict.fromkeys(OPTIONAL_ITEMS, zeros)
     columns |= {name: [int(value) for value in values] for name, values in items.items()}
     bounds = [int(offset) for offset in offsets]
     for number, (start, stop) in enumerate(pairwise(bounds)):
