@@ -227,7 +227,8 @@ def _pim_rows(layout: TierLayout, demand: Demand, parameters: ChannelParameters)
         ),
         (
             "LUT port",
-            int(demand.luts[span].max(initial=0)) * parameters.lut_cycles,
+            int(demand.luts[span].max(initial=0))
+            * -(-layout.vector_bytes // parameters.port_bytes_per_cycle),
             "LUT vectors of the busiest PE x port cycles",
         ),
         (

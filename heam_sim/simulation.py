@@ -96,7 +96,7 @@ class Plan:
             merge_cycles=-(-spec.burst_bytes // pim.merge_bytes_per_cycle),
             mov_latency=pim.latency(pim.mov_latency, spec),
             res_latency=pim.latency(pim.res_latency, spec),
-            lut_cycles=-(-self.vector_bytes // pim.lut_bytes_per_cycle),
+            port_bytes_per_cycle=pim.lut_bytes_per_cycle,
             lut_load=-(-loaded // spec.burst_bytes),
             result_bursts=layout.vector_bursts,
         )

@@ -45,6 +45,7 @@ extern "C" {
 #define HEAM_ROLE_ACC 0
 #define HEAM_ROLE_LOAD 1
 #define HEAM_ROLE_MAC 2
+#define HEAM_ROLE_MUL 3
 
 #define HEAM_CHANNEL_PLAIN 0
 #define HEAM_CHANNEL_PIM 1
@@ -123,9 +124,9 @@ typedef struct {
     uint32_t merge_cycles;       /* per burst */
     uint32_t mov_latency;
     uint32_t res_latency;
-    uint32_t lut_cycles;         /* per LUT row */
+    uint32_t port_bytes_per_cycle; /* pim: of a PE's LUT port; 0: there is none, and LUT items are refused */
     uint32_t lut_load;           /* bursts to load per rank before the first instruction */
-    uint32_t result_bursts;      /* bursts of a partial */
+    uint32_t result_bursts;      /* bursts of a pooled vector, 1..64 */
 } heam_channel_desc;
 
 typedef struct {
@@ -140,7 +141,7 @@ typedef struct {
     uint32_t batch;           /* 0: sliding window; else barrier every so many GnRs */
 } heam_host_desc;
 
-/* Work of `gnrs` bags; item i of bag g: offsets[g] <= i < offsets[g + 1]. */
+/* Work of `gnrs` bags; item i of bag g: offsets[g] <= i < offsets[g + 1]. NULL for an array from `segment` on: all zero. */
 typedef struct {
     uint64_t gnrs;
     const uint64_t *offsets;
@@ -154,6 +155,10 @@ typedef struct {
     const uint16_t *unit;
     const uint32_t *slot;
     const uint64_t *line;
+    const uint8_t *segment; /* first burst of the pooled vector that the operand adds to */
+    const uint8_t *covers;  /* how many bursts of it; 0: as many as `bursts` */
+    const uint16_t *alu;    /* ALU cycles per burst; 0: the channel's alu_cycles */
+    const uint8_t *flags;   /* none so far: 0 */
 } heam_items;
 
 typedef struct {

@@ -9,6 +9,7 @@
 /* One operand as the host hands it to a channel. */
 typedef struct {
     uint64_t pushed; /* first channel cycle that may see it */
+    uint64_t adds;   /* bursts of the pooled vector that it adds to, a bit each; 0: none (LOAD, MUL) */
     uint32_t gnr_slot; /* the host's table entry */
     uint32_t tag;
     uint32_t row;
@@ -17,6 +18,7 @@ typedef struct {
     uint16_t column;
     uint16_t bursts;
     uint16_t unit;
+    uint16_t alu; /* cycles per burst; 0: the channel's */
     uint8_t kind;
     uint8_t role;
     uint8_t last_of_unit;

@@ -23,9 +23,11 @@ __all__ = [
     "LLC_HIT",
     "LOG_DTYPE",
     "NO_UNIT",
+    "OPTIONAL_ITEMS",
     "ROLE_ACC",
     "ROLE_LOAD",
     "ROLE_MAC",
+    "ROLE_MUL",
     "STATE_DONE",
     "STATE_NEED_INPUT",
     "STATE_PAUSED",
@@ -44,6 +46,7 @@ ITEM_PIM_LUT: int = lib.HEAM_ITEM_PIM_LUT
 ROLE_ACC: int = lib.HEAM_ROLE_ACC
 ROLE_LOAD: int = lib.HEAM_ROLE_LOAD
 ROLE_MAC: int = lib.HEAM_ROLE_MAC
+ROLE_MUL: int = lib.HEAM_ROLE_MUL
 STATE_NEED_INPUT: int = lib.HEAM_STATE_NEED_INPUT
 STATE_PAUSED: int = lib.HEAM_STATE_PAUSED
 STATE_DONE: int = lib.HEAM_STATE_DONE
@@ -89,6 +92,9 @@ ITEM_DTYPES: dict[str, np.dtype[Any]] = {
     for name, info in ffi.typeof("heam_items").fields
     if info.type.kind == "pointer" and name != "offsets"
 }
+
+#: Work arrays that may be left out: all zero then.
+OPTIONAL_ITEMS: tuple[str, ...] = ("segment", "covers", "alu", "flags")
 
 
 def text(value: Any) -> str:
@@ -164,7 +170,7 @@ class ChannelParameters:
     merge_cycles: int = 0
     mov_latency: int = 0
     res_latency: int = 0
-    lut_cycles: int = 0
+    port_bytes_per_cycle: int = 0
     lut_load: int = 0
     result_bursts: int = 1
 

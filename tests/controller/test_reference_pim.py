@@ -11,7 +11,7 @@ import pytest
 from tests.reference.hand import ROWS, make_spec
 from tests.reference.random_specs import ITEM_DTYPES, SmallRow, SmallSpec
 from tests.reference.system import HOST_READ, PIM_LUT, PIM_READ, simulate
-from tests.reference.timing import ROLE_ACC, ROLE_LOAD, ROLE_MAC
+from tests.reference.timing import ROLE_ACC, ROLE_LOAD, ROLE_MAC, ROLE_MUL
 
 PIM = {
     "kind": "pim",
@@ -27,9 +27,9 @@ PIM = {
     "merge_cycles": 5,
     "mov_latency": 2,
     "res_latency": 7,
-    "lut_cycles": 4,
+    "port_bytes_per_cycle": 16,
     "lut_load": 0,
-    "result_bursts": 1,
+    "result_bursts": 4,
     "refresh": False,
 }
 HOST = {
@@ -60,7 +60,7 @@ def run(
 ) -> dict[str, Any]:
     channel: dict[str, Any] = {"spec": spec or make_spec(), **(PIM if options.get("kind") != "plain" else {})}
     rows = [row for bag in bags for row in bag]
-    items = {n: np.array([row[n] for row in rows], dtype=d) for n, d in ITEM_DTYPES.items()}
+    items = {n: np.array([row.get(n, 0) for row in rows], dtype=d) for n, d in ITEM_DTYPES.items()}
     offsets = np.cumsum([0] + [len(bag) for bag in bags])
     return simulate([{**channel, **options}], {**HOST, **(host or {})}, items, offsets)
 
@@ -92,11 +92,11 @@ def test_one_gnr_on_two_units(period: int, host_period: int, time: int) -> None:
     assert result["arrival"] == [0]
 
 
-@pytest.mark.parametrize(("lut_cycles", "mov"), [(4, 26), (30, 42)])
-def test_lut_load_and_mac(lut_cycles: int, mov: int) -> None:
+@pytest.mark.parametrize(("port_bytes", "mov"), [(16, 26), (2, 44)])
+def test_lut_load_and_mac(port_bytes: int, mov: int) -> None:
     bag = [item(PIM_LUT, ROLE_LOAD, row=6), item(PIM_READ, ROLE_MAC, bursts=2)]
-    result = run([bag], lut_cycles=lut_cycles)
-    # Products end at max(data 16, register 2 + lut_cycles) + 3 and 3 later; the sum 4 after that.
+    result = run([bag], port_bytes_per_cycle=port_bytes)
+    # Products end at max(data 16, register 2 + 64 / port) + 3 and 3 later; the sum 4 after that.
     assert timeline(result)[:5] == [
         (2, "PIM_LUT", 0),
         (3, "ACT", 0),
@@ -218,10 +218,51 @@ def test_batch_tags_run_out(tags: int, second: int) -> None:
 
 
 def test_without_a_merge_node_every_unit_is_read_out() -> None:
-    result = run(TWO_UNITS, merge=False, result_bursts=2)
+    bag = [item(PIM_READ, bank=unit, unit=unit, bursts=2) for unit in (0, 3)]
+    result = run([bag], merge=False)
     bursts = [(r.unit, r.bank, r.column) for r in result["log"] if r.command == "PIM_RDRES"]
     assert bursts == [(0, 0, 0), (0, 0, 1), (3, 3, 0), (3, 3, 1)]
     assert result["host"]["result_bursts"] == 4
+
+
+def test_slices_of_different_units_are_put_together_not_added() -> None:
+    """Bursts 0 and 3 from unit 0, bursts 1 and 2 from unit 3, burst 1 once more from unit 5."""
+    bag = [
+        item(PIM_READ, bank=0, unit=0, segment=3),
+        item(PIM_READ, bank=0, unit=0, segment=0),
+        item(PIM_READ, bank=3, unit=3, segment=1, bursts=2),
+        item(PIM_READ, bank=5, unit=5, segment=1, bursts=3, covers=1),
+    ]
+    result = run([bag])
+    moves = [(r.unit, r.column) for r in result["log"] if r.command == "PIM_MOV"]
+    assert sorted(moves) == [(0, 0), (0, 3), (3, 1), (3, 2), (5, 1)]
+    assert [r.column for r in result["log"] if r.command == "PIM_RDRES"] == [0, 1, 2, 3]
+    # Nobody covers burst 2 of the second bag: it neither moves nor leaves.
+    partly = run([bag[:2]])
+    assert [r.column for r in partly["log"] if r.command == "PIM_RDRES"] == [0, 3]
+    assert partly["host"]["result_bursts"] == 2
+
+
+def test_a_chain_multiplies_link_by_link() -> None:
+    bag = [
+        item(PIM_LUT, ROLE_LOAD),
+        item(PIM_READ, ROLE_MUL, bank=0, alu=10),
+        item(PIM_LUT, ROLE_MUL),
+        item(PIM_READ, ROLE_MAC, bank=1, alu=2),
+    ]
+    result = run([bag], unit_level="rank", alu_latency=1)
+    # Register 6. Row 0 is there in 16, combined by 26: register 27, and the second MUL has its row in 12. ALU
+    # until 30: register 31. The second row is there in 21; added by 33, the sum in 34.
+    assert timeline(result) == [
+        (2, "PIM_LUT", 0),
+        (3, "ACT", 0),
+        (5, "ACT", 1),
+        (8, "PIM_RD", 0),
+        (8, "PIM_LUT", 0),
+        (10, "PIM_RD", 1),
+        (34, "PIM_MOV", 0),
+        (43, "PIM_RDRES", 0),
+    ]
 
 
 @pytest.mark.parametrize(

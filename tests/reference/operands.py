@@ -24,23 +24,26 @@ class Entry:
     role: int = ROLE_ACC
     slot: int = 0
     is_lut: bool = False
+    covers: frozenset[int] = frozenset()
+    alu: int = 0
     available: int = 0
     done: int = 0
     started: bool = False
     counted: bool = False
     left: bool = False
     register: int = 0
-    partner: Entry | None = None
+    before: Entry | None = None
+    after: Entry | None = None
 
 
 @dataclass(eq=False)
 class Share:
-    """What one unit does for one GnR: items that are still to leave its queue, and the sum."""
+    """What one unit does for one GnR: items still to leave its queue, and bursts of the sum still to be sent."""
 
     items: int
+    bursts: list[int]
     last_alu: int = 0
     ready: int | None = None
-    bursts_sent: int = 0
 
 
 @dataclass(eq=False)
@@ -49,9 +52,9 @@ class Tag:
 
     gnr: int
     age: int
+    bursts: list[int]
     shares: dict[int, Share] = field(default_factory=dict)
     ready: int | None = None
-    bursts_sent: int = 0
 
 
 class ResultBurst(NamedTuple):

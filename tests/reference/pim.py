@@ -8,9 +8,11 @@ from typing import Any
 
 from tests.reference.operands import Entry, ResultBurst, Share, Tag
 from tests.reference.plain import COUNTER_OF_KIND, PLAIN_COUNTERS
-from tests.reference.timing import BOUND_LUT, NO_UNIT, ROLE_LOAD, ROLE_MAC, Record, Timing
+from tests.reference.timing import BOUND_LUT, NO_UNIT, ROLE_LOAD, ROLE_MAC, ROLE_MUL, Record, Timing
 
 __all__ = ["PimChannel"]
+
+COMBINING = (ROLE_MUL, ROLE_MAC)
 
 
 class PimChannel:
@@ -31,7 +33,7 @@ class PimChannel:
         merge_cycles: int,
         mov_latency: int,
         res_latency: int,
-        lut_cycles: int,
+        port_bytes_per_cycle: int,
         lut_load: int,
         result_bursts: int,
         refresh: bool,
@@ -53,7 +55,7 @@ class PimChannel:
         self.merge_cycles = merge_cycles
         self.mov_latency = mov_latency
         self.res_latency = res_latency
-        self.lut_cycles = lut_cycles
+        self.port_bytes = port_bytes_per_cycle
         self.result_bursts = result_bursts
         self.refresh = refresh
         self.path_uses_dq = path_uses_dq
@@ -72,16 +74,16 @@ class PimChannel:
         self.entries: list[Entry] = []
         self.tags: dict[int, Tag] = {}
         self.delivered_gnrs = 0
-        self.work: dict[int, dict[int, int]] = {}
+        self.work: dict[int, dict[int, list[frozenset[int]]]] = {}
         self.log: list[Record] = []
         self.completed: list[ResultBurst] = []
         self.counters = dict.fromkeys(PLAIN_COUNTERS, 0)
 
     # -- the host's side
 
-    def announce(self, gnr: int, items_per_unit: Mapping[int, int]) -> None:
-        """Tell which units a GnR uses here and with how many items (the hardware marks the last ones)."""
-        self.work[gnr] = dict(items_per_unit)
+    def announce(self, gnr: int, items_of_unit: Mapping[int, list[frozenset[int]]]) -> None:
+        """Tell which units a GnR uses here, and the bursts that each item adds to (the last ones are marked)."""
+        self.work[gnr] = dict(items_of_unit)
 
     def push(self, entry: Entry) -> None:
         """Put an instruction into the buffer."""
@@ -89,7 +91,16 @@ class PimChannel:
 
     def results_of(self, gnr: int) -> int:
         """Result bursts that a GnR yields here."""
-        return self.result_bursts * (1 if self.merge else len(self.work[gnr]))
+        shares = self._new_tag(gnr).shares.values()
+        return len(self._new_tag(gnr).bursts) if self.merge else sum(len(share.bursts) for share in shares)
+
+    def _new_tag(self, gnr: int) -> Tag:
+        shares = {
+            unit: Share(len(items), sorted(frozenset[int]().union(*items)))
+            for unit, items in sorted(self.work[gnr].items())
+        }
+        bursts = {burst for share in shares.values() for burst in share.bursts}
+        return Tag(gnr, self.delivered_gnrs, sorted(bursts), shares)
 
     # -- one cycle
 
@@ -128,19 +139,18 @@ class PimChannel:
                     results.append((tag.ready, tag.age, NO_UNIT, tag, tag))
             else:
                 for unit, share in tag.shares.items():
-                    if share.ready is not None and share.bursts_sent < self.result_bursts:
+                    if share.ready is not None and share.bursts:
                         results.append((share.ready, tag.age, unit, tag, share))
         for ready, _, unit, tag, result in sorted(results, key=lambda r: r[:3]):
             bank = 0 if unit == NO_UNIT else self.timing.first_bank(self.unit_level, unit)
             if ready > self.clock or not self._ready("PIM_RDRES", bank):
                 continue
-            self._issue("PIM_RDRES", bank, column=result.bursts_sent, tag=tag.gnr, unit=unit)
-            result.bursts_sent += 1
+            self._issue("PIM_RDRES", bank, column=result.bursts.pop(0), tag=tag.gnr, unit=unit)
             self.path_free = self.clock + 1
             arrival = self.clock + self.res_latency + self.spec.timing["nBL"]
             self.completed.append(ResultBurst(arrival, tag.gnr))
             parts: list[Share | Tag] = [tag] if self.merge else list(tag.shares.values())
-            if all(part.bursts_sent == self.result_bursts for part in parts):
+            if not any(part.bursts for part in parts):
                 del self.tags[tag.gnr]
             return
 
@@ -157,13 +167,12 @@ class PimChannel:
         self.buffer.pop(0)
         self.counters["instructions"] += 1
         if entry.gnr not in self.tags:
-            shares = {unit: Share(items) for unit, items in sorted(self.work[entry.gnr].items())}
-            self.tags[entry.gnr] = Tag(entry.gnr, self.delivered_gnrs, shares)
+            self.tags[entry.gnr] = self._new_tag(entry.gnr)
             self.delivered_gnrs += 1
-        if entry.role == ROLE_MAC:
-            entry.partner = self.newest[entry.unit]
-            if entry.partner is not None:
-                entry.partner.partner = entry
+        if entry.role in COMBINING:
+            entry.before = self.newest[entry.unit]
+            if entry.before is not None:
+                entry.before.after = entry
         self.newest[entry.unit] = entry
         self.entries.append(entry)
         self.path_free = self.clock + self.instruction_cycles
@@ -181,16 +190,15 @@ class PimChannel:
         for tag in sorted(self.tags.values(), key=lambda t: t.age):
             for unit, share in sorted(tag.shares.items()):
                 complete = share.ready is not None and share.ready <= self.clock
-                if not complete or share.bursts_sent == self.result_bursts:
+                if not complete or not share.bursts:
                     continue
                 bank = self.timing.first_bank(self.unit_level, unit)
                 if not self._ready("PIM_MOV", bank):
                     continue
-                self._issue("PIM_MOV", bank, column=share.bursts_sent, tag=tag.gnr, unit=unit)
-                share.bursts_sent += 1
+                self._issue("PIM_MOV", bank, column=share.bursts.pop(0), tag=tag.gnr, unit=unit)
                 arrival = self.clock + self.mov_latency + self.spec.timing["nBL"]
                 self.merge_free = max(self.merge_free, arrival) + self.merge_cycles
-                if all(other.bursts_sent == self.result_bursts for other in tag.shares.values()):
+                if not any(other.bursts for other in tag.shares.values()):
                     tag.ready = self.merge_free
                 return
 
@@ -231,10 +239,12 @@ class PimChannel:
                 self._try_precharge(entry, row_used)
 
     def _held_by_refresh(self, entry: Entry) -> bool:
-        """Not started while its rank owes REFab, and not the LOAD that a started MAC waits for."""
+        """Not started while its rank owes REFab, and nothing started waits for it at the end of its chain."""
         owes = self.owed[self.timing.node(self.rank_level, entry.bank)] > 0
-        awaited = entry.role == ROLE_LOAD and entry.partner is not None and entry.partner.started
-        return owes and not entry.started and not awaited
+        waiting, link = False, entry.after
+        while link is not None:
+            waiting, link = waiting or link.started, link.after
+        return owes and not entry.started and not waiting
 
     def _wanted_by_older(self, entry: Entry) -> bool:
         """Whether an older READ, itself not held by refresh, wants the row that is open in this bank."""
@@ -244,18 +254,15 @@ class PimChannel:
         return any(other.row == open_row and not self._held_by_refresh(other) for other in reads)
 
     def _register_loaded(self, entry: Entry) -> bool:
-        return entry.role != ROLE_MAC or entry.partner is None or entry.partner.left
+        return entry.role not in COMBINING or entry.before is None or entry.before.left
 
     def _try_lut(self, entry: Entry) -> None:
         if self.lut_free[entry.unit] > self.clock or not self._register_loaded(entry):
             return
         self._issue_entry("PIM_LUT", entry, 0)
-        self.lut_free[entry.unit] = self.clock + self.lut_cycles
-        arrival = self.clock + self.lut_cycles
-        if entry.role == ROLE_LOAD:
-            entry.register = arrival
-        else:
-            self._accumulate(entry, arrival, entry.bursts)
+        arrival = self.clock + -(-entry.bursts * self.spec.burst_bytes // self.port_bytes)
+        self.lut_free[entry.unit] = arrival
+        self._use(entry, arrival, entry.bursts)
         self._leave(entry)
 
     def _try_read(self, entry: Entry, column_used: set[int]) -> None:
@@ -270,11 +277,7 @@ class PimChannel:
         column_used.add(entry.unit)
         entry.started = True
         entry.done += 1
-        arrival = self.clock + self.spec.read_latency
-        if entry.role == ROLE_LOAD:
-            entry.register = arrival
-        else:
-            self._accumulate(entry, arrival, 1)
+        self._use(entry, self.clock + self.spec.read_latency, 1)
         if entry.done == entry.bursts:
             self._leave(entry)
 
@@ -295,13 +298,20 @@ class PimChannel:
             self._issue_entry("PRE", entry, entry.column)
             row_used.add(entry.unit)
 
-    def _accumulate(self, entry: Entry, arrival: int, bursts: int) -> None:
+    def _use(self, entry: Entry, arrival: int, bursts: int) -> None:
+        """Let bursts that are there at ``arrival`` go where their role says."""
+        if entry.role == ROLE_LOAD:
+            entry.register = arrival
+            return
         unit = entry.unit
         start = max(self.alu_free[unit], arrival)
-        if entry.role == ROLE_MAC and entry.partner is not None:
-            start = max(start, entry.partner.register)
-        self.alu_free[unit] = start + bursts * self.alu_cycles
-        self.tags[entry.gnr].shares[unit].last_alu = self.alu_free[unit]
+        if entry.role in COMBINING and entry.before is not None:
+            start = max(start, entry.before.register)
+        self.alu_free[unit] = start + bursts * (entry.alu or self.alu_cycles)
+        if entry.role == ROLE_MUL:
+            entry.register = self.alu_free[unit] + self.alu_latency
+        else:
+            self.tags[entry.gnr].shares[unit].last_alu = self.alu_free[unit]
 
     def _leave(self, entry: Entry) -> None:
         entry.left = True

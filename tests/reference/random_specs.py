@@ -10,7 +10,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from tests.reference.system import HOST_READ, PIM_LUT, PIM_READ
-from tests.reference.timing import ROLE_ACC, ROLE_LOAD, ROLE_MAC
+from tests.reference.timing import ROLE_ACC, ROLE_LOAD, ROLE_MAC, ROLE_MUL
 
 __all__ = [
     "ITEM_DTYPES",
@@ -35,6 +35,10 @@ ITEM_DTYPES = {
     "unit": np.uint16,
     "slot": np.uint32,
     "line": np.uint64,
+    "segment": np.uint8,
+    "covers": np.uint8,
+    "alu": np.uint16,
+    "flags": np.uint8,
 }
 
 SHAPES = (
@@ -229,9 +233,9 @@ def pim_options(draw: st.DrawFn) -> dict[str, Any]:
         "merge_cycles": draw(st.integers(1, 3)),
         "mov_latency": draw(st.integers(0, 6)),
         "res_latency": draw(st.integers(0, 6)),
-        "lut_cycles": draw(st.integers(1, 5)),
+        "port_bytes_per_cycle": draw(st.sampled_from((7, 16, 32, 64, 200))),
         "lut_load": draw(st.sampled_from((0, 0, 1, 5))),
-        "result_bursts": draw(st.integers(1, 3)),
+        "result_bursts": draw(st.sampled_from((1, 2, 3, 4, 6, 64))),
         "refresh": draw(st.booleans()),
         "path_uses_dq": draw(st.booleans()),
     }
@@ -270,7 +274,9 @@ def systems(draw: st.DrawFn, *, max_gnrs: int = 8, max_operands: int = 6) -> Ran
         for slot in range(int(rng.integers(max_operands + 1))):
             rows += _operand(rng, channels, slot)
         offsets.append(len(rows))
-    items = {name: np.array([row[name] for row in rows], dtype=dtype) for name, dtype in ITEM_DTYPES.items()}
+    items = {
+        name: np.array([row.get(name, 0) for row in rows], dtype=dtype) for name, dtype in ITEM_DTYPES.items()
+    }
     return RandomSystem(channels, host, items, np.array(offsets, dtype=np.uint64))
 
 
@@ -286,12 +292,10 @@ def _operand(rng: np.random.Generator, channels: list[dict[str, Any]], slot: int
     unit = int(rng.integers(units))
     common = {"channel": index, "unit": unit, "slot": slot, "line": 0}
     per_unit = spec.banks // units
+    roles = [ROLE_ACC]
     if rng.random() < 0.5:
-        return [_pim_item(rng, spec, common, per_unit, ROLE_ACC)]
-    return [
-        _pim_item(rng, spec, common, per_unit, ROLE_LOAD),
-        _pim_item(rng, spec, common, per_unit, ROLE_MAC),
-    ]
+        roles = [ROLE_LOAD, *[ROLE_MUL] * int(rng.choice((0, 0, 1, 2))), ROLE_MAC]
+    return [_pim_item(rng, options, common, per_unit, role) for role in roles]
 
 
 def _host_read(rng: np.random.Generator, index: int, spec: SmallSpec, slot: int) -> dict[str, int]:
@@ -314,11 +318,16 @@ def _host_read(rng: np.random.Generator, index: int, spec: SmallSpec, slot: int)
 
 
 def _pim_item(
-    rng: np.random.Generator, spec: SmallSpec, common: dict[str, int], per_unit: int, role: int
+    rng: np.random.Generator, options: dict[str, Any], common: dict[str, int], per_unit: int, role: int
 ) -> dict[str, int]:
-    is_lut = role != ROLE_MAC and rng.random() < 0.3
+    is_lut = rng.random() < 0.3
     first = common["unit"] * per_unit
     bank = 0 if is_lut else first + int(rng.integers(per_unit))
+    bursts, result = int(rng.integers(1, 5)), options["result_bursts"]
+    # Mostly as many bursts as are read, and the rest in any place; only what adds has to fit.
+    covers = (
+        int(rng.choice((0, *range(1, result + 1)))) if bursts <= result else int(rng.integers(1, result + 1))
+    )
     return {
         **common,
         "kind": PIM_LUT if is_lut else PIM_READ,
@@ -326,5 +335,8 @@ def _pim_item(
         "bank": bank,
         "row": int(rng.integers(3)),
         "column": 0 if is_lut else int(rng.integers(8)),
-        "bursts": int(rng.integers(1, 5)),
+        "bursts": bursts,
+        "segment": int(rng.choice((0, rng.integers(result - (covers or bursts) + 1)))),
+        "covers": covers,
+        "alu": int(rng.choice((0, 0, rng.integers(1, 8)))),
     }

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -12,13 +11,15 @@ from typing import Any
 from tests.reference.operands import Entry
 from tests.reference.pim import PimChannel
 from tests.reference.plain import PlainChannel, Request
-from tests.reference.timing import BOUND_NONE, NO_UNIT, Record
+from tests.reference.timing import BOUND_NONE, NO_UNIT, ROLE_ACC, ROLE_MAC, Record
 
-__all__ = ["HOST_READ", "PIM_LUT", "PIM_READ", "simulate"]
+__all__ = ["HOST_READ", "OPTIONAL_ITEMS", "PIM_LUT", "PIM_READ", "simulate"]
 
 HOST_READ = 0
 PIM_READ = 1
 PIM_LUT = 2
+#: Work arrays that may be left out: all zero then.
+OPTIONAL_ITEMS = ("segment", "covers", "alu", "flags")
 MAX_TICKS = 200_000
 
 HOST_COUNTERS = ("cycles", "tokens", "llc_hits", "llc_misses", "read_bursts", "result_bursts", "instructions")
@@ -183,6 +184,8 @@ class Host:
                 role=item["role"],
                 slot=item["slot"],
                 is_lut=item["kind"] == PIM_LUT,
+                covers=_covers(item),
+                alu=item["alu"],
             )
         )
         if item["channel"] not in gnr.channels:
@@ -321,7 +324,9 @@ def _build(index: int, options: Mapping[str, Any]) -> PlainChannel | PimChannel:
 
 
 def _bags(items: Mapping[str, Any], offsets: Any) -> Iterator[Gnr]:
-    columns = {name: [int(value) for value in values] for name, values in items.items()}
+    zeros = [0] * int(offsets[-1])
+    columns = dict.fromkeys(OPTIONAL_ITEMS, zeros)
+    columns |= {name: [int(value) for value in values] for name, values in items.items()}
     bounds = [int(offset) for offset in offsets]
     for number, (start, stop) in enumerate(pairwise(bounds)):
         rows = [{name: column[i] for name, column in columns.items()} for i in range(start, stop)]
@@ -329,16 +334,23 @@ def _bags(items: Mapping[str, Any], offsets: Any) -> Iterator[Gnr]:
 
 
 def _announce(gnr: Gnr, parts: Sequence[PlainChannel | PimChannel]) -> None:
-    units: dict[int, Counter[int]] = {}
+    units: dict[int, dict[int, list[frozenset[int]]]] = {}
     for item in gnr.items:
         is_pim = isinstance(parts[item["channel"]], PimChannel)
         assert is_pim == (item["kind"] != HOST_READ), "an item of the wrong kind for its channel"
         if is_pim:
-            units.setdefault(item["channel"], Counter())[item["unit"]] += 1
-    for channel, counts in units.items():
+            units.setdefault(item["channel"], {}).setdefault(item["unit"], []).append(_covers(item))
+    for channel, covers in units.items():
         part = parts[channel]
         assert isinstance(part, PimChannel)
-        part.announce(gnr.number, counts)
+        part.announce(gnr.number, covers)
+
+
+def _covers(item: Mapping[str, int]) -> frozenset[int]:
+    """Bursts of the pooled vector that an item adds to."""
+    if item["role"] not in (ROLE_ACC, ROLE_MAC):
+        return frozenset()
+    return frozenset(range(item["segment"], item["segment"] + (item["covers"] or item["bursts"])))
 
 
 def _drain(source: list[Record], target: list[Record]) -> None:

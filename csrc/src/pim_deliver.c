@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: MIT */
+/* Delivery of instructions to the units of a PIM channel (docs/engine.md, P4). */
+#include "pim.h"
+
+/* The tag of an instruction's GnR, a fresh one if it is its first here; NOBODY: all are taken. */
+static uint32_t take_tag(heam_pim *self, const heam_order *order) {
+    uint64_t gnr = (uint64_t)order->tag + 1;
+    if (self->current != NOBODY && self->tags[self->current].gnr == gnr && !self->tags[self->current].closed) {
+        return self->current;
+    }
+    if (self->tags_used == self->base.desc.batch_tags) {
+        return NOBODY;
+    }
+    uint32_t tag = 0;
+    while (self->tags[tag].gnr != 0) {
+        tag++;
+    }
+    self->tags[tag] = (batch_tag){.age = self->age, .gnr = gnr, .number = order->tag, .gnr_slot = order->gnr_slot};
+    self->tags_used++;
+    self->current = tag;
+    return tag;
+}
+
+/* Ties a MUL or MAC to the link of its chain that came just before it to the same unit. */
+static void pair_up(heam_pim *self, uint32_t index) {
+    entry *e = &self->pool[index];
+    unit *pe = &self->unit[e->what.unit];
+    if (combines(e)) {
+        if (pe->load == NOBODY) {
+            e->loaded = 1;
+            e->reg = pe->reg;
+        } else {
+            self->pool[pe->load].partner = index;
+        }
+    }
+    pe->load = feeds_register(e) ? index : NOBODY;
+}
+
+static void deliver(heam_pim *self, const heam_order *order, uint32_t tag, uint64_t cycle) {
+    const heam_channel_desc *desc = &self->base.desc;
+    self->path_free = cycle + desc->instruction_cycles;
+    self->base.counters[HEAM_COUNT_path_busy] += desc->instruction_cycles;
+    self->base.counters[HEAM_COUNT_instructions]++;
+    uint32_t index = self->vacant[--self->vacant_size];
+    self->pool[index] = (entry){.what = *order, .available = cycle + desc->instruction_cycles + desc->decode_cycles, .partner = NOBODY, .tag = tag};
+    self->ready[index] = 0;
+    self->order[self->order_size++] = (uint16_t)index;
+    if (self->order_size > self->base.counters[HEAM_COUNT_queue_peak]) {
+        self->base.counters[HEAM_COUNT_queue_peak] = self->order_size;
+    }
+    self->unit[order->unit].queued++;
+    partial *sum = partial_of(self, order->unit, tag);
+    if (!sum->used) {
+        *sum = (partial){.used = 1};
+    }
+    sum->pending++;
+    sum->bursts |= order->adds;
+    self->tags[tag].bursts |= order->adds;
+    sum->closed = order->last_of_unit;
+    self->tags[tag].units += order->last_of_unit;
+    self->tags[tag].closed = order->last_of_channel;
+    self->age++;
+    pair_up(self, index);
+}
+
+/* When an instruction that would start at `cycle` may do so: over the data pins it keeps clear of result bursts. */
+static uint64_t path_clear(const heam_pim *self, uint64_t cycle) {
+    const heam_ring *bursts = &self->base.bursts;
+    uint64_t burst_cycles = self->base.timing.spec.burst_cycles;
+    if (!self->base.desc.path_uses_dq) {
+        return cycle;
+    }
+    for (size_t i = 0; i < bursts->size; i++) {
+        const heam_burst *burst = heam_ring_at(bursts, i);
+        if (burst->cycle <= cycle) {
+            continue;
+        }
+        if (burst->cycle - burst_cycles >= cycle + self->base.desc.instruction_cycles) {
+            break;
+        }
+        cycle = burst->cycle;
+    }
+    return cycle;
+}
+
+bool heam_pim_deliver(heam_pim *self, uint64_t cycle) {
+    heam_ring *orders = &self->base.orders;
+    if (orders->size == 0 || self->lut_left > 0) {
+        return false;
+    }
+    const heam_order *order = heam_ring_at(orders, 0);
+    uint64_t may = larger(self->path_free, order->pushed);
+    if (cycle < may) {
+        later(self, may);
+        return false;
+    }
+    uint64_t clear = path_clear(self, cycle);
+    if (cycle < clear) {
+        later(self, clear);
+        return false;
+    }
+    if (self->unit[order->unit].queued == self->base.desc.queue_depth) {
+        return false;
+    }
+    uint32_t tag = take_tag(self, order);
+    if (tag == NOBODY) {
+        return false;
+    }
+    deliver(self, order, tag, cycle);
+    heam_ring_pop(orders);
+    self->active = true;
+    return true;
+}
