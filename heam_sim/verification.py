@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heam_sim.check import Homes, Report, check_functional, check_protocol
+from heam_sim.embedding import Subtable
 from heam_sim.errors import CheckError
 from heam_sim.placement import Located, ModelPlacement, TierLayout
 
@@ -83,14 +84,17 @@ def declare_homes(planned: Plan) -> Homes:
     """List every place where a row that the simulated part touches may be read."""
     placement, columns = planned.placement, []
     touched = _touched(planned)
+    home, hot = placement.home, placement.hot_layout
     for table in placement.subtables:
         rows = touched.get(table.id, np.empty(0, np.int64))
-        home = placement.home
-        columns.append(
-            _spread(home, table.id, rows, home.locate((placement.base[table.id] + rows) * home.vector_bytes))
-        )
-        columns += _hot_homes(placement, table.id, rows)
-        columns += _replica_homes(placement, table.id, rows)
+        columns += _places(home, table, rows, placement.base[table.id] + rows)
+        if hot is not None:
+            if placement.hot_small[table.id] >= 0:
+                slot = placement.hot_small[table.id] + rows
+            else:
+                slot = placement.hot.find(placement.first_row[table.id] + rows)
+            columns += _places(hot, table, rows[slot >= 0], slot[slot >= 0])
+        columns += _copies(placement, table, rows)
     arrays = [np.concatenate(parts) for parts in zip(*columns, strict=True)]
     return Homes(*arrays)
 
@@ -105,37 +109,46 @@ def _touched(planned: Plan) -> dict[int, _Int]:
     return found
 
 
-def _spread(layout: TierLayout, table: int, rows: _Int, place: Located) -> tuple[_Int, ...]:
-    bursts = layout.vector_bursts
-    burst = np.tile(np.arange(bursts), rows.size)
+def _places(layout: TierLayout, table: Subtable, rows: _Int, number: _Int) -> list[tuple[_Int, ...]]:
+    """Every burst of rows, by their numbers in their region."""
+    shape = layout.shape(table.row_bytes)
+    return [
+        _spread(layout, table, rows, layout.locate(table.row_bytes, number, part), part, shape.slot_bytes)
+        for part in range(shape.parts)
+    ]
+
+
+def _spread(
+    layout: TierLayout, table: Subtable, rows: _Int, place: Located, part: int, slot_bytes: int
+) -> tuple[_Int, ...]:
+    """The bursts of one part of rows."""
+    shape, size = layout.shape(table.row_bytes), layout.spec.burst_bytes
+    bursts = -(-min(slot_bytes, shape.read_bytes - part * slot_bytes) // size)
+    ordinal = np.tile(np.arange(bursts), rows.size)
     row, channel, bank, dram_row, column = (
         np.repeat(array, bursts) for array in (rows, place.channel, place.bank, place.row, place.column)
     )
-    return np.full(burst.size, table), row, burst, channel, bank, dram_row, column + burst
+    burst = ordinal + part * slot_bytes // size
+    return np.full(burst.size, table.id), row, burst, channel, bank, dram_row, column + ordinal
 
 
-def _hot_homes(placement: ModelPlacement, table: int, rows: _Int) -> list[tuple[_Int, ...]]:
-    layout = placement.hot_layout
-    if layout is None:
-        return []
-    if placement.hot_r[table] >= 0:
-        return [
-            _spread(layout, table, rows, layout.locate((placement.hot_r[table] + rows) * layout.vector_bytes))
-        ]
-    at = placement.find_hot(placement.first_row[table] + rows)
-    hot, kept = at[at >= 0], rows[at >= 0]
-    return [_spread(layout, table, kept, layout.locate((placement.hot_first + hot) * layout.vector_bytes))]
-
-
-def _replica_homes(placement: ModelPlacement, table: int, rows: _Int) -> list[tuple[_Int, ...]]:
+def _copies(placement: ModelPlacement, table: Subtable, rows: _Int) -> list[tuple[_Int, ...]]:
+    """Every burst of the copies at every PE."""
     layout = placement.pim_layout
-    if layout is None or not placement.replicated or placement.small[table] < 0:
+    if layout is None or table.row_bytes not in layout.replicas:
         return []
-    number = placement.small[table] + rows - placement.lut_rows
-    kept, number = rows[number >= 0], number[number >= 0]
+    if placement.replicated and placement.small[table.id] >= 0:
+        banked = placement.small[table.id] + rows >= placement.lut_rows
+        kept, number = rows[banked], placement.replica_base[table.id] + rows[banked]
+    else:
+        slot = placement.spread.find(placement.first_row[table.id] + rows)
+        kept, number = rows[slot >= 0], slot[slot >= 0]
+    shape = layout.replicas[table.row_bytes].shape
     homes = []
-    for channel in range(layout.first_channel, layout.first_channel + layout.tier.channels):
+    for channel in layout.channels:
         for unit in range(layout.units):
-            place = layout.locate_replica(number, np.full_like(number, channel), np.full_like(number, unit))
-            homes.append(_spread(layout, table, kept, place))
+            where = np.full_like(number, channel), np.full_like(number, unit)
+            for part in range(shape.pieces):
+                place = layout.locate_replica(table.row_bytes, number, *where, part)
+                homes.append(_spread(layout, table, kept, place, part, shape.slot_bytes))
     return homes

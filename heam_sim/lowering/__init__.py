@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from heam_sim.lowering.arithmetic import Work
 from heam_sim.lowering.lower import Lowered, lower
 
-__all__ = ["Lowered", "lower"]
+__all__ = ["Lowered", "Work", "lower"]

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,7 +29,7 @@ class RowSet:
         Of the profile's accesses that they take.
     """
 
-    def __init__(self, rows: _Int, sizes: _Int, first: dict[int, int], share: float) -> None:
+    def __init__(self, rows: _Int, sizes: _Int, first: Mapping[int, int], share: float) -> None:
         self.rows = rows
         self.share = share
         self.slot = np.zeros(rows.size, np.int64)
@@ -75,11 +75,14 @@ class Ranking:
             return 0
         return int(np.searchsorted(np.cumsum(self.counts), share * total, side="left")) + 1
 
-    def fitting(self, budget_bytes: int) -> int:
-        """Return how many of the most read rows fit."""
-        return int(np.searchsorted(np.cumsum(self.sizes), budget_bytes, side="right"))
+    def fitting(self, budget_bytes: int, slots: Mapping[int, int]) -> int:
+        """Return how many of the most read rows fit, with the bytes that a row of each size takes."""
+        taken = np.zeros(self.sizes.size, np.int64)
+        for size, slot in slots.items():
+            taken[self.sizes == size] = slot
+        return int(np.searchsorted(np.cumsum(taken), budget_bytes, side="right"))
 
-    def first(self, count: int, offsets: dict[int, int]) -> RowSet:
+    def first(self, count: int, offsets: Mapping[int, int]) -> RowSet:
         """Return the `count` most read rows; `offsets` gives the first slot of each size."""
         total = int(self.counts.sum())
         keys = self.keys[:count]

@@ -344,8 +344,7 @@ def _map_of(tier: Tier, spec: Spec, shape: RowShape, node_levels: Sequence[str])
     found = parse_map(tier.address_map, spec, channels=tier.channels, vector_bursts=bursts)
     if not found.keeps_vectors(bursts):
         raise ConfigError(
-            f"tier {tier.name}: address_map splits a vector over rows, banks or PEs; "
-            "put column.vector last."
+            f"tier {tier.name}: address_map splits a vector over rows, banks or PEs; put column.vector last."
         )
     if shape.pieces > 1 and found.xors:
         raise ConfigError(

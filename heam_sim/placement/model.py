@@ -147,8 +147,11 @@ def place_model(
         mine = [table.id for table in tables if table.row_bytes == size]
         base[mine] = _running([tables[number].rows for number in mine])
     hot, hot_small = RowSet.empty(), np.full(len(tables), -1, np.int64)
-    if system.placement.policy == "hot-cold":
-        hot, hot_small = _hot_rows(system, layouts, shapes, scheme, tables, profile, first_row)
+    for other in layouts:
+        if other == system.placement.hot_tier and system.placement.policy == "hot-cold":
+            hot, hot_small = _hot_rows(system, layouts, shapes, scheme, tables, profile, first_row)
+        elif other != name:
+            layouts[other] = with_regions(layouts[other], shapes[other], dict.fromkeys(totals, 0))
     return ModelPlacement(
         system,
         layouts,
@@ -188,7 +191,12 @@ def _node_levels(system: System, specs: Mapping[str, Spec]) -> list[str]:
 
 
 def _shapes(
-    system: System, tier: Tier, spec: Spec, scheme: EmbeddingScheme, tables: Sequence[Subtable], vector_bytes: int
+    system: System,
+    tier: Tier,
+    spec: Spec,
+    scheme: EmbeddingScheme,
+    tables: Sequence[Subtable],
+    vector_bytes: int,
 ) -> dict[int, RowShape]:
     _check_granularity(tier, spec, vector_bytes, system.host.line_bytes)
     nodes = 1
@@ -308,9 +316,6 @@ def _layouts(
             replicas=copies if tier.pim is not None else {},
             units=units,
         )
-        # Every region is known later; until then all rows of a tier are of the vector's size.
-        if tier.name != system.placement.tier:
-            layouts[tier.name] = with_regions(layouts[tier.name], shapes[tier.name], dict.fromkeys(shapes[tier.name], 0))
         first_channel += tier.channels
         line_base += -(-tier.channels * spec.bytes_per_channel // system.host.line_bytes)
     return layouts
@@ -349,8 +354,7 @@ def _hot_rows(
         )
     chosen = np.array([not table.small for table in tables], bool)
     ranking = rank_rows(profile, scheme, tables, first_row, chosen)
-    ranking.sizes_in_tier(slot)
-    count = min(ranking.reaching(system.placement.hot_share), ranking.fitting(budget))
+    count = min(ranking.reaching(system.placement.hot_share), ranking.fitting(budget, slot))
     hot = ranking.first(count, counts)
     totals = {size: counts[size] + hot.counts.get(size, 0) for size in sizes}
     layouts[name] = with_regions(layout, shapes[name], totals)
