@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from heam_sim.errors import CheckError
+from heam_sim.placement import layout as placement_layout
 from heam_sim.placement import model as placement_model
 from heam_sim.simulation import Plan, Run, simulate
 from heam_sim.verification import verify
@@ -209,7 +210,7 @@ def test_the_protocol_is_checked_with_the_sums(heam: tuple[Plan, Run]) -> None:
 
 def test_rows_that_share_a_place_are_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pages that fall onto each other: the timing is that of a legal run, the sums cannot be."""
-    monkeypatch.setattr(placement_model, "permute", lambda page, frames, **_: page % 2)
+    monkeypatch.setattr(placement_layout, "permute", lambda page, frames, **_: page % 2)
     trace = mixed_trace(samples=6, cardinalities=(5000,))
     options: dict[str, Any] = {"system": "host-dimm", "embedding": "full", "vector_bytes": 512}
     simulate(trace, **options)
