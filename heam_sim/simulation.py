@@ -80,7 +80,6 @@ class Plan:
             )
         level = pim.unit_level if pim.unit_level in spec.levels else "channel"
         loaded = self.placement.lut_bytes
-        weight = pim.weight_bits if self.simulated.weights is not None else 0
         return ChannelParameters(
             kind="pim",
             period=period,
@@ -90,7 +89,7 @@ class Plan:
             queue_depth=pim.queue_depth,
             batch_tags=pim.batch_tags,
             instruction_buffer=pim.instruction_buffer,
-            instruction_cycles=-(-(pim.instruction_bits + weight) // pim.path_bits_per_cycle),
+            instruction_cycles=pim.path_cycles(weighted=self.simulated.weights is not None),
             path_uses_dq=pim.path_uses_dq,
             decode_cycles=pim.decode_cycles,
             alu_cycles=-(-spec.burst_bytes // pim.alu_bytes_per_cycle),

@@ -71,7 +71,7 @@ def compose(access: Access, weights: Weights, clock: IntArray, findings: Finding
     early = (factors.moment[mac] < last) | (np.minimum.reduceat(multiplied, cuts) < factors.moment[load])
     _tell(
         findings, factors, mac[early & (factors.place[mac] >= 0)], clock,
-        "multiplies before its factors are there: a MAC comes before its LOAD or MUL, or a MUL before its LOAD",
+        "is multiplied too early: a MAC comes before its LOAD or MUL, or a MUL before its LOAD",
     )  # fmt: skip
     product = Access(
         factors.place[mac], factors.tag[mac], factors.granule[mac], last,

@@ -139,7 +139,7 @@ def _prepare(
 
 
 def _memory_reads(run: _Run, homes: Homes, values: Values) -> tuple[Access, IntArray]:
-    """Operands read from memory or from the LLC, granule by granule, and the granules' numbers in their rows."""
+    """Operands read from memory or the LLC, granule by granule, and the granules' numbers in their rows."""
     rows = run.rows("RD", "LLC_HIT", "PIM_RD")
     c = run.column
     home = AddressMap.of(homes).find(c["channel"][rows], c["bank"][rows], c["row"][rows], c["column"][rows])
@@ -181,7 +181,8 @@ def _access(
     run: _Run, rows: IntArray, place: IntArray, number: IntArray, granule: IntArray, values: Values
 ) -> tuple[Access, IntArray]:
     c = run.column
-    segment = np.array([part.segment_bytes // run.granule_bytes for part in run.subtables], dtype=np.int64)
+    segments = [part.segment_bytes // run.granule_bytes for part in run.subtables]
+    segment = _per_subtable(segments, 0, values.subtable)
     return Access(
         place,
         c["tag"][rows],
@@ -213,13 +214,21 @@ def _drains(run: _Run, name: str, lanes: int) -> Flow:
     )
 
 
+def _per_subtable(known: Sequence[int], other: int, used: IntArray) -> IntArray:
+    """One number per subtable, also for those that the homes name and the embedding does not have."""
+    size = max(len(known), int(used.max(initial=-1)) + 1)
+    result = np.full(size, other, dtype=np.int64)
+    result[: len(known)] = known
+    return result
+
+
 def _composed(
     run: _Run, access: Access, values: Values, embedding: EmbeddingScheme, weights: Weights, vector_bytes: int
 ) -> Flow:
     """What the lookups' rows become before they are added."""
     clock = run.column["clock"]
-    is_core = np.array([part.covers_bytes > 0 for part in run.subtables], dtype=np.bool_)
-    core = is_core[values.subtable[access.number]]
+    is_core = _per_subtable([int(part.covers_bytes > 0) for part in run.subtables], 0, values.subtable)
+    core = is_core[values.subtable[access.number]] > 0
     added = compose(access.only(~core), weights, clock, run.findings)
     if not is_core.any():
         return added
@@ -378,7 +387,9 @@ def check_functional(
     values = Values.of(
         np.concatenate((locate.subtable_id, lut[0])),
         np.concatenate((locate.row, lut[1])),
-        np.array([-(-part.row_bytes // granule_bytes) for part in subtables], dtype=np.int64),
+        _per_subtable(
+            [-(-part.row_bytes // granule_bytes) for part in subtables], run.granules, locate.subtable_id
+        ),
         reference.lanes_of(embedding, granule_bytes),
     )
     memory, memory_granules = _memory_reads(run, locate, values)

@@ -124,6 +124,19 @@ class Pim:
             self, ("decode_cycles", "alu_latency_cycles", "lut_bytes", "weight_bits"), "pim", minimum=0
         )
 
+    @property
+    def instruction_cycles(self) -> int:
+        """Cycles that one instruction without a weight occupies its path."""
+        return self.path_cycles(weighted=False)
+
+    def instruction_size(self, *, weighted: bool) -> int:
+        """Bits of an instruction."""
+        return self.instruction_bits + (self.weight_bits if weighted else 0)
+
+    def path_cycles(self, *, weighted: bool) -> int:
+        """Cycles that one instruction occupies its path."""
+        return -(-self.instruction_size(weighted=weighted) // self.path_bits_per_cycle)
+
     def latency(self, value: int | str, spec: Spec) -> int:
         """Resolve a latency that is given in cycles or as the name of a timing value."""
         if isinstance(value, int):

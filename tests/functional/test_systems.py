@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from heam_sim import simulation
+from heam_sim.errors import ConfigError
 from heam_sim.results import Result
 from heam_sim.simulation import Run, simulate
 from heam_sim.trace import LookupTrace
@@ -27,19 +28,44 @@ from tests.functional.small import (
     trace_of,
 )
 
-SCHEMES = ("full", "qr:4", "qr:8:add", "qr:4:multiply:200", "qr:1", "qr:100000")
+SCHEMES = (
+    "full",
+    "hash:0.25",
+    "qr:4",
+    "qr:8:add",
+    "qr:4:concatenate",
+    "qr:4:multiply:200",
+    "qr:1",
+    "qr:100000",
+    "partitions:3",
+    "partitions:3:add:4:7",
+    "tt:16",
+    "tt:5:auto:7",
+)
 # Half of it is the profile: enough to have hot rows that are looked up again.
 MIXED = mixed_trace(samples=12)
+WEIGHTED = LookupTrace.from_arrays(
+    MIXED.indices,
+    MIXED.offsets,
+    cardinalities=MIXED.cardinalities,
+    weights=[np.arange(one.size) / 8 for one in MIXED.indices],
+)
 HALF: Any = {"profile": 0.5}
 
 
-@pytest.mark.parametrize("vector_bytes", [64, 512])
+@pytest.mark.parametrize(("vector_bytes", "trace"), [(64, MIXED), (128, WEIGHTED), (512, MIXED)])
 @pytest.mark.parametrize("scope", ["bag", "sample"])
 @pytest.mark.parametrize("embedding", SCHEMES)
 @pytest.mark.parametrize("system", SYSTEMS)
-def test_sums_and_protocol_hold(system: str, embedding: str, scope: Any, vector_bytes: int) -> None:
+def test_sums_and_protocol_hold(
+    system: str, embedding: str, scope: Any, vector_bytes: int, trace: LookupTrace
+) -> None:
+    if "concatenate" in embedding and vector_bytes == 64:
+        with pytest.raises(ConfigError, match="less than a burst or host line .* at least 128 bytes"):
+            simulate(trace, system=system, embedding=embedding, vector_bytes=vector_bytes)
+        return
     result = simulate(
-        MIXED, system=system, embedding=embedding, scope=scope, vector_bytes=vector_bytes, check=True, **HALF
+        trace, system=system, embedding=embedding, scope=scope, vector_bytes=vector_bytes, check=True, **HALF
     )
     assert result.samples == 6
     assert result.gnrs == (6 if scope == "sample" else 6 * MIXED.tables)
@@ -90,6 +116,16 @@ VARIANTS: dict[str, tuple[str, str, dict[str, Any]]] = {
     "partials straight to the host": ("heam", "qr:8", {"hbm.pim.merge_level": ""}),
     "partials straight to the host, RecNMP": ("recnmp", "qr:8", {"dimm.pim.merge_level": ""}),
     "an adder over the stack": ("heam", "qr:8", {"hbm.pim.merge_level": "stack"}),
+    "three partitions, some in the LUT": ("heam", "partitions:3", {"hbm.pim.lut_bytes": 20 * 128}),
+    "no LUT for partitions": ("heam", "partitions:4", {"hbm.pim.lut_bytes": 0}),
+    "halves, some in the LUT": ("heam", "qr:8:concatenate", {"hbm.pim.lut_bytes": 3 * 64}),
+    "halves, nothing hot": ("heam", "qr:8:concatenate", {"placement.hot_share": 0}),
+    "halves at home": ("heam", "qr:8:concatenate", {"placement.small_tables": "home"}),
+    "cores, some in the LUT": ("heam", "tt:16", {"hbm.pim.lut_bytes": 4096}),
+    "cores in pseudo channels": ("heam", "tt:16", {**PSEUDO_CHANNELS, "hbm.pim.lut_bytes": 0}),
+    "cores in order": ("heam", "tt:16", {**IN_ORDER, "placement.hot_share": 1}),
+    "cores in small pages": ("recnmp", "tt:16", {"dimm.page_bytes": 1024}),
+    "cores on the host": ("host-hbm-dimm", "tt:16", {"hbm.page_bytes": 512, "placement.hot_share": 1}),
     "R at home with addition": ("recnmp", "qr:8:add", {"placement.small_tables": "home"}),
 }
 
@@ -383,7 +419,7 @@ def setups(draw: st.DrawFn) -> dict[str, Any]:
     pim = {f"{tier}.pim.{key}": value for key, value in draw(PIMS).items()} if tier else {}
     return {
         "system": system,
-        "embedding": draw(st.sampled_from([*SCHEMES, "qr:3:add:2"])),
+        "embedding": draw(st.sampled_from([s for s in (*SCHEMES, "qr:3:add:2") if "concatenate" not in s])),
         "vector_bytes": draw(st.sampled_from([64, 128, 256])),
         "scope": draw(st.sampled_from(["bag", "sample"])),
         "profile": draw(st.sampled_from([0, 0.2, 0.5])),

@@ -66,7 +66,7 @@ def test_every_vector_has_a_place_of_its_own(planned: Plan, seed: int) -> None:
     for layout in planned.placement.layouts.values():
         vectors = layout.capacity_bytes // layout.vector_bytes
         chosen = np.unique(np.random.default_rng(seed).integers(0, vectors, 500))
-        place = layout.locate(chosen * layout.vector_bytes)
+        place = layout.locate(layout.vector_bytes, chosen)
         _inside(layout, place)
         ordinary = _keys(place)
         assert len(ordinary) == chosen.size
@@ -86,7 +86,7 @@ def test_replicas_are_apart_from_everything_and_near_their_pe(planned: Plan) -> 
     found: set[tuple[int, int, int, int]] = set()
     for unit in range(layout.units):
         place = layout.locate_replica(
-            number, np.full_like(number, layout.first_channel), np.full_like(number, unit)
+            layout.vector_bytes, number, np.full_like(number, layout.first_channel), np.full_like(number, unit)
         )
         _inside(layout, place)
         assert (place.unit == unit).all()
@@ -139,5 +139,5 @@ def test_huge_models_cost_no_memory(system: str) -> None:
     """A table of 2**28 rows is placed without building anything of its size."""
     trace = mixed_trace(samples=4, cardinalities=(1 << 28,))
     planned = plan(trace, system=system, embedding="full", vector_bytes=64, profile=0.5)
-    assert planned.placement.first_row.nbytes + planned.placement.hot.nbytes < 1000
-    _inside(planned.placement.home, planned.placement.home.locate(np.array([0, (1 << 28) - 1]) * 64))
+    assert planned.placement.first_row.nbytes + planned.placement.hot.rows.nbytes < 1000
+    _inside(planned.placement.home, planned.placement.home.locate(64, np.array([0, (1 << 28) - 1])))
