@@ -47,6 +47,9 @@ extern "C" {
 #define HEAM_ROLE_MAC 2
 #define HEAM_ROLE_MUL 3
 
+/* The item came with the instruction of the item before it, of the same GnR and channel. */
+#define HEAM_FLAG_CARRIED 1
+
 #define HEAM_CHANNEL_PLAIN 0
 #define HEAM_CHANNEL_PIM 1
 
@@ -127,6 +130,8 @@ typedef struct {
     uint32_t port_bytes_per_cycle; /* pim: of a PE's LUT port; 0: there is none, and LUT items are refused */
     uint32_t lut_load;           /* bursts to load per rank before the first instruction */
     uint32_t result_bursts;      /* bursts of a pooled vector, 1..64 */
+    uint32_t second_stage_cycles; /* pim: cycles an instruction then occupies the path of its rank; 0: there is none */
+    uint32_t host_driven;        /* pim: 1: no instruction path (instruction_cycles is 0), commands share the channel's command bus */
 } heam_channel_desc;
 
 typedef struct {
@@ -158,7 +163,7 @@ typedef struct {
     const uint8_t *segment; /* first burst of the pooled vector that the operand adds to */
     const uint8_t *covers;  /* how many bursts of it; 0: as many as `bursts` */
     const uint16_t *alu;    /* ALU cycles per burst; 0: the channel's alu_cycles */
-    const uint8_t *flags;   /* none so far: 0 */
+    const uint8_t *flags;   /* HEAM_FLAG_* */
 } heam_items;
 
 typedef struct {

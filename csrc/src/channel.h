@@ -23,6 +23,7 @@ typedef struct {
     uint8_t role;
     uint8_t last_of_unit;
     uint8_t last_of_channel;
+    uint8_t flags;
 } heam_order;
 
 /* A burst on its way to the host. */
@@ -38,6 +39,7 @@ typedef struct {
     heam_timing timing;
     uint16_t index;
     heam_ring orders;   /* from the host, in order */
+    uint32_t instructions; /* among the orders: all that are not CARRIED */
     heam_ring bursts;   /* to the host: reads of a plain channel, results of a PIM channel */
     heam_ring *log;     /* of the run, or NULL */
     uint64_t *bounds;   /* commands by what set their time */

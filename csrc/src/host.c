@@ -208,17 +208,22 @@ static bool issue_line(heam_system *self, const heam_order *order, uint32_t c, u
     return true;
 }
 
-static bool issue_instruction(heam_system *self, const heam_order *order, uint32_t c, uint64_t host_cycle) {
-    const heam_channel *base = self->members[c].base;
-    if (base->orders.size >= base->desc.instruction_buffer) {
-        self->counters[HEAM_HOST_stalled_instructions]++;
-        self->blocked_on = c;
-        return false;
-    }
+static void push_item(heam_system *self, const heam_order *order, uint32_t c, uint64_t host_cycle) {
     heam_order sent = *order;
     sent.tag = (uint32_t)self->flights[self->issuing].gnr;
     sent.gnr_slot = self->issuing;
     push(self, c, &sent, host_cycle * self->desc.period);
+}
+
+static bool issue_instruction(heam_system *self, const heam_order *order, uint32_t c, uint64_t host_cycle) {
+    heam_channel *base = self->members[c].base;
+    if (base->instructions >= base->desc.instruction_buffer) {
+        self->counters[HEAM_HOST_stalled_instructions]++;
+        self->blocked_on = c;
+        return false;
+    }
+    base->instructions++;
+    push_item(self, order, c, host_cycle);
     return true;
 }
 
@@ -244,6 +249,10 @@ static bool issue_token(heam_system *self, uint64_t host_cycle) {
             return false;
         }
         item_done(self);
+        while (self->issuing != NOBODY && (self->work.orders[self->item].flags & HEAM_FLAG_CARRIED) != 0) {
+            push_item(self, &self->work.orders[self->item], c, host_cycle);
+            item_done(self);
+        }
         return true;
     }
     if (!issue_line(self, order, c, host_cycle)) {

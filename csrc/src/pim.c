@@ -7,7 +7,7 @@ static bool valid_desc(const heam_channel_desc *desc, const heam_spec *spec) {
     return desc->period > 0 && desc->unit_level < spec->levels && desc->merge <= 1 && desc->queue_depth > 0 && desc->queue_depth <= 4096 &&
            (uint64_t)desc->queue_depth * spec->nodes[desc->unit_level] <= 32768 && desc->batch_tags > 0 && desc->batch_tags <= 4096 &&
            (uint64_t)desc->batch_tags * spec->nodes[desc->unit_level] <= 1048576 && desc->instruction_buffer > 0 &&
-           desc->result_bursts > 0 && desc->result_bursts <= 64 && desc->instruction_cycles > 0 && desc->path_uses_dq <= 1 && desc->refresh <= 1 && spec->nodes[desc->unit_level] < HEAM_NO_UNIT &&
+           desc->result_bursts > 0 && desc->result_bursts <= 64 && desc->host_driven <= 1 && (desc->instruction_cycles == 0) == desc->host_driven && desc->path_uses_dq <= 1 - desc->host_driven && desc->refresh <= 1 && spec->nodes[desc->unit_level] < HEAM_NO_UNIT &&
            of[HEAM_KIND_PIM_RD] != HEAM_NO_COMMAND && of[HEAM_KIND_PIM_RDRES] != HEAM_NO_COMMAND && of[HEAM_KIND_PIM_WRLUT] != HEAM_NO_COMMAND &&
            of[HEAM_KIND_PIM_LUT] != HEAM_NO_COMMAND && (!desc->merge || of[HEAM_KIND_PIM_MOV] != HEAM_NO_COMMAND);
 }
@@ -26,11 +26,12 @@ static bool allocate(heam_pim *self, const heam_channel_desc *desc, const heam_s
     self->started_in_bank = calloc(spec->banks, sizeof(*self->started_in_bank));
     self->started_in_rank = calloc(spec->nodes[1], sizeof(*self->started_in_rank));
     self->owed = calloc(spec->nodes[1], sizeof(*self->owed));
+    self->second_free = calloc(spec->nodes[1], sizeof(*self->second_free));
     self->column_used = calloc(self->units, sizeof(*self->column_used));
     self->row_used = calloc(self->units, sizeof(*self->row_used));
     return self->pool != NULL && self->ready != NULL && self->order != NULL && self->vacant != NULL && self->unit != NULL &&
            self->partials != NULL && self->tags != NULL && self->moves.items != NULL && self->results.items != NULL &&
-           self->started_in_bank != NULL && self->started_in_rank != NULL && self->owed != NULL && self->column_used != NULL &&
+           self->started_in_bank != NULL && self->started_in_rank != NULL && self->owed != NULL && self->second_free != NULL && self->column_used != NULL &&
            self->row_used != NULL;
 }
 
@@ -86,6 +87,7 @@ void heam_pim_destroy(heam_pim *self) {
     free(self->started_in_bank);
     free(self->started_in_rank);
     free(self->owed);
+    free(self->second_free);
     free(self->column_used);
     free(self->row_used);
     free(self);
@@ -175,15 +177,17 @@ static void load_lut(heam_pim *self, uint64_t cycle) {
     uint32_t bank = (uint32_t)(position % ranks) * spec->stride[1];
     int32_t row;
     uint64_t due = earliest(self, HEAM_KIND_PIM_WRLUT, bank, &row);
-    if (cycle < self->path_free || cycle < due) {
-        later(self, larger(self->path_free, due));
+    if (cycle < due) {
+        later(self, due);
+        return;
+    }
+    if (!path_is_free(self, cycle)) {
         return;
     }
     heam_log_record record = {.bank = (uint16_t)bank, .column = (uint16_t)(position / ranks), .row = (uint32_t)(position / ranks),
                               .unit = HEAM_NO_UNIT, .bound = bound_of(due, row, cycle, HEAM_BOUND_PATH)};
     issue(self, HEAM_KIND_PIM_WRLUT, cycle, &record);
-    self->path_free = cycle + 1;
-    self->base.counters[HEAM_COUNT_path_busy]++;
+    take_path(self, cycle);
     self->lut_left--;
 }
 
@@ -217,8 +221,7 @@ static void read_out(heam_pim *self, uint64_t cycle) {
             later(self, item->ready);
             return;
         }
-        if (cycle < self->path_free) {
-            later(self, self->path_free);
+        if (!path_is_free(self, cycle)) {
             return;
         }
         bool merged = self->base.desc.merge != 0;
@@ -235,8 +238,7 @@ static void read_out(heam_pim *self, uint64_t cycle) {
                                   .unit = (uint16_t)(merged ? HEAM_NO_UNIT : item->unit),
                                   .bound = bound_of(due, row, cycle, item->ready == cycle ? HEAM_BOUND_ARRIVAL : HEAM_BOUND_PATH)};
         issue(self, HEAM_KIND_PIM_RDRES, cycle, &record);
-        self->path_free = cycle + 1;
-        self->base.counters[HEAM_COUNT_path_busy]++;
+        take_path(self, cycle);
         result_burst_left(self, i, cycle);
         return;
     }
@@ -262,6 +264,10 @@ static void move_arrived(heam_pim *self, uint32_t at, uint64_t cycle) {
 }
 
 static void move_one(heam_pim *self, uint64_t cycle) {
+    bool host_driven = self->base.desc.host_driven != 0;
+    if (self->moves.size > 0 && host_driven && !path_is_free(self, cycle)) {
+        return;
+    }
     for (uint32_t i = 0; i < self->moves.size; i++) {
         const waiting *item = &self->moves.items[i];
         if (item->ready > cycle) {
@@ -279,6 +285,9 @@ static void move_one(heam_pim *self, uint64_t cycle) {
                                   .tag = self->tags[item->tag].number, .unit = (uint16_t)item->unit,
                                   .bound = bound_of(due, row, cycle, item->ready == cycle ? HEAM_BOUND_ARRIVAL : HEAM_BOUND_SLOT)};
         issue(self, HEAM_KIND_PIM_MOV, cycle, &record);
+        if (host_driven) {
+            take_path(self, cycle);
+        }
         move_arrived(self, i, cycle);
         return;
     }
@@ -292,6 +301,10 @@ static void refresh(heam_pim *self, uint64_t cycle) {
         if (self->owed[rank] == 0 || self->started_in_rank[rank] > 0) {
             continue;
         }
+        if (self->base.desc.host_driven && slot_taken(self, 0, false, cycle)) {
+            later(self, cycle + 1);
+            return;
+        }
         uint32_t bank = rank * timing->spec.stride[1];
         uint32_t kind = timing->rank_open[rank] > 0 ? HEAM_KIND_PREA : HEAM_KIND_REF;
         int32_t row;
@@ -302,6 +315,9 @@ static void refresh(heam_pim *self, uint64_t cycle) {
         }
         heam_log_record record = {.bank = (uint16_t)bank, .unit = HEAM_NO_UNIT, .bound = bound_of(due, row, cycle, HEAM_BOUND_SLOT)};
         issue(self, kind, cycle, &record);
+        if (self->base.desc.host_driven) {
+            self->row_used[0] = cycle;
+        }
         if (kind == HEAM_KIND_REF) {
             self->owed[rank]--;
             self->owed_total--;

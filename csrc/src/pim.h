@@ -86,10 +86,14 @@ struct heam_pim {
     uint32_t *started_in_rank;
     uint32_t *owed;    /* REFab per rank */
     uint32_t owed_total;
-    uint64_t *column_used; /* per unit: cycle of its last column command */
+    uint64_t *column_used; /* per unit (host-driven: of the channel, at 0): cycle of its last column command */
     uint64_t *row_used;
     uint64_t age;
     uint64_t path_free;
+    uint64_t sent;          /* when the last instruction has crossed the first stage */
+    uint64_t crossed;       /* when it, or what it carried last, has crossed the second stage */
+    uint32_t crossed_rank;
+    uint64_t *second_free;  /* per rank */
     uint64_t merge_free;
     uint64_t lut_left;  /* PIM_WRLUT commands to come, all ranks */
     uint64_t next_refresh;
@@ -121,6 +125,40 @@ static inline partial *partial_of(heam_pim *self, uint32_t u, uint32_t tag) {
 /* The lowest burst of a set that is not empty. */
 static inline uint32_t first_burst(uint64_t bursts) {
     return (uint32_t)__builtin_ctzll(bursts);
+}
+
+/* Whose command slots a unit uses. */
+static inline uint32_t slots_of(const heam_pim *self, uint32_t u) {
+    return self->base.desc.host_driven ? 0 : u;
+}
+
+static inline bool slot_taken(const heam_pim *self, uint32_t u, bool is_column, uint64_t cycle) {
+    uint32_t at = slots_of(self, u);
+    bool column = self->column_used[at] == cycle;
+    bool row = self->row_used[at] == cycle;
+    if (!self->base.timing.spec.split_buses) {
+        return column || row;
+    }
+    return is_column ? column : row;
+}
+
+/* May the host put a command of its own on the bus, or the instruction path? Notes when it may if not. */
+static inline bool path_is_free(heam_pim *self, uint64_t cycle) {
+    bool host_driven = self->base.desc.host_driven != 0;
+    bool taken = host_driven ? slot_taken(self, 0, true, cycle) : cycle < self->path_free;
+    if (taken) {
+        later(self, host_driven ? cycle + 1 : self->path_free);
+    }
+    return !taken;
+}
+
+static inline void take_path(heam_pim *self, uint64_t cycle) {
+    if (self->base.desc.host_driven) {
+        self->column_used[0] = cycle;
+    } else {
+        self->path_free = cycle + 1;
+        self->base.counters[HEAM_COUNT_path_busy]++;
+    }
 }
 
 static inline void issue(heam_pim *self, uint32_t kind, uint64_t cycle, const heam_log_record *record) {

@@ -36,13 +36,29 @@ static void pair_up(heam_pim *self, uint32_t index) {
     pe->load = feeds_register(e) ? index : NOBODY;
 }
 
-static void deliver(heam_pim *self, const heam_order *order, uint32_t tag, uint64_t cycle) {
+/* Sends an item along the path to its rank, or on with what carries it; returns the cycle from which it is available. */
+static uint64_t send(heam_pim *self, const heam_order *order, uint64_t cycle) {
     const heam_channel_desc *desc = &self->base.desc;
-    self->path_free = cycle + desc->instruction_cycles;
-    self->base.counters[HEAM_COUNT_path_busy] += desc->instruction_cycles;
-    self->base.counters[HEAM_COUNT_instructions]++;
+    uint32_t rank = heam_rank_of(&self->base.timing, order->unit * self->unit_stride);
+    bool carried = (order->flags & HEAM_FLAG_CARRIED) != 0;
+    if (!carried) {
+        self->sent = self->path_free = cycle + desc->instruction_cycles;
+        self->base.counters[HEAM_COUNT_path_busy] += desc->instruction_cycles;
+        self->base.counters[HEAM_COUNT_instructions]++;
+        self->base.instructions--;
+    }
+    if (!carried || rank != self->crossed_rank) {
+        self->crossed_rank = rank;
+        self->crossed = larger(larger(cycle, self->sent), self->second_free[rank]) + desc->second_stage_cycles;
+        self->second_free[rank] = self->crossed;
+        self->base.counters[HEAM_COUNT_second_busy] += desc->second_stage_cycles;
+    }
+    return larger(cycle, self->crossed + desc->decode_cycles);
+}
+
+static void enqueue(heam_pim *self, const heam_order *order, uint32_t tag, uint64_t available) {
     uint32_t index = self->vacant[--self->vacant_size];
-    self->pool[index] = (entry){.what = *order, .available = cycle + desc->instruction_cycles + desc->decode_cycles, .partner = NOBODY, .tag = tag};
+    self->pool[index] = (entry){.what = *order, .available = available, .partner = NOBODY, .tag = tag};
     self->ready[index] = 0;
     self->order[self->order_size++] = (uint16_t)index;
     if (self->order_size > self->base.counters[HEAM_COUNT_queue_peak]) {
@@ -83,13 +99,12 @@ static uint64_t path_clear(const heam_pim *self, uint64_t cycle) {
     return cycle;
 }
 
-bool heam_pim_deliver(heam_pim *self, uint64_t cycle) {
-    heam_ring *orders = &self->base.orders;
-    if (orders->size == 0 || self->lut_left > 0) {
+/* May an instruction start on its path now? Notes when it may if not. */
+static bool path_allows(heam_pim *self, const heam_order *order, uint64_t cycle) {
+    if (self->lut_left > 0) {
         return false;
     }
-    const heam_order *order = heam_ring_at(orders, 0);
-    uint64_t may = larger(self->path_free, order->pushed);
+    uint64_t may = larger(self->base.desc.host_driven ? 0 : self->path_free, order->pushed);
     if (cycle < may) {
         later(self, may);
         return false;
@@ -99,6 +114,14 @@ bool heam_pim_deliver(heam_pim *self, uint64_t cycle) {
         later(self, clear);
         return false;
     }
+    return true;
+}
+
+static bool deliver_head(heam_pim *self, uint64_t cycle) {
+    const heam_order *order = heam_ring_at(&self->base.orders, 0);
+    if ((order->flags & HEAM_FLAG_CARRIED) == 0 && !path_allows(self, order, cycle)) {
+        return false;
+    }
     if (self->unit[order->unit].queued == self->base.desc.queue_depth) {
         return false;
     }
@@ -106,8 +129,15 @@ bool heam_pim_deliver(heam_pim *self, uint64_t cycle) {
     if (tag == NOBODY) {
         return false;
     }
-    deliver(self, order, tag, cycle);
-    heam_ring_pop(orders);
+    enqueue(self, order, tag, send(self, order, cycle));
+    heam_ring_pop(&self->base.orders);
     self->active = true;
     return true;
+}
+
+bool heam_pim_deliver(heam_pim *self, uint64_t cycle) {
+    uint32_t before = self->base.instructions;
+    while (self->base.orders.size > 0 && deliver_head(self, cycle)) {
+    }
+    return self->base.instructions != before;
 }

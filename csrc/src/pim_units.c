@@ -70,9 +70,16 @@ static bool serve_lut(heam_pim *self, uint32_t position, uint64_t cycle) {
         self->ready[index] = combines(e) && !e->loaded ? HEAM_NEVER : pe->lut_free;
         return false;
     }
+    if (self->base.desc.host_driven && slot_taken(self, 0, true, cycle)) {
+        self->ready[index] = cycle + 1;
+        return false;
+    }
     int16_t bound = e->available == cycle ? HEAM_BOUND_ARRIVAL : HEAM_BOUND_LUT;
     heam_log_record record = record_of(e, 0, bound);
     issue(self, HEAM_KIND_PIM_LUT, cycle, &record);
+    if (self->base.desc.host_driven) {
+        take_path(self, cycle);
+    }
     uint64_t cycles = port_cycles(self, e->what.bursts);
     pe->lut_free = cycle + cycles;
     self->base.counters[HEAM_COUNT_lut_busy] += cycles;
@@ -112,7 +119,7 @@ static bool read_burst(heam_pim *self, uint32_t position, uint64_t cycle, int16_
     count_row(self, e);
     heam_log_record record = record_of(e, (uint32_t)e->what.column + e->issued, bound);
     issue(self, HEAM_KIND_PIM_RD, cycle, &record);
-    self->column_used[e->what.unit] = cycle;
+    self->column_used[slots_of(self, e->what.unit)] = cycle;
     start(self, e);
     e->issued++;
     use_bursts(self, index, cycle + self->base.timing.spec.read_latency, 1);
@@ -129,7 +136,7 @@ static void row_command(heam_pim *self, entry *e, uint32_t kind, uint64_t cycle,
     count_row(self, e);
     heam_log_record record = record_of(e, e->what.column, bound);
     issue(self, kind, cycle, &record);
-    self->row_used[e->what.unit] = cycle;
+    self->row_used[slots_of(self, e->what.unit)] = cycle;
     if (kind == HEAM_KIND_ACT) {
         start(self, e);
     }
@@ -180,15 +187,6 @@ static uint32_t next_command(const heam_pim *self, uint32_t position, uint64_t *
     return kind;
 }
 
-static bool slot_taken(const heam_pim *self, uint32_t u, uint32_t kind, uint64_t cycle) {
-    bool column = self->column_used[u] == cycle;
-    bool row = self->row_used[u] == cycle;
-    if (!self->base.timing.spec.split_buses) {
-        return column || row;
-    }
-    return kind == HEAM_KIND_PIM_RD ? column : row;
-}
-
 /* True if the entry left the queue. */
 static bool serve_read(heam_pim *self, uint32_t position, uint64_t cycle) {
     uint32_t index = self->order[position];
@@ -200,7 +198,7 @@ static bool serve_read(heam_pim *self, uint32_t position, uint64_t cycle) {
         self->ready[index] = due;
         return false;
     }
-    if (slot_taken(self, e->what.unit, kind, cycle)) {
+    if (slot_taken(self, e->what.unit, kind == HEAM_KIND_PIM_RD, cycle)) {
         self->ready[index] = cycle + 1;
         return false;
     }

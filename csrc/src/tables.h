@@ -52,7 +52,8 @@
     X(alu_busy, "cycles", "sum over PEs of cycles in which the ALU worked")                                    \
     X(merge_busy, "cycles", "cycles in which the merge node's adder worked")                                   \
     X(lut_busy, "cycles", "sum over PEs of cycles in which the LUT port was taken")                            \
-    X(queue_peak, "entries", "largest number of requests or operands queued at once")
+    X(queue_peak, "entries", "largest number of requests or operands queued at once")                          \
+    X(second_busy, "cycles", "sum over ranks of cycles in which the second stage of delivery was taken")
 
 #define HEAM_HOST_COUNTER_TABLE(X)                                                                             \
     X(gnrs, "GnRs", "bags finished")                                                                           \

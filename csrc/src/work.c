@@ -76,11 +76,20 @@ static bool valid_roles(const heam_items *items, uint64_t i, uint64_t first, uin
     return i + 1 < end && is_pim(items, i + 1) && (items->role[i + 1] == HEAM_ROLE_MUL || items->role[i + 1] == HEAM_ROLE_MAC);
 }
 
+/* What is carried needs an instruction of the same channel before it. */
+static bool valid_flags(const heam_items *items, uint64_t i, uint64_t first) {
+    uint8_t flags = items->flags[i];
+    if ((flags & ~HEAM_FLAG_CARRIED) != 0 || (flags != 0 && !is_pim(items, i))) {
+        return false;
+    }
+    return (flags & HEAM_FLAG_CARRIED) == 0 || (i > first && is_pim(items, i - 1) && items->channel[i] == items->channel[i - 1]);
+}
+
 static bool valid_item(const heam_system *self, const heam_items *items, uint64_t i, uint64_t first, uint64_t end) {
     if (items->channel[i] >= self->channels || items->kind[i] > HEAM_ITEM_PIM_LUT || !valid_roles(items, i, first, end)) {
         return false;
     }
-    if (items->flags != NULL && items->flags[i] != 0) {
+    if (items->flags != NULL && !valid_flags(items, i, first)) {
         return false;
     }
     return items->kind[i] == HEAM_ITEM_HOST_READ ? valid_host_read(self, items, i) : valid_pim(self, items, i);
@@ -137,7 +146,8 @@ int32_t heam_work_copy(work *to, const heam_items *items) {
     for (uint64_t i = 0; i < count; i++) {
         to->orders[i] = (heam_order){.row = items->row[i], .slot = items->slot[i], .bank = items->bank[i], .column = items->column[i],
                                      .bursts = items->bursts[i], .unit = items->unit[i], .kind = items->kind[i], .role = items->role[i],
-                                     .alu = items->alu != NULL ? items->alu[i] : 0, .adds = adds(items, i) ? burst_set(items, i) : 0};
+                                     .alu = items->alu != NULL ? items->alu[i] : 0, .adds = adds(items, i) ? burst_set(items, i) : 0,
+                                     .flags = items->flags != NULL ? items->flags[i] : 0};
         to->lines[i] = items->line[i];
         to->channels[i] = items->channel[i];
     }

@@ -6,6 +6,7 @@ from __future__ import annotations
 from heam_sim._core.records import (
     BOUND_NAMES,
     ENGINES,
+    FLAG_CARRIED,
     ITEM_DTYPES,
     ITEM_HOST_READ,
     ITEM_PIM_LUT,
@@ -34,6 +35,7 @@ from heam_sim._core.specs import Device, SpecHandle
 __all__ = [
     "BOUND_NAMES",
     "ENGINES",
+    "FLAG_CARRIED",
     "ITEM_DTYPES",
     "ITEM_HOST_READ",
     "ITEM_PIM_LUT",

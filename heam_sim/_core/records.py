@@ -15,6 +15,7 @@ from heam_sim.errors import ConfigError, unknown_name
 __all__ = [
     "BOUND_NAMES",
     "ENGINES",
+    "FLAG_CARRIED",
     "ITEM_DTYPES",
     "ITEM_HOST_READ",
     "ITEM_PIM_LUT",
@@ -43,6 +44,7 @@ __all__ = [
 ITEM_HOST_READ: int = lib.HEAM_ITEM_HOST_READ
 ITEM_PIM_READ: int = lib.HEAM_ITEM_PIM_READ
 ITEM_PIM_LUT: int = lib.HEAM_ITEM_PIM_LUT
+FLAG_CARRIED: int = lib.HEAM_FLAG_CARRIED
 ROLE_ACC: int = lib.HEAM_ROLE_ACC
 ROLE_LOAD: int = lib.HEAM_ROLE_LOAD
 ROLE_MAC: int = lib.HEAM_ROLE_MAC
@@ -173,6 +175,8 @@ class ChannelParameters:
     port_bytes_per_cycle: int = 0
     lut_load: int = 0
     result_bursts: int = 1
+    second_stage_cycles: int = 0
+    host_driven: bool = False
 
     def to_c(self) -> dict[str, int]:
         """Return the fields as the C record has them."""

@@ -136,6 +136,30 @@ static void test_chain(void) {
     heam_system_destroy(system);
 }
 
+/* One instruction for a PE of each rank, sent by 3 and across the ranks' own paths by 6; the next is sent by 5. */
+static void test_broadcast(void) {
+    static work bags;
+    memset(&bags, 0, sizeof(bags));
+    work_add(&bags, HEAM_ITEM_PIM_READ, HEAM_ROLE_ACC, 0, 0, 3, 1);
+    bags.flags[work_add(&bags, HEAM_ITEM_PIM_READ, HEAM_ROLE_ACC, 0, 4, 3, 1)] = HEAM_FLAG_CARRIED;
+    work_add(&bags, HEAM_ITEM_PIM_READ, HEAM_ROLE_ACC, 0, 6, 3, 1);
+    work_end_gnr(&bags);
+    heam_host_desc host = small_host();
+    heam_channel_desc desc = pim_channel();
+    desc.second_stage_cycles = 3;
+    desc.instruction_buffer = 1;
+    heam_system *system = run_all(&host, 1, &desc, &bags);
+    COMMAND(7, ACT);
+    COMMAND(7, ACT);
+    COMMAND(10, ACT); /* finds the path of rank 1 free in 6 */
+    uint64_t values[COUNTERS_MAX] = {0};
+    heam_system_counters(system, 0, values, COUNTERS_MAX);
+    CHECK_EQ(counter(values, "instructions"), 2);
+    CHECK_EQ(counter(values, "second_busy"), 9);
+    CHECK_EQ(counter(values, "pim_rd"), 3);
+    heam_system_destroy(system);
+}
+
 /* Two bursts of LUT contents for each of two ranks go first, nCCD_S apart; delivery moves from cycle 1 to 14. */
 static void test_lut_loading(void) {
     static work bags;
@@ -337,6 +361,8 @@ static void test_bad_items(void) {
     REFUSED(w->segment[1] = 3, 1);                 /* two bursts from the last of four on */
     REFUSED(w->covers[3] = 5, 3);
     REFUSED(w->flags[1] = 128, 1);
+    REFUSED(w->flags[0] = HEAM_FLAG_CARRIED, 0);   /* a host read, and the first */
+    REFUSED(w->flags[1] = HEAM_FLAG_CARRIED, 1);   /* behind a host read */
     heam_host_desc host = mixed_host(0);
     heam_system *system = create(&host, 2, mixed);
     uint32_t state = 99;
@@ -397,6 +423,8 @@ static void test_creation(void) {
     NO_SYSTEM(mixed[1].queue_depth = 0, "HEAM_BAD_CHANNEL", 1);
     NO_SYSTEM(mixed[1].batch_tags = 0, "HEAM_BAD_CHANNEL", 1);
     NO_SYSTEM(mixed[1].instruction_cycles = 0, "HEAM_BAD_CHANNEL", 1);
+    NO_SYSTEM(mixed[1].host_driven = 1, "HEAM_BAD_CHANNEL", 1);
+    NO_SYSTEM((mixed[1].host_driven = 1, mixed[1].instruction_cycles = 0, mixed[1].path_uses_dq = 1), "HEAM_BAD_CHANNEL", 1);
     NO_SYSTEM(mixed[1].result_bursts = 0, "HEAM_BAD_CHANNEL", 1);
     heam_host_desc host = mixed_host(0);
     heam_system *system = NULL;
@@ -420,6 +448,7 @@ int main(void) {
     test_pim_read();
     test_pim_lut();
     test_chain();
+    test_broadcast();
     test_lut_loading();
     test_empty();
     test_bad_items();

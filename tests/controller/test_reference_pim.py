@@ -10,7 +10,7 @@ import pytest
 
 from tests.reference.hand import ROWS, make_spec
 from tests.reference.random_specs import ITEM_DTYPES, SmallRow, SmallSpec
-from tests.reference.system import HOST_READ, PIM_LUT, PIM_READ, simulate
+from tests.reference.system import CARRIED, HOST_READ, PIM_LUT, PIM_READ, simulate
 from tests.reference.timing import ROLE_ACC, ROLE_LOAD, ROLE_MAC, ROLE_MUL
 
 PIM = {
@@ -263,6 +263,62 @@ def test_a_chain_multiplies_link_by_link() -> None:
         (34, "PIM_MOV", 0),
         (43, "PIM_RDRES", 0),
     ]
+
+
+def test_a_broadcast_takes_the_path_once_and_every_ranks_path_once() -> None:
+    spec = make_spec(ranks=2)
+    bag = [
+        item(PIM_READ, bank=0, unit=0),
+        *(item(PIM_READ, bank=unit, unit=unit, flags=CARRIED) for unit in (1, 8, 9)),
+        item(PIM_READ, bank=2, unit=2),
+    ]
+    result = run([bag], spec=spec, instruction_cycles=3, second_stage_cycles=4, decode_cycles=1)
+    # Delivered in 1, sent by 4, across the paths of both ranks by 8. The next instruction is sent by 7, but has
+    # to wait for the path of rank 0 until 8.
+    acts = [(9, "ACT", bank) for bank in (0, 1, 8, 9)]
+    assert timeline(result, "ACT") == [*acts, (13, "ACT", 2)]
+    assert result["counters"][0]["instructions"] == 2
+    assert result["counters"][0]["path_busy"] == 2 * 3 + 1
+    assert result["counters"][0]["second_busy"] == 3 * 4
+    assert result["host"]["tokens"] == 2
+
+
+def test_a_carried_item_waits_for_room_and_keeps_back_what_is_behind_it() -> None:
+    bag = [
+        item(PIM_READ, bank=0, unit=0),
+        item(PIM_READ, bank=0, unit=0, flags=CARRIED),
+        item(PIM_READ, bank=1, unit=1, flags=CARRIED),
+        item(PIM_READ, bank=2, unit=2),
+    ]
+    result = run([bag], queue_depth=1, instruction_cycles=9)
+    # Delivered in 1, available in 10. Its row read in 15, the second has its place in 16 and finds the row
+    # open; only now the third and the next instruction come, which takes nine cycles of its own.
+    assert timeline(result, "ACT", "PIM_RD") == [
+        (10, "ACT", 0),
+        (15, "PIM_RD", 0),
+        (16, "ACT", 1),
+        (17, "PIM_RD", 0),
+        (21, "PIM_RD", 1),
+        (25, "ACT", 2),
+        (30, "PIM_RD", 2),
+    ]
+
+
+@pytest.mark.parametrize(("split", "act"), [(False, 9), (True, 8)])
+def test_a_host_driven_channel_has_one_command_bus(split: bool, act: int) -> None:
+    bag = [item(PIM_READ, bank=bank, unit=bank) for bank in (0, 1, 2)]
+    rows = (*ROWS, SmallRow("rank", ("ACT",), ("ACT",), 3), SmallRow("bank", ("ACT",), ("PIM_RD",), 7))
+    options = {"host_driven": True, "instruction_cycles": 0}
+    result = run([bag], host={"issue_per_cycle": 4}, spec=make_spec(split=split, rows=rows), **options)
+    # All three are available in 1, and share the bus though each has a unit of its own.
+    assert timeline(result, "ACT") == [(1, "ACT", 0), (4, "ACT", 1), (7, "ACT", 2)]
+    assert timeline(result, "PIM_RD")[0] == (8, "PIM_RD", 0)
+    again = run([[*bag, item(PIM_READ, bank=3, unit=3)]], host={"issue_per_cycle": 4}, **options)
+    assert timeline(again, "ACT") == [(cycle, "ACT", cycle - 1) for cycle in (1, 2, 3, 4)]
+    late = (*rows[:-2], SmallRow("rank", ("ACT",), ("ACT",), 7), rows[-1])
+    result = run([bag[:2]], host={"issue_per_cycle": 4}, spec=make_spec(split=split, rows=late), **options)
+    assert timeline(result)[:3] == [(1, "ACT", 0), (8, "PIM_RD", 0), (act, "ACT", 1)]
+    assert result["counters"][0]["path_busy"] == 0
 
 
 @pytest.mark.parametrize(

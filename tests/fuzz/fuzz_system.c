@@ -59,6 +59,11 @@ static void read_pim(heam_channel_desc *self, bytes *in) {
     self->instruction_cycles = 1 + next_below(in, 4);
     self->path_uses_dq = next_byte(in) & 1u;
     self->alu_cycles = next_below(in, 5);
+    self->second_stage_cycles = next_below(in, 4) * next_below(in, 4);
+    if ((next_byte(in) & 3u) == 0) {
+        self->host_driven = 1;
+        self->instruction_cycles = self->path_uses_dq = 0;
+    }
     self->port_bytes_per_cycle = 8u << next_below(in, 5);
     self->lut_load = next_below(in, 5);
     self->result_bursts = 1u << next_below(in, 7);
@@ -109,6 +114,7 @@ static void add_item(job *self, uint8_t kind, uint8_t role, uint32_t bank, uint3
         self->covers[i] = (uint8_t)(1 + next_below(in, result > 0 ? result : 1));
         self->segment[i] = (uint8_t)next_below(in, result >= self->covers[i] ? result - self->covers[i] + 1 : 1);
         self->alu[i] = (uint16_t)next_below(in, 7);
+        self->flags[i] = self->size > self->offsets[self->gnrs] + 1 && self->channel[i - 1] == 1 ? HEAM_FLAG_CARRIED : 0;
     }
 }
 

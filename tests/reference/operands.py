@@ -26,6 +26,7 @@ class Entry:
     is_lut: bool = False
     covers: frozenset[int] = frozenset()
     alu: int = 0
+    carried: bool = False
     available: int = 0
     done: int = 0
     started: bool = False
@@ -38,7 +39,7 @@ class Entry:
 
 @dataclass(eq=False)
 class Share:
-    """What one unit does for one GnR: items still to leave its queue, and bursts of the sum still to be sent."""
+    """What one unit does for one GnR: items still to leave its queue, the sum's bursts still to be sent."""
 
     items: int
     bursts: list[int]

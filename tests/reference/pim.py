@@ -12,6 +12,8 @@ from tests.reference.timing import BOUND_LUT, NO_UNIT, ROLE_LOAD, ROLE_MAC, ROLE
 
 __all__ = ["PimChannel"]
 
+#: Counters that only PIM channels have.
+PIM_COUNTERS = ("path_busy", "second_busy", "alu_busy", "merge_busy", "lut_busy")
 COMBINING = (ROLE_MUL, ROLE_MAC)
 
 
@@ -38,6 +40,8 @@ class PimChannel:
         result_bursts: int,
         refresh: bool,
         path_uses_dq: bool = False,
+        second_stage_cycles: int = 0,
+        host_driven: bool = False,
         index: int = 0,
     ) -> None:
         self.spec = spec
@@ -59,12 +63,19 @@ class PimChannel:
         self.result_bursts = result_bursts
         self.refresh = refresh
         self.path_uses_dq = path_uses_dq
+        self.second_stage_cycles = second_stage_cycles
+        self.host_driven = host_driven
         ref = timing.command.get("REF")
         self.rank_level = 1 if ref is None else timing.scope[ref]
         self.ranks = timing.nodes[self.rank_level]
         self.lut_bursts = [(burst, rank) for burst in range(lut_load) for rank in range(self.ranks)]
         self.clock = 0
         self.path_free = 0
+        self.sent = 0
+        self.crossed = 0
+        self.crossed_rank: int | None = None
+        self.second_free = [0] * self.ranks
+        self.bus: set[str] = set()
         self.merge_free = 0
         self.alu_free = [0] * self.units
         self.lut_free = [0] * self.units
@@ -77,12 +88,12 @@ class PimChannel:
         self.work: dict[int, dict[int, list[frozenset[int]]]] = {}
         self.log: list[Record] = []
         self.completed: list[ResultBurst] = []
-        self.counters = dict.fromkeys(PLAIN_COUNTERS, 0)
+        self.counters = dict.fromkeys((*PLAIN_COUNTERS, *PIM_COUNTERS), 0)
 
     # -- the host's side
 
     def announce(self, gnr: int, items_of_unit: Mapping[int, list[frozenset[int]]]) -> None:
-        """Tell which units a GnR uses here, and the bursts that each item adds to (the last ones are marked)."""
+        """Tell which units a GnR uses here, and the bursts that each item adds to (so the last is known)."""
         self.work[gnr] = dict(items_of_unit)
 
     def push(self, entry: Entry) -> None:
@@ -107,6 +118,7 @@ class PimChannel:
     def cycle(self) -> None:
         """Advance by one cycle of the channel's clock."""
         self.clock += 1
+        self.bus.clear()
         self._owe_refresh()
         self._load_lut()
         self._read_out()
@@ -120,17 +132,31 @@ class PimChannel:
             self.owed = [owed + 1 for owed in self.owed]
 
     def _load_lut(self) -> None:
-        if not self.lut_bursts or self.clock < self.path_free:
+        if not self.lut_bursts or not self._path_is_free():
             return
         burst, rank = self.lut_bursts[0]
         bank = self.timing.first_bank(self.rank_level, rank)
         if self._ready("PIM_WRLUT", bank):
             self._issue("PIM_WRLUT", bank, row=burst, column=burst)
             self.lut_bursts.pop(0)
+            self._take_path()
+
+    def _path_is_free(self) -> bool:
+        return self._bus_is_free("column") if self.host_driven else self.clock >= self.path_free
+
+    def _take_path(self) -> None:
+        if not self.host_driven:
             self.path_free = self.clock + 1
+            self.counters["path_busy"] += 1
+
+    def _bus_is_free(self, slot: str) -> bool:
+        """Whether the host may put a command on the channel's command bus (local controllers do without)."""
+        return not self.host_driven or (
+            slot not in self.bus and (self.spec.split_command_buses or not self.bus)
+        )
 
     def _read_out(self) -> None:
-        if self.clock < self.path_free:
+        if not self._path_is_free():
             return
         results: list[tuple[int, int, int, Tag, Share | Tag]] = []
         for tag in self.tags.values():
@@ -146,7 +172,7 @@ class PimChannel:
             if ready > self.clock or not self._ready("PIM_RDRES", bank):
                 continue
             self._issue("PIM_RDRES", bank, column=result.bursts.pop(0), tag=tag.gnr, unit=unit)
-            self.path_free = self.clock + 1
+            self._take_path()
             arrival = self.clock + self.res_latency + self.spec.timing["nBL"]
             self.completed.append(ResultBurst(arrival, tag.gnr))
             parts: list[Share | Tag] = [tag] if self.merge else list(tag.shares.values())
@@ -155,17 +181,22 @@ class PimChannel:
             return
 
     def _deliver(self) -> None:
-        if self.clock < self.path_free or self.lut_bursts or not self.buffer:
-            return
-        entry = self.buffer[0]
+        while self.buffer and self._may_deliver(self.buffer[0]):
+            self._put(self.buffer.pop(0))
+
+    def _may_deliver(self, entry: Entry) -> bool:
         if entry.gnr not in self.tags and len(self.tags) >= self.batch_tags:
-            return
+            return False
         if sum(other.unit == entry.unit for other in self.entries) >= self.queue_depth:
-            return
-        if self.path_uses_dq and self._pins_taken():
-            return
-        self.buffer.pop(0)
-        self.counters["instructions"] += 1
+            return False
+        if entry.carried:
+            return True
+        if self.lut_bursts or self.host_driven:
+            return not self.lut_bursts
+        return self.clock >= self.path_free and not (self.path_uses_dq and self._pins_taken())
+
+    def _put(self, entry: Entry) -> None:
+        """Put an item into its unit's queue."""
         if entry.gnr not in self.tags:
             self.tags[entry.gnr] = self._new_tag(entry.gnr)
             self.delivered_gnrs += 1
@@ -175,8 +206,18 @@ class PimChannel:
                 entry.before.after = entry
         self.newest[entry.unit] = entry
         self.entries.append(entry)
-        self.path_free = self.clock + self.instruction_cycles
-        entry.available = self.path_free + self.decode_cycles
+        rank = self.timing.node(self.rank_level, self.timing.first_bank(self.unit_level, entry.unit))
+        if not entry.carried:
+            self.counters["instructions"] += 1
+            self.counters["path_busy"] += self.instruction_cycles
+            self.sent = self.clock + self.instruction_cycles
+            self.path_free = self.sent
+        if not entry.carried or rank != self.crossed_rank:
+            self.crossed_rank = rank
+            self.crossed = max(self.clock, self.sent, self.second_free[rank]) + self.second_stage_cycles
+            self.second_free[rank] = self.crossed
+            self.counters["second_busy"] += self.second_stage_cycles
+        entry.available = max(self.clock, self.crossed + self.decode_cycles)
 
     def _pins_taken(self) -> bool:
         """Whether a result burst would be on the data pins together with an instruction delivered now."""
@@ -193,11 +234,12 @@ class PimChannel:
                 if not complete or not share.bursts:
                     continue
                 bank = self.timing.first_bank(self.unit_level, unit)
-                if not self._ready("PIM_MOV", bank):
+                if not self._bus_is_free("column") or not self._ready("PIM_MOV", bank):
                     continue
                 self._issue("PIM_MOV", bank, column=share.bursts.pop(0), tag=tag.gnr, unit=unit)
                 arrival = self.clock + self.mov_latency + self.spec.timing["nBL"]
                 self.merge_free = max(self.merge_free, arrival) + self.merge_cycles
+                self.counters["merge_busy"] += self.merge_cycles
                 if not any(other.bursts for other in tag.shares.values()):
                     tag.ready = self.merge_free
                 return
@@ -208,6 +250,8 @@ class PimChannel:
                 continue
             banks = self.timing.banks_below(self.rank_level, rank)
             if any(entry.started and entry.bank in banks for entry in self.entries):
+                continue
+            if not self._bus_is_free("row"):
                 continue
             if any(self.timing.open_row[bank] is not None for bank in banks):
                 if self._ready("PREA", banks[0]):
@@ -220,6 +264,7 @@ class PimChannel:
 
     def _walk(self) -> None:
         """Let every unit work, all entries of the channel in order of delivery."""
+        # Units whose slot is taken.
         column_used: set[int] = set()
         row_used = set() if self.spec.split_command_buses else column_used
         for entry in list(self.entries):
@@ -231,7 +276,7 @@ class PimChannel:
             open_row = self.timing.open_row[entry.bank]
             if open_row == entry.row:
                 self._try_read(entry, column_used)
-            elif entry.unit in row_used or self._held_by_refresh(entry):
+            elif entry.unit in row_used or not self._bus_is_free("row") or self._held_by_refresh(entry):
                 continue
             elif open_row is None:
                 self._try_activate(entry, row_used)
@@ -259,14 +304,19 @@ class PimChannel:
     def _try_lut(self, entry: Entry) -> None:
         if self.lut_free[entry.unit] > self.clock or not self._register_loaded(entry):
             return
+        if not self._bus_is_free("column"):
+            return
         self._issue_entry("PIM_LUT", entry, 0)
         arrival = self.clock + -(-entry.bursts * self.spec.burst_bytes // self.port_bytes)
         self.lut_free[entry.unit] = arrival
+        self.counters["lut_busy"] += arrival - self.clock
         self._use(entry, arrival, entry.bursts)
         self._leave(entry)
 
     def _try_read(self, entry: Entry, column_used: set[int]) -> None:
         if entry.unit in column_used or not self._register_loaded(entry):
+            return
+        if not self._bus_is_free("column"):
             return
         if self._held_by_refresh(entry):
             return
@@ -307,7 +357,9 @@ class PimChannel:
         start = max(self.alu_free[unit], arrival)
         if entry.role in COMBINING and entry.before is not None:
             start = max(start, entry.before.register)
-        self.alu_free[unit] = start + bursts * (entry.alu or self.alu_cycles)
+        work = bursts * (entry.alu or self.alu_cycles)
+        self.alu_free[unit] = start + work
+        self.counters["alu_busy"] += work
         if entry.role == ROLE_MUL:
             entry.register = self.alu_free[unit] + self.alu_latency
         else:
@@ -359,6 +411,7 @@ class PimChannel:
         name = self.timing.command.get(kind, kind)
         bound = BOUND_LUT if kind == "PIM_LUT" else self.timing.bound(name, bank, self.clock)
         self.counters[COUNTER_OF_KIND[kind]] += 1
+        self.bus.add("row" if kind in ("ACT", "PRE", "PREA", "REF") else "column")
         record = Record(self.clock, self.index, name, bank, row, column, tag, slot, unit, bound, role)
         self.log.append(record)
         if kind != "PIM_LUT":

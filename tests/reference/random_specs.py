@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 
-from tests.reference.system import HOST_READ, PIM_LUT, PIM_READ
+from tests.reference.system import CARRIED, HOST_READ, PIM_LUT, PIM_READ
 from tests.reference.timing import ROLE_ACC, ROLE_LOAD, ROLE_MAC, ROLE_MUL
 
 __all__ = [
@@ -218,6 +218,7 @@ def replays(draw: st.DrawFn, *, max_requests: int = 120) -> dict[str, Any]:
 def pim_options(draw: st.DrawFn) -> dict[str, Any]:
     """Options of one PIM channel, its standard included."""
     level = draw(st.sampled_from(("channel", "rank", "pseudo_channel", "bank_group", "bank")))
+    host_driven = draw(st.sampled_from((False, False, False, True)))
     return {
         "kind": "pim",
         "spec": draw(small_specs(pim=True, unit_level=level)),
@@ -226,7 +227,7 @@ def pim_options(draw: st.DrawFn) -> dict[str, Any]:
         "merge": draw(st.booleans()),
         "queue_depth": draw(st.integers(1, 4)),
         "batch_tags": draw(st.integers(1, 3)),
-        "instruction_cycles": draw(st.integers(1, 4)),
+        "instruction_cycles": 0 if host_driven else draw(st.integers(1, 4)),
         "decode_cycles": draw(st.integers(0, 3)),
         "alu_cycles": draw(st.integers(1, 4)),
         "alu_latency": draw(st.integers(0, 4)),
@@ -237,7 +238,9 @@ def pim_options(draw: st.DrawFn) -> dict[str, Any]:
         "lut_load": draw(st.sampled_from((0, 0, 1, 5))),
         "result_bursts": draw(st.sampled_from((1, 2, 3, 4, 6, 64))),
         "refresh": draw(st.booleans()),
-        "path_uses_dq": draw(st.booleans()),
+        "path_uses_dq": not host_driven and draw(st.booleans()),
+        "second_stage_cycles": draw(st.sampled_from((0, 0, 1, 4, 9))),
+        "host_driven": host_driven,
     }
 
 
@@ -295,7 +298,15 @@ def _operand(rng: np.random.Generator, channels: list[dict[str, Any]], slot: int
     roles = [ROLE_ACC]
     if rng.random() < 0.5:
         roles = [ROLE_LOAD, *[ROLE_MUL] * int(rng.choice((0, 0, 1, 2))), ROLE_MAC]
-    return [_pim_item(rng, options, common, per_unit, role) for role in roles]
+    carried = rng.random() < 0.3
+    items = [_pim_item(rng, options, common, per_unit, role) for role in roles]
+    while carried and len(roles) == 1 and rng.random() < 0.6:
+        # A broadcast: the same operand's parts in other units.
+        other = {**common, "unit": int(rng.integers(units))}
+        items.append({**_pim_item(rng, options, other, per_unit, ROLE_ACC), "flags": CARRIED})
+    for link in items[1:] if carried else ():
+        link["flags"] = CARRIED
+    return items
 
 
 def _host_read(rng: np.random.Generator, index: int, spec: SmallSpec, slot: int) -> dict[str, int]:

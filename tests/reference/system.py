@@ -13,11 +13,13 @@ from tests.reference.pim import PimChannel
 from tests.reference.plain import PlainChannel, Request
 from tests.reference.timing import BOUND_NONE, NO_UNIT, ROLE_ACC, ROLE_MAC, Record
 
-__all__ = ["HOST_READ", "OPTIONAL_ITEMS", "PIM_LUT", "PIM_READ", "simulate"]
+__all__ = ["CARRIED", "HOST_READ", "OPTIONAL_ITEMS", "PIM_LUT", "PIM_READ", "simulate"]
 
 HOST_READ = 0
 PIM_READ = 1
 PIM_LUT = 2
+#: Flag of an item that came with the instruction of the item before it.
+CARRIED = 1
 #: Work arrays that may be left out: all zero then.
 OPTIONAL_ITEMS = ("segment", "covers", "alu", "flags")
 MAX_TICKS = 200_000
@@ -171,8 +173,17 @@ class Host:
         channel = self.channels[item["channel"]]
         if isinstance(channel, PlainChannel):
             return self._issue_line(gnr, item, channel)
-        if len(channel.buffer) >= self.instruction_buffer:
+        if sum(not entry.carried for entry in channel.buffer) >= self.instruction_buffer:
             return False
+        self._push(gnr, channel)
+        self.counters["instructions"] += 1
+        while gnr.next_item < len(gnr.items) and gnr.items[gnr.next_item]["flags"] & CARRIED:
+            self._push(gnr, channel)
+        return True
+
+    def _push(self, gnr: Gnr, channel: PimChannel) -> None:
+        """Hand the GnR's current item to its channel."""
+        item = gnr.items[gnr.next_item]
         channel.push(
             Entry(
                 gnr=gnr.number,
@@ -186,14 +197,13 @@ class Host:
                 is_lut=item["kind"] == PIM_LUT,
                 covers=_covers(item),
                 alu=item["alu"],
+                carried=bool(item["flags"] & CARRIED),
             )
         )
         if item["channel"] not in gnr.channels:
             gnr.channels.add(item["channel"])
             gnr.waiting += channel.results_of(gnr.number)
-        self.counters["instructions"] += 1
         gnr.next_item += 1
-        return True
 
     def _issue_line(self, gnr: Gnr, item: Mapping[str, int], channel: PlainChannel) -> bool:
         per_line = max(1, self.line_bytes // channel.spec.burst_bytes)
