@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heam_sim._core import (
+    FLAG_CARRIED,
     ITEM_HOST_READ,
     ITEM_PIM_LUT,
     ITEM_PIM_READ,
@@ -153,7 +154,8 @@ class Demand:
         self.port_cycles += total(kind == ITEM_PIM_LUT, -(-bursts * layout.spec.burst_bytes // port))
         self.alu_bursts += total((role != ROLE_LOAD) & (alu == 0), bursts)
         self.alu_cycles += total((role != ROLE_LOAD) & (alu > 0), bursts * alu)
-        self.instructions += np.bincount(channel[pim], minlength=self.channels)
+        sent = pim & (items["flags"] & FLAG_CARRIED == 0)
+        self.instructions += np.bincount(channel[sent], minlength=self.channels)
         starts = lowered.offsets.astype(np.int64)
         gnr = np.repeat(np.arange(starts.size - 1), np.diff(starts))[pim]
         adds = (role == ROLE_ACC) | (role == ROLE_MAC)
@@ -274,6 +276,12 @@ def _pim_rows(layout: TierLayout, demand: Demand, parameters: ChannelParameters)
             "partial bursts of the busiest channel x adder cycles",
         ),
     ]
+    if moved:
+        relations = ("bank", "bank_group", "rank")
+        gap = max(1, min(earliest_gap(spec, "PIM_MOV", "PIM_MOV", relation) for relation in relations))
+        of_rank = -(-moved // spec.nodes(spec.second_level))
+        what = "partial bursts per rank of the busiest channel x PIM_MOV spacing"
+        rows.append(("partials on their way", max(of_rank - 1, 0) * gap, what))
     return [_row(resource, name, cycles * tck, formula) for resource, cycles, formula in rows]
 
 

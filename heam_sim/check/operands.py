@@ -41,7 +41,7 @@ class Values:
 
     @classmethod
     def of(cls, subtable: IntArray, row: IntArray, granules: IntArray, lanes: int) -> Values:
-        """Number the different rows among the given ones; ``granules`` says how long a subtable's rows are."""
+        """Number the different rows among the given ones; ``granules``: length of a subtable's rows."""
         order = np.lexsort((row, subtable))
         s, r = subtable[order], row[order]
         new = np.ones(len(order), dtype=np.bool_)

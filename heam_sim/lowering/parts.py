@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heam_sim._core import (
+    FLAG_CARRIED,
     ITEM_DTYPES,
     ITEM_HOST_READ,
     ITEM_PIM_LUT,
@@ -61,23 +62,30 @@ class Parts:
         self.in_pim = np.zeros(table.shape, bool)
         self.slices = max(region.shape.slices for region in placement.home.regions.values())
         # Of the main operand, slice by slice.
-        self.channel, self.unit, self.rank = (np.zeros((self.slices, self.size), np.int64) for _ in range(3))
+        self.channel, self.unit, self.rank, self.carried = (
+            np.zeros((self.slices, self.size), np.int64) for _ in range(4)
+        )
         self.lut_bytes = 0
         self._blocks: list[_Block] = []
 
     def add(self, operand: int, which: _Int, layout: TierLayout, size: int, places: list[Located]) -> None:
         """Read rows of one size, part by part: slices or pieces."""
         shape = layout.shape(size)
-        ordered = self._ordered(which, places) if len(places) > 1 and shape.slices > 1 else None
+        rank = np.repeat(np.arange(len(places))[:, None], which.size, axis=1)
+        carried = np.zeros_like(rank)
+        if shape.slices > 1:
+            rank, carried = _by_channel(np.stack([place.channel for place in places]))
+        if layout.tier.pim is None or layout.tier.pim.delivery != "broadcast":
+            carried[:] = 0
         for part, place in enumerate(places):
             self._add_part(operand, which, layout, size, part, place, shape.slot_bytes)
-            if ordered is not None:
-                self._blocks[-1].fields["rank"] = ordered[part]
+            self._blocks[-1].fields.update(rank=rank[part], flags=carried[part])
         if operand == self.width - 1:
             for part, place in enumerate(places[: self.slices]):
                 self.channel[part, which] = place.channel
                 self.unit[part, which] = place.unit
-                self.rank[part, which] = part if ordered is None else ordered[part]
+                self.rank[part, which] = rank[part]
+                self.carried[part, which] = carried[part]
 
     def add_slice(
         self, operand: int, which: _Int, layout: TierLayout, size: int, part: int, place: Located
@@ -93,15 +101,7 @@ class Parts:
             place.line,
         )
         self._add_part(operand, which, layout, size, part, moved, slot)
-        self._blocks[-1].fields["rank"] = self.rank[part, which]
-
-    def _ordered(self, which: _Int, places: list[Located]) -> list[_Int]:
-        """Position of every slice when those of one channel stand together."""
-        channel = np.stack([place.channel for place in places])
-        order = np.argsort(channel, axis=0, kind="stable")
-        rank = np.empty_like(order)
-        np.put_along_axis(rank, order, np.arange(len(places))[:, None], axis=0)
-        return list(rank)
+        self._blocks[-1].fields.update(rank=self.rank[part, which], flags=self.carried[part, which])
 
     def _add_part(
         self,
@@ -175,7 +175,7 @@ class Parts:
         interleaved = self.meets & (self.slices > 1)
         for block in self._blocks:
             which = block.which
-            rank = block.fields.pop("rank", np.full(which.size, block.part))
+            rank = block.fields.pop("rank", np.zeros(which.size, np.int64))
             step = np.where(interleaved[which], (self.counts[:, which] > 0).sum(axis=0), 1)
             offset = np.where(interleaved[which], member[block.operand, which], before[block.operand, which])
             at = starts[which] + rank * step + offset
@@ -217,6 +217,21 @@ class Parts:
         first = np.repeat(starts[meets], groups) + np.repeat(length, groups) * _ordinals(groups)
         items["role"][first] = ROLE_LOAD
         items["role"][first + np.repeat(length, groups) - 1] = ROLE_MAC
+
+
+def _by_channel(channel: _Int) -> tuple[_Int, _Int]:
+    """Order of every slice when those of a channel stand together, and whether it follows one of its own.
+
+    All arrays are (slices, lookups).
+    """
+    order = np.argsort(channel, axis=0, kind="stable")
+    rank, carried = np.empty_like(order), np.empty_like(order)
+    np.put_along_axis(rank, order, np.arange(len(channel))[:, None], axis=0)
+    sorted_channel = np.take_along_axis(channel, order, axis=0)
+    follows = np.zeros_like(order)
+    follows[1:] = (sorted_channel[1:] == sorted_channel[:-1]) * FLAG_CARRIED
+    np.put_along_axis(carried, order, follows, axis=0)
+    return rank, carried
 
 
 def _ordinals(counts: _Int) -> _Int:

@@ -212,8 +212,8 @@ def _shapes(
     short = next((t for t in tables if not t.covers_bytes and t.row_bytes < smallest), None)
     if short is not None:
         raise ConfigError(
-            f"vector_bytes: rows of {short.name} have {short.row_bytes} bytes, less than a burst or host line "
-            f"of {smallest} bytes in tier {tier.name}; use vectors of at least "
+            f"vector_bytes: rows of {short.name} have {short.row_bytes} bytes, less than a burst or host "
+            f"line of {smallest} bytes in tier {tier.name}; use vectors of at least "
             f"{vector_bytes * smallest // short.row_bytes} bytes, or another composition."
         )
     return {

@@ -109,10 +109,9 @@ def _override(data: dict[str, Any], key: str, value: Any) -> None:
         if part not in choices:
             raise unknown_name("part", part, choices, where=f"override {key!r}")
         node = choices[part]
-    if not path or (
-        last not in node
-        and not (node is data.get("placement") and last in {f.name for f in fields(Placement)})
-    ):
+    # Keys with a default may be missing in the description.
+    record = {"placement": Placement, "pim": Pim}.get(path[-1]) if path else None
+    if not path or (last not in node and not (record and last in {f.name for f in fields(record)})):
         raise unknown_name(
             "key", last, node if path else ["host.*", "placement.*", "<tier>.*"], where=f"override {key!r}"
         )

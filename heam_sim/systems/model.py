@@ -13,6 +13,8 @@ from heam_sim.errors import ConfigError
 
 __all__ = ["Host", "Pim", "Placement", "System", "Tier"]
 
+DELIVERIES = ("compressed", "two-stage", "broadcast", "host-driven")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Host:
@@ -89,6 +91,13 @@ class Pim:
         Look-up table per PE; 0 bytes: none.
     weight_bits
         Bits that an instruction carries more where lookups have weights.
+    delivery
+        ``"compressed"``: one instruction per operand over the path. ``"two-stage"``: then over the path of
+        its rank, of `second_stage_bits_per_cycle`. ``"broadcast"``: one instruction for all slices of an
+        operand in a channel (vertical partition). ``"host-driven"``: no instructions, every DRAM command
+        crosses the channel's command bus.
+    second_stage_bits_per_cycle
+        0: there is no second stage.
     """
 
     source: str
@@ -109,6 +118,8 @@ class Pim:
     lut_bytes: int
     lut_bytes_per_cycle: int
     weight_bits: int = 32
+    delivery: Literal["compressed", "two-stage", "broadcast", "host-driven"] = "compressed"
+    second_stage_bits_per_cycle: int = 0
 
     def __post_init__(self) -> None:
         positive = (
@@ -121,8 +132,24 @@ class Pim:
         )
         _check_numbers(self, (*positive, "merge_bytes_per_cycle", "lut_bytes_per_cycle"), "pim", minimum=1)
         _check_numbers(
-            self, ("decode_cycles", "alu_latency_cycles", "lut_bytes", "weight_bits"), "pim", minimum=0
+            self,
+            (
+                "decode_cycles",
+                "alu_latency_cycles",
+                "lut_bytes",
+                "weight_bits",
+                "second_stage_bits_per_cycle",
+            ),
+            "pim",
+            minimum=0,
         )
+
+        _check_choice("pim.delivery", self.delivery, DELIVERIES)
+        if (self.delivery == "two-stage") != (self.second_stage_bits_per_cycle > 0):
+            raise ConfigError(
+                f"pim.second_stage_bits_per_cycle: {self.second_stage_bits_per_cycle} does not go with "
+                f"delivery {self.delivery!r}; 'two-stage' needs a positive number, the others 0."
+            )
 
     @property
     def instruction_cycles(self) -> int:
@@ -135,7 +162,15 @@ class Pim:
 
     def path_cycles(self, *, weighted: bool) -> int:
         """Cycles that one instruction occupies its path."""
+        if self.delivery == "host-driven":
+            return 0
         return -(-self.instruction_size(weighted=weighted) // self.path_bits_per_cycle)
+
+    def second_stage_cycles(self, *, weighted: bool) -> int:
+        """Cycles that it then occupies the path of its rank."""
+        if self.delivery != "two-stage":
+            return 0
+        return -(-self.instruction_size(weighted=weighted) // self.second_stage_bits_per_cycle)
 
     def latency(self, value: int | str, spec: Spec) -> int:
         """Resolve a latency that is given in cycles or as the name of a timing value."""
@@ -198,9 +233,9 @@ class Placement:
         `hot_share` of the
         profile's accesses in `hot_tier`.
     small_tables
-        Home of small rows (R, all partitions or cores but the main one) for the PEs: ``"lut"`` (overflow duplicated in every unit), ``"replicated"`` (in the
-        banks of every unit when
-        the composition multiplies) or ``"home"`` (an ordinary place).
+        Home of small rows (R, all partitions or cores but the main one) for the PEs: ``"lut"`` (overflow
+        duplicated in every unit), ``"replicated"`` (in the banks of every unit when the composition
+        multiplies) or ``"home"`` (an ordinary place).
     partition
         ``"horizontal"``: a vector lies whole in one node. ``"vertical"``: it is striped over the nodes (the
         units) in slices of at least a burst.
@@ -277,14 +312,22 @@ class System:
                 f"have no PEs."
             )
         home = self.tier(self.placement.tier)
+        if self.placement.partition == "horizontal" and any(
+            tier.pim is not None and tier.pim.delivery == "broadcast" for tier in self.tiers
+        ):
+            raise ConfigError(
+                f"system {self.name}: pim.delivery 'broadcast' tells all nodes of a channel about their "
+                "slices of a vector; use it with placement.partition 'vertical'."
+            )
         if home.pim is None and self.placement.partition == "vertical":
             raise ConfigError(
-                f"system {self.name}: placement.partition is 'vertical', but tier {home.name!r} has no PEs to "
-                "stripe vectors over; use 'horizontal'."
+                f"system {self.name}: placement.partition is 'vertical', but tier {home.name!r} has no PEs "
+                "to stripe vectors over; use 'horizontal'."
             )
         if self.placement.replicate_share > 0 and all(tier.pim is None for tier in self.tiers):
             raise ConfigError(
-                f"system {self.name}: placement.replicate_share needs PEs that copies could be at; set it to 0."
+                f"system {self.name}: placement.replicate_share needs PEs that copies could be at; "
+                "set it to 0."
             )
         if self.placement.policy == "hot-cold" and self.placement.tier == self.placement.hot_tier:
             raise ConfigError(

@@ -14,7 +14,16 @@ from heam_sim.simulation import Plan, Run, _execute, plan
 from heam_sim.trace import LookupTrace
 from heam_sim.verification import _lut_rows, declare_homes
 
-SYSTEMS = ("host-dimm", "host-hbm-dimm", "recnmp", "heam")
+SYSTEMS = (
+    "host-dimm",
+    "host-hbm-dimm",
+    "tensordimm",
+    "recnmp",
+    "trim-r",
+    "trim-g",
+    "trim-b",
+    "heam",
+)
 PSEUDO_CHANNELS = {"hbm.memory": "native/HBM2_4Gb/HBM2_2000", "hbm.power": "hbm2-4gb"}
 DIMM_IN_ORDER = {"dimm.pages": "table-order"}
 IN_ORDER = {**DIMM_IN_ORDER, "hbm.pages": "table-order"}

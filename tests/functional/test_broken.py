@@ -14,6 +14,7 @@ from heam_sim.errors import CheckError
 from heam_sim.placement import layout as placement_layout
 from heam_sim.placement import model as placement_model
 from heam_sim.simulation import Plan, Run, simulate
+from heam_sim.trace import LookupTrace
 from heam_sim.verification import verify
 from tests.functional.small import IN_ORDER, functional, mixed_trace, run_of
 
@@ -180,6 +181,113 @@ def test_other_systems_are_looked_at_as_closely(system: str) -> None:
         _read_another_row(name),
     ):
         assert not functional(planned, run, change(run, run.log.copy())).ok
+
+
+# Every lookup of these runs is read at PEs, in few channels, so that GnRs use several units of one.
+CASES: dict[str, dict[str, Any]] = {
+    "copies at every PE": {
+        "system": "trim-g", "embedding": "qr:4:add", "vector_bytes": 128, "profile": 0.5,
+        "overrides": {"placement.replicate_share": 0.9, "placement.dispatch_window": 4, "dimm.channels": 1},
+    },
+    "slices": {
+        "system": "tensordimm", "embedding": "qr:4", "vector_bytes": 256, "profile": 0.5,
+        "overrides": {"dimm.channels": 1},
+    },
+    "halves": {
+        "system": "recnmp", "embedding": "qr:4:concatenate", "vector_bytes": 128, "profile": 0.5,
+        "overrides": {"dimm.channels": 1},
+    },
+    "three factors": {
+        "system": "recnmp", "embedding": "partitions:3", "vector_bytes": 128, "profile": 0.5,
+        "overrides": {"dimm.channels": 1},
+    },
+    "cores": {
+        "system": "heam", "embedding": "tt:8", "vector_bytes": 128, "profile": 0.5,
+        "overrides": {"hbm.channels": 1, "hbm.pim.lut_bytes": 2048},
+    },
+}  # fmt: skip
+
+
+def _drop_lookup(run: Run, log: Log) -> Log:
+    at = log[_rows(run, log, "PIM_RD")[-1]]
+    return log[(log["tag"] != at["tag"]) | (log["slot"] != at["slot"]) | (log["unit"] == 65535)]
+
+
+def _role(of: int, to: int) -> Callable[[Run, Log], Log]:
+    def change(run: Run, log: Log) -> Log:
+        rows = _rows(run, log, "PIM_RD")
+        at = rows[log["role"][rows] == of][0]
+        log["role"][at] = to
+        return log
+
+    return change
+
+
+def _other_weight(run: Run, log: Log) -> Log:
+    """An operand takes the slot of another lookup, whose weight is another one."""
+    at = log[_rows(run, log, "PIM_RD")[0]]
+    mine = (log["tag"] == at["tag"]) & (log["slot"] == at["slot"]) & (log["unit"] != 65535)
+    log["slot"][mine] += 1
+    return log
+
+
+def _last_before_first(run: Run, log: Log) -> Log:
+    """The last factor of a chain comes before the others."""
+    rows = _rows(run, log, "PIM_RD")
+    at = rows[log["role"][rows] == 2][0]
+    mine = rows[(log["tag"][rows] == log["tag"][at]) & (log["slot"][rows] == log["slot"][at])]
+    order = np.arange(log.size)
+    order[mine] = mine[::-1]
+    return log[order]
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_every_kind_of_operand_is_looked_at_as_closely(case: str) -> None:
+    weights = [np.arange(one.size) / 4 for one in TRACE.indices]
+    trace = LookupTrace.from_arrays(
+        TRACE.indices, TRACE.offsets, cardinalities=TRACE.cardinalities, weights=weights
+    )
+    planned, run = run_of(trace, **CASES[case])
+    report = functional(planned, run, run.log)
+    assert report.ok, report.violations
+    changes = [
+        _drop("PIM_RD"),
+        _twice("PIM_RD"),
+        _drop_lookup,
+        _drop("PIM_RDRES"),
+        _twice("PIM_RDRES"),
+        _set("PIM_RDRES", "column", lambda burst: burst ^ 1),  # another part of the vector
+        _set("PIM_RD", "unit", lambda unit: unit ^ 1),
+        _set("PIM_RD", "tag", lambda tag: tag + 1),
+        _read_another_row("PIM_RD"),  # also another row's copy
+        _other_weight,
+    ]
+    if case != "slices":
+        changes += [_drop("PIM_MOV"), _twice("PIM_MOV")]
+    if case == "three factors":
+        changes += [_role(3, 0), _role(3, 1), _role(3, 2), _role(2, 3), _role(1, 3)]
+    if case in ("slices", "three factors", "cores"):
+        changes.append(_last_before_first)
+    for number, change in enumerate(changes):
+        broken = change(run, run.log.copy())
+        found = functional(planned, run, broken)
+        assert not found.ok, number
+        assert functional(planned, run, run.log).ok
+
+
+def test_copies_are_of_the_row_that_they_stand_for() -> None:
+    """A dispatcher's copy with another number is another row."""
+    planned, run = run_of(TRACE, **CASES["copies at every PE"])
+    layout = planned.placement.home
+    copies = np.flatnonzero(
+        (run.log["command"] == run.command_names.index("PIM_RD"))
+        & (run.log["row"] >= layout.spec.rows - layout.reserved_rows)
+    )
+    assert run.spread_reads > 20 and copies.size == 2 * run.spread_reads
+    assert len(set(run.log["unit"][copies].tolist())) > 3, "the least loaded PE is not always the same"
+    log = run.log.copy()
+    log["column"][copies[0]] ^= 2
+    assert not functional(planned, run, log).ok
 
 
 def test_a_cut_log_is_found_out(heam: tuple[Plan, Run]) -> None:
