@@ -234,7 +234,7 @@ def _other_weight(run: Run, log: Log) -> Log:
 def _last_before_first(run: Run, log: Log) -> Log:
     """The last factor of a chain comes before the others."""
     rows = _rows(run, log, "PIM_RD")
-    at = rows[log["role"][rows] == 2][0]
+    at = rows[log["role"][rows] == 1][0]
     mine = rows[(log["tag"][rows] == log["tag"][at]) & (log["slot"][rows] == log["slot"][at])]
     order = np.arange(log.size)
     order[mine] = mine[::-1]
