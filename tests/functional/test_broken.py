@@ -203,7 +203,7 @@ CASES: dict[str, dict[str, Any]] = {
     },
     "cores": {
         "system": "heam", "embedding": "tt:8", "vector_bytes": 128, "profile": 0.5,
-        "overrides": {"hbm.channels": 1, "hbm.pim.lut_bytes": 2048},
+        "overrides": {"hbm.channels": 1, "hbm.pim.lut_bytes": 100},
     },
 }  # fmt: skip
 
