@@ -66,7 +66,10 @@ def _tier_activity(planned: Plan, run: Run, layout: TierLayout, totals: Mapping[
         counts["alu_add_elements"] = run.work.pe_adds
         counts["alu_mul_elements"] = run.work.pe_multiplies
         counts["merge_add_elements"] = totals["pim_mov"] * per_burst
-        counts["lut_bytes_read"] = run.work.lut_bytes
+        # Rows from caches come out of an SRAM like the LUT's; their mean size is that of the rows read.
+        reads = totals["row_hits"] + totals["row_misses"] + totals["row_conflicts"]
+        cached = totals["pe_hits"] * totals["pim_rd"] * spec.burst_bytes // max(reads, 1)
+        counts["lut_bytes_read"] = run.work.lut_bytes + cached
         counts["instruction_bits"] = totals["instructions"] * bits
     return TierActivity(
         name=layout.tier.name,

@@ -19,6 +19,7 @@ from heam_sim._core import (
     ITEM_PIM_LUT,
     ITEM_PIM_READ,
     ROLE_ACC,
+    ROLE_FILL,
     ROLE_LOAD,
     ROLE_MAC,
     ChannelParameters,
@@ -70,6 +71,9 @@ class Demand:
         (channels,).
     host_lines
         Lines that the host looks up.
+    pe_rows, shortest
+        Distinct rows that every PE needs, and the fewest bursts of one; only where caches or merging may spare
+        it the reading of some.
     lines, rows
         Distinct host lines (channel in the high bits) and distinct DRAM rows (channel, bank, row).
     """
@@ -86,6 +90,8 @@ class Demand:
     operands: _Int = field(init=False)
     host_bursts: _Int = field(init=False)
     host_lines: int = 0
+    shortest: int = 0
+    pe_rows: _Distinct = field(default_factory=_Distinct)
     lines: _Distinct = field(default_factory=_Distinct)
     rows: _Distinct = field(default_factory=_Distinct)
 
@@ -149,11 +155,16 @@ class Demand:
             counted: _Int = np.bincount(place[which], weight[which], size).astype(np.int64).reshape(shape)
             return counted
 
-        self.reads += total(kind == ITEM_PIM_READ, bursts)
+        reading = kind == ITEM_PIM_READ
+        self.reads += total(reading, bursts)
+        if placement.reuses_rows and reading.any():
+            self.pe_rows.add(place[reading] << 44 | items["line"][pim][reading].astype(np.int64))
+            self.shortest = min(self.shortest or 1 << 16, int(bursts[reading].min()))
         port = layout.tier.pim.lut_bytes_per_cycle
         self.port_cycles += total(kind == ITEM_PIM_LUT, -(-bursts * layout.spec.burst_bytes // port))
-        self.alu_bursts += total((role != ROLE_LOAD) & (alu == 0), bursts)
-        self.alu_cycles += total((role != ROLE_LOAD) & (alu > 0), bursts * alu)
+        works = (role != ROLE_LOAD) & (role != ROLE_FILL)
+        self.alu_bursts += total(works & (alu == 0), bursts)
+        self.alu_cycles += total(works & (alu > 0), bursts * alu)
         sent = pim & (items["flags"] & FLAG_CARRIED == 0)
         self.instructions += np.bincount(channel[sent], minlength=self.channels)
         starts = lowered.offsets.astype(np.int64)
@@ -211,7 +222,7 @@ def _plain_rows(layout: TierLayout, demand: Demand, has_llc: bool) -> list[dict[
     ]
 
 
-def _activation_rows(layout: TierLayout, demand: Demand) -> list[dict[str, Any]]:
+def _activation_rows(layout: TierLayout, demand: Demand, *, sure: bool) -> list[dict[str, Any]]:
     spec = layout.spec
     tck = float(spec.tCK_ps) / 1000
     stride = spec.banks // spec.nodes(spec.second_level)
@@ -228,6 +239,7 @@ def _activation_rows(layout: TierLayout, demand: Demand) -> list[dict[str, Any]]
             layout.tier.name,
             _window_cycles(spec, most) * tck,
             "distinct rows of the busiest rank x nFAW / 4",
+            enforced=sure,
         ),
         _row(
             "activation window, one ACT per operand",
@@ -246,14 +258,18 @@ def _pim_rows(layout: TierLayout, demand: Demand, parameters: ChannelParameters)
     tck = float(spec.tCK_ps) / 1000
     span = slice(layout.first_channel, layout.first_channel + layout.tier.channels)
     unit_gap = max(earliest_gap(spec, "PIM_RD", "PIM_RD", _RELATION.get(pim.unit_level, "other_rank")), 1)
-    reads = int(demand.reads[span].max(initial=0))
+    reads, what = int(demand.reads[span].max(initial=0)), "bursts of the busiest PE x PIM_RD spacing"
+    if demand.shortest:
+        needed = np.bincount(demand.pe_rows.values() >> 44, minlength=demand.reads.size)
+        reads = int(needed.reshape(demand.reads.shape)[span].max(initial=0)) * demand.shortest
+        what = "bursts of the distinct rows of the busiest PE x PIM_RD spacing"
     results = demand.results[span] if parameters.merge else demand.partials[span]
     out = int(results.max(initial=0))
     instructions = demand.instructions[span] * parameters.instruction_cycles + results
     moved = int(demand.partials[span].max(initial=0)) if parameters.merge else 0
     alu = demand.alu_bursts[span] * parameters.alu_cycles + demand.alu_cycles[span]
     rows = [
-        ("PE column reads", max(reads - 1, 0) * unit_gap, "bursts of the busiest PE x PIM_RD spacing"),
+        ("PE column reads", max(reads - 1, 0) * unit_gap, what),
         ("ALU", int(alu.max(initial=0)), "bursts of the busiest PE x ALU cycles"),
         (
             "LUT port",
@@ -318,7 +334,9 @@ def ceilings(
     ]
     added = demand.host_lines * host.line_bytes
     for name, layout in placement.layouts.items():
-        rows += _activation_rows(layout, demand)
+        # A row that a PE has from its home may spare it the copy of the same row.
+        sure = not (placement.reuses_rows and placement.spread.rows.size)
+        rows += _activation_rows(layout, demand, sure=sure)
         if layout.tier.pim is None:
             rows += _plain_rows(layout, demand, host.llc_bytes > 0)
             continue

@@ -101,6 +101,9 @@ class Plan:
             res_latency=pim.latency(pim.res_latency, spec),
             port_bytes_per_cycle=pim.lut_bytes_per_cycle,
             lut_load=-(-loaded // spec.burst_bytes),
+            cache_sets=self.placement.cache.sets,
+            cache_ways=self.placement.cache.ways,
+            merge_identical=pim.merge_identical,
             result_bursts=layout.vector_bursts,
         )
 

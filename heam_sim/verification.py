@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from heam_sim.check import Homes, Report, check_functional, check_protocol
+from heam_sim.check import CacheRules, FunctionalReport, Homes, Report, check_functional, check_protocol
 from heam_sim.embedding import Subtable
 from heam_sim.errors import CheckError
 from heam_sim.placement import Located, ModelPlacement, TierLayout
@@ -42,6 +43,12 @@ def verify(planned: Plan, run: Run) -> None:
             res_latency=pim.latency(pim.res_latency, layout.spec) if pim is not None else None,
         )
         _demand_ok(report, f"protocol check of {planned.system.name}, tier {name}")
+    outcome = check_sums(planned, run.log, run.command_names)
+    _demand_ok(outcome, f"functional check of {planned.system.name}")
+
+
+def check_sums(planned: Plan, log: NDArray[Any], command_names: Sequence[str]) -> FunctionalReport:
+    """Run the functional check on a command log of a planned run."""
     layouts = planned.placement.layouts.values()
     bursts = [layout.spec.burst_bytes for layout in layouts for _ in range(layout.tier.channels)]
     merges = {
@@ -49,19 +56,40 @@ def verify(planned: Plan, run: Run) -> None:
         for layout in layouts
         for channel in range(layout.first_channel, layout.first_channel + layout.tier.channels)
     }
-    outcome = check_functional(
-        run.log,
-        run.command_names,
+    homes = declare_homes(planned)
+    return check_functional(
+        log,
+        command_names,
         trace=planned.simulated,
         embedding=planned.scheme,
         vector_bytes=planned.vector_bytes,
         scope=planned.scope,
         burst_bytes_of_channel=bursts,
-        locate=declare_homes(planned),
+        locate=homes,
         lut_rows=_lut_rows(planned.placement),
         merge=merges,
+        cache=_cache_rules(planned.placement, homes),
     )
-    _demand_ok(outcome, f"functional check of {planned.system.name}")
+
+
+def _cache_rules(placement: ModelPlacement, homes: Homes) -> CacheRules | None:
+    """What the PEs' caches can hold, for every entry of the homes."""
+    layout, cache = placement.pim_layout, placement.cache
+    if layout is None or layout.tier.pim is None or cache.sets == 0:
+        return None
+    row = placement.first_row[homes.subtable_id] + homes.row
+    slots = [
+        layout.shape(table.row_bytes).slot_bytes // layout.spec.burst_bytes for table in placement.subtables
+    ]
+    part = np.where(cache.parts > 1, homes.burst // np.array(slots)[homes.subtable_id], 0)
+    depth = 2 * layout.tier.pim.queue_depth
+    return CacheRules(
+        sets=dict.fromkeys(layout.channels, cache.sets),
+        ways=dict.fromkeys(layout.channels, cache.ways),
+        slack=dict.fromkeys(layout.channels, depth),
+        line=cache.line(row, 0) + part,
+        kept=cache.keeps(homes.subtable_id, row),
+    )
 
 
 def _demand_ok(report: Report, what: str) -> None:

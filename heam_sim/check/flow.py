@@ -15,11 +15,11 @@ import numpy.typing as npt
 
 from heam_sim.check.report import Findings
 
-__all__ = ["ACC", "LOAD", "MAC", "MUL", "Access", "Flow", "drain", "place_name", "report"]
+__all__ = ["ACC", "FILL", "LOAD", "MAC", "MUL", "Access", "Flow", "drain", "place_name", "report"]
 
 IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
-ACC, LOAD, MAC, MUL = 0, 1, 2, 3
+ACC, LOAD, MAC, MUL, FILL = 0, 1, 2, 3, 4
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,11 +12,12 @@ import numpy.typing as npt
 
 from heam_sim.check.chains import Weights, compose, compose_cores
 from heam_sim.check.events import need_fields
-from heam_sim.check.flow import Access, Flow, drain
+from heam_sim.check.flow import FILL, Access, Flow, drain
 from heam_sim.check.flow import report as tell
 from heam_sim.check.homes import AddressMap, Homes
 from heam_sim.check.operands import Values, count_operands, weights_of
 from heam_sim.check.report import Findings, Report, Violation
+from heam_sim.check.reuse import CacheRules, reuse
 from heam_sim.embedding import EmbeddingScheme, Subtable, reference
 from heam_sim.errors import CheckError
 from heam_sim.trace import LookupTrace
@@ -24,7 +25,7 @@ from heam_sim.trace import LookupTrace
 __all__ = ["FunctionalReport", "Mismatch", "check_functional"]
 
 IntArray = npt.NDArray[np.int64]
-NAMES = ("RD", "LLC_HIT", "PIM_RD", "PIM_LUT", "PIM_MOV", "PIM_RDRES")
+NAMES = ("RD", "LLC_HIT", "PIM_RD", "PIM_LUT", "PIM_MOV", "PIM_RDRES", "PE_HIT", "MERGED")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +54,8 @@ class FunctionalReport(Report):
     granule_bytes
         Size of the granules that values are kept for: the smallest burst of the run.
     reads
-        Commands by name: ``RD``, ``LLC_HIT``, ``PIM_RD``, ``PIM_LUT``, ``PIM_MOV``, ``PIM_RDRES``.
+        Commands by name: ``RD``, ``LLC_HIT``, ``PIM_RD``, ``PIM_LUT``, ``PIM_MOV``, ``PIM_RDRES``,
+        ``PE_HIT``, ``MERGED``.
     mismatches
         Wrong (GnR, granule) sums.
     first_mismatch
@@ -138,9 +140,11 @@ def _prepare(
     return _Run(column, kind, per_burst, granules, smallest, subtables, Findings(limit))
 
 
-def _memory_reads(run: _Run, homes: Homes, values: Values) -> tuple[Access, IntArray]:
-    """Operands read from memory or the LLC, granule by granule, and the granules' numbers in their rows."""
-    rows = run.rows("RD", "LLC_HIT", "PIM_RD")
+def _memory_reads(
+    run: _Run, homes: Homes, values: Values, rules: CacheRules | None
+) -> tuple[Access, IntArray]:
+    """Operands from memory, a cache or another's read, granule by granule, and the granules' numbers in rows."""
+    rows = run.rows("RD", "LLC_HIT", "PIM_RD", "PE_HIT", "MERGED")
     c = run.column
     home = AddressMap.of(homes).find(c["channel"][rows], c["bank"][rows], c["row"][rows], c["column"][rows])
     lost = rows[home < 0]
@@ -152,10 +156,57 @@ def _memory_reads(run: _Run, homes: Homes, values: Values) -> tuple[Access, IntA
     rows, home = rows[home >= 0], home[home >= 0]
     per_burst = run.per_burst[c["channel"][rows]]
     number = values.number(homes.subtable_id[home], homes.row[home])
-    element, granule = run.spread(homes.burst[home] * per_burst, per_burst, values.size[number])
-    local = run.kind[rows] == NAMES.index("PIM_RD")
+    first = homes.burst[home] * per_burst
+    count = _granules_taken(run, rows, home, number, first, per_burst, rules)
+    summed = c["role"][rows] != FILL
+    rows, number, first, count = rows[summed], number[summed], first[summed], count[summed]
+    element, granule = run.spread(first, count, values.size[number])
+    local = run.kind[rows] >= NAMES.index("PIM_RD")
     place = np.where(local, run.place(rows), -1)
     return _access(run, rows[element], place[element], number[element], granule, values)
+
+
+def _granules_taken(
+    run: _Run,
+    rows: IntArray,
+    home: IntArray,
+    number: IntArray,
+    first: IntArray,
+    per_burst: IntArray,
+    rules: CacheRules | None,
+) -> IntArray:
+    """Granules that every command brings: a burst, or the part of a row that its PE has."""
+    count, kind, c = per_burst.copy(), run.kind[rows], run.column
+    taking = np.flatnonzero((kind == NAMES.index("PE_HIT")) | (kind == NAMES.index("MERGED")))
+    if not len(taking):
+        return count
+    reading = np.flatnonzero(kind == NAMES.index("PIM_RD"))
+    mine = rows[reading]
+    keys = (c["role"][mine] == FILL, c["slot"][mine], c["tag"][mine], run.place(mine))
+    operand = np.zeros(len(mine), dtype=np.int64)
+    order = np.lexsort(keys)
+    new = np.zeros(len(mine), dtype=np.bool_)
+    for key in keys:
+        new[1:] |= key[order][1:] != key[order][:-1]
+    operand[order] = np.cumsum(new)
+    is_hit = kind[taking] == NAMES.index("PE_HIT")
+    found = reuse(
+        (mine, run.place(mine), number[reading], first[reading], per_burst[reading], operand, home[reading]),
+        (rows[taking], run.place(rows[taking]), number[taking], first[taking], home[taking]),
+        is_hit,
+        rules,
+    )
+    count[taking] = found.granules
+    for which, text in (
+        (found.unread, "takes a row that this PE has not read before"),
+        (found.stale, "takes a row that must have left the cache"),
+    ):
+        at = rows[taking][which]
+        tell(
+            run.findings, "cache", at, c["clock"],
+            lambda i, at=at, text=text: f"unit {c['unit'][at[i]]} of channel {c['channel'][at[i]]} {text}",  # type: ignore[misc]
+        )  # fmt: skip
+    return count
 
 
 def _lut_reads(run: _Run, lut: tuple[IntArray, IntArray], values: Values) -> tuple[Access, IntArray]:
@@ -327,6 +378,7 @@ def check_functional(
     locate: Homes,
     lut_rows: Mapping[int, tuple[int, int]] | Sequence[tuple[int, int]] | None = None,
     merge: bool | Mapping[int, bool] = True,
+    cache: CacheRules | None = None,
     exactly_once: bool = True,
     limit: int = 100,
 ) -> FunctionalReport:
@@ -361,6 +413,8 @@ def check_functional(
         (subtable, row) of each LUT row, the same in all LUTs.
     merge
         Whether units hand their partials to a merge node; per channel, or one answer for all.
+    cache
+        What the PEs' caches can hold; ``None``: there are none.
     exactly_once
         Also demand that each GnR reads precisely its operands, each once: more than equal sums.
     limit
@@ -392,7 +446,7 @@ def check_functional(
         ),
         reference.lanes_of(embedding, granule_bytes),
     )
-    memory, memory_granules = _memory_reads(run, locate, values)
+    memory, memory_granules = _memory_reads(run, locate, values, cache)
     from_lut, lut_granules = _lut_reads(run, lut, values)
     access = memory.joined(from_lut)
     foreign = np.unique(access.moment[access.tag >= len(truth)])

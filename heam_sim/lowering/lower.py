@@ -111,7 +111,7 @@ class _Builder:
         self.meets = np.full(lookups.slot.size, scheme.compose in MEETING and self.width > 1)
         if self.width > 1:
             self.meets &= self.has[self.width - 2]
-        self.parts = Parts(placement, lookups.table, self.meets)
+        self.parts = Parts(placement, lookups.table, self.global_row, self.meets)
         sizes = np.array([table.row_bytes for table in placement.subtables], np.int64)
         self.size = np.where(self.has, sizes[lookups.table], -1)
         self.luts = self.replicas = self.spread = 0

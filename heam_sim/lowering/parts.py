@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heam_sim._core import (
+    FLAG_CACHE,
     FLAG_CARRIED,
     ITEM_DTYPES,
     ITEM_HOST_READ,
@@ -41,6 +42,11 @@ class _Block:
     fields: dict[str, _Int]
     layout: TierLayout
 
+    def carry(self, rank: _Int, carried: _Int) -> None:
+        """Say which of an operand's parts this one is, and whether it comes with another's instruction."""
+        self.fields["rank"] = rank
+        self.fields["flags"] = self.fields.get("flags", np.zeros_like(carried)) | carried
+
 
 class Parts:
     """Where the operands of lookups are read.
@@ -51,12 +57,14 @@ class Parts:
         Homes of all rows.
     table
         int64 (operands of a lookup, lookups): subtables, -1 where a lookup has fewer operands.
+    global_row
+        int64, like `table`: rows by their numbers over the whole model.
     meets
         bool (lookups,): the lookup's rows are multiplied with each other.
     """
 
-    def __init__(self, placement: ModelPlacement, table: _Int, meets: _Bool) -> None:
-        self.placement, self.table, self.meets = placement, table, meets
+    def __init__(self, placement: ModelPlacement, table: _Int, global_row: _Int, meets: _Bool) -> None:
+        self.placement, self.table, self.global_row, self.meets = placement, table, global_row, meets
         self.width, self.size = table.shape
         self.counts = np.zeros(table.shape, np.int64)
         self.in_pim = np.zeros(table.shape, bool)
@@ -79,7 +87,7 @@ class Parts:
             carried[:] = 0
         for part, place in enumerate(places):
             self._add_part(operand, which, layout, size, part, place, shape.slot_bytes)
-            self._blocks[-1].fields.update(rank=rank[part], flags=carried[part])
+            self._blocks[-1].carry(rank[part], carried[part])
         if operand == self.width - 1:
             for part, place in enumerate(places[: self.slices]):
                 self.channel[part, which] = place.channel
@@ -101,7 +109,7 @@ class Parts:
             place.line,
         )
         self._add_part(operand, which, layout, size, part, moved, slot)
-        self._blocks[-1].fields.update(rank=self.rank[part, which], flags=self.carried[part, which])
+        self._blocks[-1].carry(self.rank[part, which], self.carried[part, which])
 
     def _add_part(
         self,
@@ -122,6 +130,10 @@ class Parts:
         }
         if pim:
             fields["unit"] = place.unit
+            row = self.global_row[operand, which]
+            keeps = self.placement.cache.keeps(self.table[operand, which], row)
+            fields["line"] = self.placement.cache.line(row, part)
+            fields["flags"] = keeps * FLAG_CACHE
         else:
             fields["line"] = place.line
         bursts = np.full(which.size, layout.bursts(size, part))

@@ -75,6 +75,10 @@ class Ranking:
             return 0
         return int(np.searchsorted(np.cumsum(self.counts), share * total, side="left")) + 1
 
+    def read_at_least(self, reads: int) -> int:
+        """Return how many rows are read so often."""
+        return int(np.searchsorted(-self.counts, -reads, side="right"))
+
     def fitting(self, budget_bytes: int, slots: Mapping[int, int]) -> int:
         """Return how many of the most read rows fit, with the bytes that a row of each size takes."""
         taken = np.zeros(self.sizes.size, np.int64)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from heam_sim.dram import Spec
 from heam_sim.embedding import EmbeddingScheme, Subtable
 from heam_sim.errors import CapacityError, ConfigError
+from heam_sim.placement.cache import CachePolicy, choose_cached
 from heam_sim.placement.hot import RowSet, rank_rows
 from heam_sim.placement.layout import RowShape, TierLayout, make_layout, row_shape, with_regions
 from heam_sim.systems import System, Tier
@@ -49,6 +50,8 @@ class ModelPlacement:
         Whether small rows are brought to the PEs: by a LUT, or by copies in the banks of every PE.
     spread
         Rows of any kind with a copy at every PE, and their numbers among the copies of their size.
+    cache
+        What the PEs' caches may keep.
     """
 
     system: System
@@ -64,6 +67,7 @@ class ModelPlacement:
     replica_base: _Int
     replicated: bool
     spread: RowSet
+    cache: CachePolicy
 
     @property
     def home(self) -> TierLayout:
@@ -79,6 +83,13 @@ class ModelPlacement:
     def pim_layout(self) -> TierLayout | None:
         """The tier with PEs."""
         return next((layout for layout in self.layouts.values() if layout.tier.pim is not None), None)
+
+    @property
+    def reuses_rows(self) -> bool:
+        """Whether a PE may have a row without reading it: caches, merging."""
+        layout = self.pim_layout
+        merges = layout is not None and layout.tier.pim is not None and layout.tier.pim.merge_identical
+        return merges or self.cache.sets > 0
 
     @property
     def small_rows(self) -> int:
@@ -166,6 +177,7 @@ def place_model(
         small.replica_base,
         small.replicated,
         spread,
+        choose_cached(system, layouts, scheme, tables, profile, first_row),
     )
 
 

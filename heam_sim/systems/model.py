@@ -98,6 +98,14 @@ class Pim:
         crosses the channel's command bus.
     second_stage_bits_per_cycle
         0: there is no second stage.
+    cache_bytes, cache_ways
+        Cache of operand rows per PE, LRU; 0 bytes: none. A line holds the longest row that may be kept; rows
+        come out through the port of the LUT.
+    cache_rows, cache_min_reads
+        Which rows may be kept: of all subtables or of the small ones, if the profile reads them at least so
+        often (a locality bit in the instruction).
+    merge_identical
+        An operand whose row is already waiting or being read at its PE is not read again.
     """
 
     source: str
@@ -120,6 +128,11 @@ class Pim:
     weight_bits: int = 32
     delivery: Literal["compressed", "two-stage", "broadcast", "host-driven"] = "compressed"
     second_stage_bits_per_cycle: int = 0
+    cache_bytes: int = 0
+    cache_ways: int = 4
+    cache_rows: Literal["all", "small"] = "all"
+    cache_min_reads: int = 0
+    merge_identical: bool = False
 
     def __post_init__(self) -> None:
         positive = (
@@ -130,7 +143,9 @@ class Pim:
             "path_bits_per_cycle",
             "alu_bytes_per_cycle",
         )
-        _check_numbers(self, (*positive, "merge_bytes_per_cycle", "lut_bytes_per_cycle"), "pim", minimum=1)
+        _check_numbers(
+            self, (*positive, "merge_bytes_per_cycle", "lut_bytes_per_cycle", "cache_ways"), "pim", minimum=1
+        )
         _check_numbers(
             self,
             (
@@ -139,12 +154,15 @@ class Pim:
                 "lut_bytes",
                 "weight_bits",
                 "second_stage_bits_per_cycle",
+                "cache_bytes",
+                "cache_min_reads",
             ),
             "pim",
             minimum=0,
         )
 
         _check_choice("pim.delivery", self.delivery, DELIVERIES)
+        _check_choice("pim.cache_rows", self.cache_rows, ("all", "small"))
         if (self.delivery == "two-stage") != (self.second_stage_bits_per_cycle > 0):
             raise ConfigError(
                 f"pim.second_stage_bits_per_cycle: {self.second_stage_bits_per_cycle} does not go with "
@@ -368,6 +386,8 @@ _LARGEST = {
     "read_queue": 16384,
     "llc_bytes": 1 << 40,
     "lut_bytes": 1 << 40,
+    "cache_bytes": 1 << 40,
+    "cache_ways": 4096,
     "page_bytes": 1 << 40,
     "page_seed": 1 << 62,
 }
