@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from heam_sim._core import (
     BOUND_NAMES,
     LATENCY_DTYPE,
-    LLC_HIT,
     LOG_DTYPE,
+    PSEUDO_COMMANDS,
     STATE_DONE,
     STATE_NEED_INPUT,
     ChannelParameters,
@@ -380,12 +380,13 @@ def _log_names(
 ) -> tuple[tuple[str, ...], NDArray[np.uint8]]:
     """One list of command names for the run, and each channel's numbers in it."""
     issued = dict.fromkeys(name for handle in handles.values() for name in handle.command_names)
-    names = (*issued, "LLC_HIT")
-    tables = np.full((len(owners), 256), len(names) - 1, np.uint8)
+    names = (*issued, *PSEUDO_COMMANDS.values())
+    tables = np.zeros((len(owners), 256), np.uint8)
     for channel, owner in enumerate(owners):
         for number, name in enumerate(handles[owner].command_names):
             tables[channel, number] = names.index(name)
-        tables[channel, LLC_HIT] = len(names) - 1
+        for number, name in PSEUDO_COMMANDS.items():
+            tables[channel, number] = names.index(name)
     return names, tables
 
 

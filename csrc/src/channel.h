@@ -8,6 +8,7 @@
 
 /* One operand as the host hands it to a channel. */
 typedef struct {
+    uint64_t line;   /* names the row in PE caches */
     uint64_t pushed; /* first channel cycle that may see it */
     uint64_t adds;   /* bursts of the pooled vector that it adds to, a bit each; 0: none (LOAD, MUL) */
     uint32_t gnr_slot; /* the host's table entry */
@@ -51,6 +52,8 @@ int32_t heam_channel_init(heam_channel *self, const heam_channel_desc *desc, con
 void heam_channel_clear(heam_channel *self);
 /* Issues `command`, counts it, logs it. `bound` as in heam_log_record. */
 void heam_channel_issue(heam_channel *self, uint32_t kind, uint64_t cycle, const heam_log_record *record);
+/* Counts what set its time, and logs it; also for what is no DRAM command (HEAM_LOG_*). */
+void heam_channel_note(heam_channel *self, uint32_t command, uint64_t cycle, const heam_log_record *record);
 /* Hits, misses and conflicts: by the bank's state before a request's first command. */
 void heam_channel_count_row(heam_channel *self, uint32_t bank, uint32_t row);
 void heam_channel_push_burst(heam_channel *self, uint64_t cycle, uint64_t arrival, uint32_t gnr_slot, bool is_write);

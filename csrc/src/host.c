@@ -29,9 +29,11 @@ static void add_bytes(heam_system *self, uint64_t host_cycle, uint64_t bytes) {
     self->counters[HEAM_HOST_added_bytes] += bytes;
 }
 
-static void finish_if_complete(heam_system *self, uint32_t slot) {
+/* Not before now: a GnR of nothing but FILLs adds nothing. */
+static void finish_if_complete(heam_system *self, uint32_t slot, uint64_t host_cycle) {
     if (self->flights[slot].waiting == 0 && self->flights[slot].issued) {
-        finish_at(self, slot, ceil_div(self->adder, self->desc.add_bytes_per_cycle));
+        uint64_t added = ceil_div(self->adder, self->desc.add_bytes_per_cycle);
+        finish_at(self, slot, added > host_cycle ? added : host_cycle);
     }
 }
 
@@ -55,7 +57,7 @@ static void collect(heam_system *self, uint64_t host_cycle) {
             uint32_t slot = burst->gnr_slot;
             self->flights[slot].waiting--;
             heam_ring_pop(&base->bursts);
-            finish_if_complete(self, slot);
+            finish_if_complete(self, slot, host_cycle);
         }
     }
 }
@@ -105,7 +107,7 @@ static uint64_t mark_last(heam_system *self, uint64_t first, uint64_t end) {
     uint64_t results = 0;
     for (uint64_t i = end; i-- > first;) {
         heam_order *order = &self->work.orders[i];
-        if (order->kind == HEAM_ITEM_HOST_READ) {
+        if (order->kind == HEAM_ITEM_HOST_READ || order->role == HEAM_ROLE_FILL) {
             continue;
         }
         uint32_t c = self->work.channels[i];
@@ -227,7 +229,7 @@ static bool issue_instruction(heam_system *self, const heam_order *order, uint32
     return true;
 }
 
-static void item_done(heam_system *self) {
+static void item_done(heam_system *self, uint64_t host_cycle) {
     self->counters[HEAM_HOST_items]++;
     self->item++;
     self->line = 0;
@@ -236,7 +238,7 @@ static void item_done(heam_system *self) {
         self->position++;
         self->issuing = NOBODY;
         self->flights[slot].issued = true;
-        finish_if_complete(self, slot);
+        finish_if_complete(self, slot, host_cycle);
     }
 }
 
@@ -248,10 +250,10 @@ static bool issue_token(heam_system *self, uint64_t host_cycle) {
         if (!issue_instruction(self, order, c, host_cycle)) {
             return false;
         }
-        item_done(self);
+        item_done(self, host_cycle);
         while (self->issuing != NOBODY && (self->work.orders[self->item].flags & HEAM_FLAG_CARRIED) != 0) {
             push_item(self, &self->work.orders[self->item], c, host_cycle);
-            item_done(self);
+            item_done(self, host_cycle);
         }
         return true;
     }
@@ -260,7 +262,7 @@ static bool issue_token(heam_system *self, uint64_t host_cycle) {
     }
     uint32_t per_line = self->desc.line_bytes / self->members[c].base->timing.spec.burst_bytes;
     if (self->line * per_line == order->bursts) {
-        item_done(self);
+        item_done(self, host_cycle);
     }
     return true;
 }

@@ -2,9 +2,15 @@
 /* A channel whose operands are reduced inside the memory (docs/engine.md, "A PIM channel"). */
 #include "pim.h"
 
+static bool valid_cache(const heam_channel_desc *desc, uint64_t units) {
+    uint64_t lines = (uint64_t)desc->cache_sets * desc->cache_ways;
+    bool one = (desc->cache_sets == 0) == (desc->cache_ways == 0) && lines <= 1u << 24 && lines * units <= 1u << 26;
+    return one && (lines == 0 || desc->port_bytes_per_cycle > 0) && desc->merge_identical <= 1;
+}
+
 static bool valid_desc(const heam_channel_desc *desc, const heam_spec *spec) {
     const uint8_t *of = spec->of_kind;
-    return desc->period > 0 && desc->unit_level < spec->levels && desc->merge <= 1 && desc->queue_depth > 0 && desc->queue_depth <= 4096 &&
+    return valid_cache(desc, spec->nodes[desc->unit_level < spec->levels ? desc->unit_level : 0]) && desc->period > 0 && desc->unit_level < spec->levels && desc->merge <= 1 && desc->queue_depth > 0 && desc->queue_depth <= 4096 &&
            (uint64_t)desc->queue_depth * spec->nodes[desc->unit_level] <= 32768 && desc->batch_tags > 0 && desc->batch_tags <= 4096 &&
            (uint64_t)desc->batch_tags * spec->nodes[desc->unit_level] <= 1048576 && desc->instruction_buffer > 0 &&
            desc->result_bursts > 0 && desc->result_bursts <= 64 && desc->host_driven <= 1 && (desc->instruction_cycles == 0) == desc->host_driven && desc->path_uses_dq <= 1 - desc->host_driven && desc->refresh <= 1 && spec->nodes[desc->unit_level] < HEAM_NO_UNIT &&
@@ -19,6 +25,7 @@ static bool allocate(heam_pim *self, const heam_channel_desc *desc, const heam_s
     self->order = calloc(self->pool_size, sizeof(*self->order));
     self->vacant = calloc(self->pool_size, sizeof(*self->vacant));
     self->unit = calloc(self->units, sizeof(*self->unit));
+    self->lines = calloc((size_t)self->units * desc->cache_sets * desc->cache_ways + 1, sizeof(*self->lines));
     self->partials = calloc(sums, sizeof(*self->partials));
     self->tags = calloc(desc->batch_tags, sizeof(*self->tags));
     self->moves.items = calloc(sums, sizeof(*self->moves.items));
@@ -30,7 +37,7 @@ static bool allocate(heam_pim *self, const heam_channel_desc *desc, const heam_s
     self->column_used = calloc(self->units, sizeof(*self->column_used));
     self->row_used = calloc(self->units, sizeof(*self->row_used));
     return self->pool != NULL && self->ready != NULL && self->order != NULL && self->vacant != NULL && self->unit != NULL &&
-           self->partials != NULL && self->tags != NULL && self->moves.items != NULL && self->results.items != NULL &&
+           self->lines != NULL && self->partials != NULL && self->tags != NULL && self->moves.items != NULL && self->results.items != NULL &&
            self->started_in_bank != NULL && self->started_in_rank != NULL && self->owed != NULL && self->second_free != NULL && self->column_used != NULL &&
            self->row_used != NULL;
 }
@@ -80,6 +87,7 @@ void heam_pim_destroy(heam_pim *self) {
     free(self->order);
     free(self->vacant);
     free(self->unit);
+    free(self->lines);
     free(self->partials);
     free(self->tags);
     free(self->moves.items);

@@ -8,15 +8,26 @@
 
 #define NOBODY UINT32_MAX
 
+/* Where an operand's row comes from: a bank, the PE's LUT or cache through its port, or the read of another operand. */
+typedef enum { FROM_BANK, FROM_PORT, FROM_LEADER } row_source;
+
 /* An operand in a unit's queue. */
 typedef struct {
     heam_order what;
     uint64_t available;
+    uint64_t arrival;  /* FROM_LEADER: when its row is there; 0: not read yet */
     uint64_t reg;      /* MUL, MAC: when their register is loaded */
     uint64_t result;   /* LOAD, MUL: when the register that they load is */
     uint32_t partner;  /* LOAD, MUL: the next link of the chain; NOBODY while not delivered */
+    uint32_t before;   /* MUL, MAC: the link before it, while that is queued */
+    uint32_t leader;   /* FROM_LEADER: while that is queued */
+    uint32_t follower; /* FROM_BANK: the first of its followers; FROM_LEADER: the next of them */
+    uint32_t last_follower;
     uint32_t tag;      /* index into the channel's tags */
     uint16_t issued;   /* bursts */
+    uint8_t source;    /* row_source */
+    uint8_t fills;     /* a line of the PE's cache waits for it */
+    uint8_t awaited;   /* something started waits for it */
     uint8_t started;
     uint8_t loaded;
     uint8_t counted;
@@ -29,6 +40,13 @@ typedef struct {
     uint32_t queued;
     uint32_t load;      /* the link (LOAD or MUL) whose partner is to come; NOBODY: it has left */
 } unit;
+
+/* A row in a PE's cache. */
+typedef struct {
+    uint64_t key;
+    uint32_t filler; /* the entry whose read brings it; NOBODY: it is there */
+    uint32_t valid;
+} cache_line;
 
 /* The sum of one GnR at one unit. */
 typedef struct {
@@ -76,6 +94,7 @@ struct heam_pim {
     uint16_t *vacant;
     uint32_t vacant_size;
     unit *unit;
+    cache_line *lines; /* [(unit * cache_sets + set) * cache_ways + way], the most recently used way first */
     partial *partials; /* [unit * batch_tags + tag] */
     batch_tag *tags;
     uint32_t tags_used;
@@ -181,6 +200,10 @@ void heam_pim_wake_bank(heam_pim *self, uint32_t bank);
 void heam_pim_wake_all(heam_pim *self);
 /* An operand of (unit, tag) has left the queue: if it was the last, the sum waits to be moved or read out. */
 void heam_pim_finish_operand(heam_pim *self, uint32_t u, uint32_t tag);
+/* Decides where the row of a new entry comes from. False: it is a FILL that has nothing to do. */
+bool heam_pim_look_up(heam_pim *self, uint32_t index);
+/* An entry's row has been read: cache lines that wait for it are there. */
+void heam_pim_fill_lines(heam_pim *self, uint32_t index);
 /* Delivers the next instruction if it may come now. */
 bool heam_pim_deliver(heam_pim *self, uint64_t cycle);
 /* Lets the local controllers do what they can in this cycle. */

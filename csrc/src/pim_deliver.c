@@ -31,6 +31,7 @@ static void pair_up(heam_pim *self, uint32_t index) {
             e->reg = pe->reg;
         } else {
             self->pool[pe->load].partner = index;
+            e->before = pe->load;
         }
     }
     pe->load = feeds_register(e) ? index : NOBODY;
@@ -56,15 +57,8 @@ static uint64_t send(heam_pim *self, const heam_order *order, uint64_t cycle) {
     return larger(cycle, self->crossed + desc->decode_cycles);
 }
 
-static void enqueue(heam_pim *self, const heam_order *order, uint32_t tag, uint64_t available) {
-    uint32_t index = self->vacant[--self->vacant_size];
-    self->pool[index] = (entry){.what = *order, .available = available, .partner = NOBODY, .tag = tag};
-    self->ready[index] = 0;
-    self->order[self->order_size++] = (uint16_t)index;
-    if (self->order_size > self->base.counters[HEAM_COUNT_queue_peak]) {
-        self->base.counters[HEAM_COUNT_queue_peak] = self->order_size;
-    }
-    self->unit[order->unit].queued++;
+/* A new item of the GnR with this tag is at its unit. */
+static void join_sum(heam_pim *self, const heam_order *order, uint32_t tag) {
     partial *sum = partial_of(self, order->unit, tag);
     if (!sum->used) {
         *sum = (partial){.used = 1};
@@ -76,7 +70,26 @@ static void enqueue(heam_pim *self, const heam_order *order, uint32_t tag, uint6
     self->tags[tag].units += order->last_of_unit;
     self->tags[tag].closed = order->last_of_channel;
     self->age++;
+}
+
+static void enqueue(heam_pim *self, const heam_order *order, uint32_t tag, uint64_t available) {
+    uint32_t index = self->vacant[self->vacant_size - 1];
+    self->pool[index] = (entry){.what = *order, .available = available, .partner = NOBODY, .before = NOBODY, .leader = NOBODY,
+                                .follower = NOBODY, .tag = tag};
+    if (!heam_pim_look_up(self, index)) {
+        return;
+    }
+    self->vacant_size--;
+    self->ready[index] = self->pool[index].source == FROM_LEADER ? HEAM_NEVER : 0;
+    self->order[self->order_size++] = (uint16_t)index;
+    if (self->order_size > self->base.counters[HEAM_COUNT_queue_peak]) {
+        self->base.counters[HEAM_COUNT_queue_peak] = self->order_size;
+    }
+    self->unit[order->unit].queued++;
     pair_up(self, index);
+    if (tag != NOBODY) {
+        join_sum(self, order, tag);
+    }
 }
 
 /* When an instruction that would start at `cycle` may do so: over the data pins it keeps clear of result bursts. */
@@ -125,8 +138,9 @@ static bool deliver_head(heam_pim *self, uint64_t cycle) {
     if (self->unit[order->unit].queued == self->base.desc.queue_depth) {
         return false;
     }
-    uint32_t tag = take_tag(self, order);
-    if (tag == NOBODY) {
+    bool sums = order->role != HEAM_ROLE_FILL;
+    uint32_t tag = sums ? take_tag(self, order) : NOBODY;
+    if (sums && tag == NOBODY) {
         return false;
     }
     enqueue(self, order, tag, send(self, order, cycle));

@@ -49,6 +49,9 @@ static bool valid_pim(const heam_system *self, const heam_items *items, uint64_t
     if (adds(items, i) && first_of(items, i) + covered(items, i) > desc->result_bursts) {
         return false;
     }
+    if (items->role[i] == HEAM_ROLE_FILL && (items->kind[i] != HEAM_ITEM_PIM_READ || desc->cache_sets == 0)) {
+        return false;
+    }
     if (items->kind[i] == HEAM_ITEM_PIM_LUT) {
         return items->bursts[i] > 0 && items->bank[i] == 0 && desc->port_bytes_per_cycle > 0;
     }
@@ -64,13 +67,13 @@ static bool valid_roles(const heam_items *items, uint64_t i, uint64_t first, uin
     }
     bool linked = i > first && is_pim(items, i - 1) && (items->role[i - 1] == HEAM_ROLE_LOAD || items->role[i - 1] == HEAM_ROLE_MUL);
     bool combines = role == HEAM_ROLE_MUL || role == HEAM_ROLE_MAC;
-    if (role > HEAM_ROLE_MUL || linked != combines) {
+    if (role > HEAM_ROLE_FILL || linked != combines) {
         return false;
     }
     if (combines && (items->channel[i] != items->channel[i - 1] || items->unit[i] != items->unit[i - 1])) {
         return false;
     }
-    if (role == HEAM_ROLE_ACC || role == HEAM_ROLE_MAC) {
+    if (role != HEAM_ROLE_LOAD && role != HEAM_ROLE_MUL) {
         return true;
     }
     return i + 1 < end && is_pim(items, i + 1) && (items->role[i + 1] == HEAM_ROLE_MUL || items->role[i + 1] == HEAM_ROLE_MAC);
@@ -79,7 +82,7 @@ static bool valid_roles(const heam_items *items, uint64_t i, uint64_t first, uin
 /* What is carried needs an instruction of the same channel before it. */
 static bool valid_flags(const heam_items *items, uint64_t i, uint64_t first) {
     uint8_t flags = items->flags[i];
-    if ((flags & ~HEAM_FLAG_CARRIED) != 0 || (flags != 0 && !is_pim(items, i))) {
+    if ((flags & ~(HEAM_FLAG_CARRIED | HEAM_FLAG_CACHE)) != 0 || (flags != 0 && !is_pim(items, i))) {
         return false;
     }
     return (flags & HEAM_FLAG_CARRIED) == 0 || (i > first && is_pim(items, i - 1) && items->channel[i] == items->channel[i - 1]);
@@ -147,7 +150,7 @@ int32_t heam_work_copy(work *to, const heam_items *items) {
         to->orders[i] = (heam_order){.row = items->row[i], .slot = items->slot[i], .bank = items->bank[i], .column = items->column[i],
                                      .bursts = items->bursts[i], .unit = items->unit[i], .kind = items->kind[i], .role = items->role[i],
                                      .alu = items->alu != NULL ? items->alu[i] : 0, .adds = adds(items, i) ? burst_set(items, i) : 0,
-                                     .flags = items->flags != NULL ? items->flags[i] : 0};
+                                     .line = items->line[i], .flags = items->flags != NULL ? items->flags[i] : 0};
         to->lines[i] = items->line[i];
         to->channels[i] = items->channel[i];
     }

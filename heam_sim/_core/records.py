@@ -15,6 +15,7 @@ from heam_sim.errors import ConfigError, unknown_name
 __all__ = [
     "BOUND_NAMES",
     "ENGINES",
+    "FLAG_CACHE",
     "FLAG_CARRIED",
     "ITEM_DTYPES",
     "ITEM_HOST_READ",
@@ -25,7 +26,9 @@ __all__ = [
     "LOG_DTYPE",
     "NO_UNIT",
     "OPTIONAL_ITEMS",
+    "PSEUDO_COMMANDS",
     "ROLE_ACC",
+    "ROLE_FILL",
     "ROLE_LOAD",
     "ROLE_MAC",
     "ROLE_MUL",
@@ -44,8 +47,10 @@ __all__ = [
 ITEM_HOST_READ: int = lib.HEAM_ITEM_HOST_READ
 ITEM_PIM_READ: int = lib.HEAM_ITEM_PIM_READ
 ITEM_PIM_LUT: int = lib.HEAM_ITEM_PIM_LUT
+FLAG_CACHE: int = lib.HEAM_FLAG_CACHE
 FLAG_CARRIED: int = lib.HEAM_FLAG_CARRIED
 ROLE_ACC: int = lib.HEAM_ROLE_ACC
+ROLE_FILL: int = lib.HEAM_ROLE_FILL
 ROLE_LOAD: int = lib.HEAM_ROLE_LOAD
 ROLE_MAC: int = lib.HEAM_ROLE_MAC
 ROLE_MUL: int = lib.HEAM_ROLE_MUL
@@ -54,6 +59,13 @@ STATE_PAUSED: int = lib.HEAM_STATE_PAUSED
 STATE_DONE: int = lib.HEAM_STATE_DONE
 LLC_HIT: int = lib.HEAM_LOG_LLC_HIT
 NO_UNIT: int = lib.HEAM_NO_UNIT
+
+#: What the log holds beside DRAM commands, by the core's number (see docs/formats.md).
+PSEUDO_COMMANDS: dict[int, str] = {
+    lib.HEAM_LOG_LLC_HIT: "LLC_HIT",
+    lib.HEAM_LOG_PE_HIT: "PE_HIT",
+    lib.HEAM_LOG_MERGED: "MERGED",
+}
 
 #: Names of the negative values of the log's field ``bound``.
 BOUND_NAMES: dict[int, str] = {
@@ -177,6 +189,9 @@ class ChannelParameters:
     result_bursts: int = 1
     second_stage_cycles: int = 0
     host_driven: bool = False
+    cache_sets: int = 0
+    cache_ways: int = 0
+    merge_identical: bool = False
 
     def to_c(self) -> dict[str, int]:
         """Return the fields as the C record has them."""

@@ -160,6 +160,37 @@ static void test_broadcast(void) {
     heam_system_destroy(system);
 }
 
+/* The same row four times: read, followed, and twice from the cache; a row of the same set then takes its place. */
+static void test_cache(void) {
+    static work bags;
+    memset(&bags, 0, sizeof(bags));
+    for (int i = 0; i < 5; i++) {
+        uint64_t at = work_add(&bags, HEAM_ITEM_PIM_READ, i == 4 ? HEAM_ROLE_FILL : HEAM_ROLE_ACC, 0, 0,
+                               i == 4 ? 7 : 3, 1);
+        bags.flags[at] = i == 0 ? HEAM_FLAG_CACHE : 0;
+        bags.line[at] = i == 4 ? 12 : 10;
+    }
+    work_end_gnr(&bags);
+    heam_host_desc host = small_host();
+    heam_channel_desc desc = pim_channel();
+    desc.instruction_cycles = 4;
+    desc.cache_sets = 2;
+    desc.cache_ways = 1;
+    heam_system *system = run_all(&host, 1, &desc, &bags);
+    COMMAND(6, ACT);
+    COMMAND(11, PIM_RD);            /* data at 20 */
+    COMMAND(11, HEAM_LOG_MERGED);   /* delivered in 5 and 9: before the row has been read */
+    COMMAND(11, HEAM_LOG_MERGED);
+    COMMAND(18, HEAM_LOG_PE_HIT);   /* delivered in 13; the port is free until 20 */
+    COMMAND(22, PRE);               /* the FILL, delivered in 17 */
+    uint64_t values[COUNTERS_MAX] = {0};
+    heam_system_counters(system, 0, values, COUNTERS_MAX);
+    CHECK_EQ(counter(values, "pe_hits"), 3);
+    CHECK_EQ(counter(values, "pe_misses"), 1);
+    CHECK_EQ(counter(values, "merged"), 2);
+    heam_system_destroy(system);
+}
+
 /* Two bursts of LUT contents for each of two ranks go first, nCCD_S apart; delivery moves from cycle 1 to 14. */
 static void test_lut_loading(void) {
     static work bags;
@@ -344,6 +375,7 @@ static void test_bad_items(void) {
     REFUSED(w->channel[1] = 0, 1);                 /* PIM work on a plain channel */
     REFUSED(w->kind[1] = 3, 1);
     REFUSED(w->role[1] = 5, 1);
+    REFUSED(w->role[1] = HEAM_ROLE_FILL, 1);       /* no cache to fill */
     REFUSED(w->bank[0] = 8, 0);
     REFUSED(w->row[3] = 32, 2 + 1);
     REFUSED(w->bursts[0] = 0, 0);
@@ -425,6 +457,10 @@ static void test_creation(void) {
     NO_SYSTEM(mixed[1].instruction_cycles = 0, "HEAM_BAD_CHANNEL", 1);
     NO_SYSTEM(mixed[1].host_driven = 1, "HEAM_BAD_CHANNEL", 1);
     NO_SYSTEM((mixed[1].host_driven = 1, mixed[1].instruction_cycles = 0, mixed[1].path_uses_dq = 1), "HEAM_BAD_CHANNEL", 1);
+    NO_SYSTEM(mixed[1].cache_sets = 1, "HEAM_BAD_CHANNEL", 1); /* no ways */
+    NO_SYSTEM((mixed[1].cache_sets = mixed[1].cache_ways = 1u << 31), "HEAM_BAD_CHANNEL", 1);
+    NO_SYSTEM((mixed[1].cache_sets = mixed[1].cache_ways = 1, mixed[1].port_bytes_per_cycle = 0), "HEAM_BAD_CHANNEL", 1);
+    NO_SYSTEM(mixed[1].merge_identical = 2, "HEAM_BAD_CHANNEL", 1);
     NO_SYSTEM(mixed[1].result_bursts = 0, "HEAM_BAD_CHANNEL", 1);
     heam_host_desc host = mixed_host(0);
     heam_system *system = NULL;
@@ -449,6 +485,7 @@ int main(void) {
     test_pim_lut();
     test_chain();
     test_broadcast();
+    test_cache();
     test_lut_loading();
     test_empty();
     test_bad_items();

@@ -10,8 +10,8 @@ import pytest
 
 from tests.reference.hand import ROWS, make_spec
 from tests.reference.random_specs import ITEM_DTYPES, SmallRow, SmallSpec
-from tests.reference.system import CARRIED, HOST_READ, PIM_LUT, PIM_READ, simulate
-from tests.reference.timing import ROLE_ACC, ROLE_LOAD, ROLE_MAC, ROLE_MUL
+from tests.reference.system import CACHE, CARRIED, HOST_READ, PIM_LUT, PIM_READ, simulate
+from tests.reference.timing import ROLE_ACC, ROLE_FILL, ROLE_LOAD, ROLE_MAC, ROLE_MUL
 
 PIM = {
     "kind": "pim",
@@ -273,7 +273,7 @@ def test_a_broadcast_takes_the_path_once_and_every_ranks_path_once() -> None:
         item(PIM_READ, bank=2, unit=2),
     ]
     result = run([bag], spec=spec, instruction_cycles=3, second_stage_cycles=4, decode_cycles=1)
-    # Delivered in 1, sent by 4, across the paths of both ranks by 8. The next instruction is sent by 7, but has
+    # Delivered in 1, sent by 4, across both paths of ranks by 8. The next instruction is sent by 7, but has
     # to wait for the path of rank 0 until 8.
     acts = [(9, "ACT", bank) for bank in (0, 1, 8, 9)]
     assert timeline(result, "ACT") == [*acts, (13, "ACT", 2)]
@@ -319,6 +319,81 @@ def test_a_host_driven_channel_has_one_command_bus(split: bool, act: int) -> Non
     result = run([bag[:2]], host={"issue_per_cycle": 4}, spec=make_spec(split=split, rows=late), **options)
     assert timeline(result)[:3] == [(1, "ACT", 0), (8, "PIM_RD", 0), (act, "ACT", 1)]
     assert result["counters"][0]["path_busy"] == 0
+
+
+def test_an_identical_operand_follows_the_one_that_is_queued() -> None:
+    """Both bursts are there in 15 and 17; added by 18 and 21, the follower's by 27, and the sum 4 later."""
+    twins = [item(PIM_READ, bursts=2, line=7), item(PIM_READ, bursts=2, line=7)]
+    result = run([twins], merge_identical=True)
+    assert timeline(result) == [
+        (2, "ACT", 0),
+        (7, "PIM_RD", 0),
+        (9, "PIM_RD", 0),
+        (9, "MERGED", 0),
+        (31, "PIM_MOV", 0),  # there in 35, added by 40
+        (32, "PIM_MOV", 0),  # there in 36, added by 45
+        (45, "PIM_RDRES", 0),
+        (46, "PIM_RDRES", 0),
+    ]
+    assert result["counters"][0]["merged"] == 1
+    apart = [item(PIM_READ, bursts=2, line=7), item(PIM_READ, bank=1, bursts=2, line=8)]
+    assert run([apart], unit_level="rank", merge_identical=True)["counters"][0]["merged"] == 0
+    # Read in 26 and 28, and delivered in 21 and 41: the third finds nobody to follow.
+    late = run([[*twins, twins[0]]], merge_identical=True, instruction_cycles=20)
+    assert late["counters"][0]["pim_rd"] == 4
+
+
+def test_a_product_of_a_row_with_itself_is_read_once() -> None:
+    chain = [item(PIM_READ, ROLE_LOAD, line=7), item(PIM_READ, ROLE_MAC, line=7)]
+    result = run([chain], merge_identical=True)
+    # Register and row are there in 15, the product by 18, the sum in 22.
+    assert timeline(result)[:4] == [(2, "ACT", 0), (7, "PIM_RD", 0), (7, "MERGED", 0), (22, "PIM_MOV", 0)]
+
+
+def test_a_cached_row_comes_through_the_port() -> None:
+    keep = {"line": 5, "flags": CACHE}
+    bags = [[item(PIM_READ, **keep)], [item(PIM_READ, **keep)], [item(PIM_READ, line=5)]]
+    options: dict[str, Any] = {"cache_sets": 1, "cache_ways": 1, "merge": False}
+    result = run(bags, host={"issue_per_cycle": 1}, **options)
+    # The second finds the row on its way and takes it when its burst is read; so does the third.
+    assert timeline(result)[:4] == [(2, "ACT", 0), (7, "PIM_RD", 0), (7, "MERGED", 0), (7, "MERGED", 0)]
+    counters = result["counters"][0]
+    assert (counters["pe_hits"], counters["pe_misses"], counters["merged"]) == (2, 1, 2)
+    later = run(bags, instruction_cycles=6, **options)
+    # Delivered in 1, 7 and 13: the second before the read in 12, the third finds the row in the cache.
+    assert timeline(later)[:4] == [(7, "ACT", 0), (12, "PIM_RD", 0), (12, "MERGED", 0), (19, "PE_HIT", 0)]
+    hit = next(r for r in later["log"] if r.command == "PE_HIT")
+    assert (hit.bank, hit.row, hit.column, hit.tag) == (0, 0, 0, 2)
+
+
+def test_the_least_recently_used_row_leaves_the_cache() -> None:
+    rows = [3, 4, 3, 5, 3, 4]
+    bag = [item(PIM_READ, bank=0, row=row, line=row, flags=CACHE) for row in rows]
+    result = run([bag], cache_sets=1, cache_ways=2, instruction_cycles=40, result_bursts=1)
+    assert [(r.command, r.row) for r in result["log"] if r.command in ("PIM_RD", "PE_HIT")] == [
+        ("PIM_RD", 3),
+        ("PIM_RD", 4),
+        ("PE_HIT", 3),
+        ("PIM_RD", 5),
+        ("PE_HIT", 3),
+        ("PIM_RD", 4),
+    ]
+    # Without the flag nothing is kept.
+    plain = [item(PIM_READ, row=row, line=row) for row in rows]
+    assert run([plain], cache_sets=1, cache_ways=2)["counters"][0]["pe_misses"] == 6
+
+
+def test_a_fill_belongs_to_no_sum_and_delays_nobody() -> None:
+    fill = item(PIM_READ, ROLE_FILL, bank=1, row=2, line=9)
+    bags = [[fill], [item(PIM_READ, bank=0, line=1)], [item(PIM_READ, bank=1, row=2, line=9)]]
+    options: dict[str, Any] = {"unit_level": "rank", "cache_sets": 2, "cache_ways": 1}
+    result = run(bags, instruction_cycles=20, **options)
+    reads = [(r.command, r.row, r.tag, r.role) for r in result["log"] if r.command in ("PIM_RD", "PE_HIT")]
+    assert reads == [("PIM_RD", 2, 0, ROLE_FILL), ("PIM_RD", 0, 1, 0), ("PE_HIT", 2, 2, 0)]
+    assert result["finish"][0] == 0
+    assert result["host"]["result_bursts"] == 2
+    # A row that is there, or on its way, is not read again.
+    assert run([[fill, fill], bags[1]], **options)["counters"][0]["pim_rd"] == 2
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from heam_sim._core import (
-    LLC_HIT,
+    PSEUDO_COMMANDS,
     STATE_DONE,
     STATE_NEED_INPUT,
     STATE_PAUSED,
@@ -100,7 +100,7 @@ def log_tuples(log: np.ndarray, names: Sequence[Sequence[str]]) -> list[tuple[An
     fields = ("clock", "channel", "command", "bank", "row", "column", "tag", "slot", "unit", "bound", "role")
     columns = [log[name].tolist() for name in fields]
     columns[2] = [
-        "LLC_HIT" if command == LLC_HIT else names[channel][command]
+        PSEUDO_COMMANDS[command] if command in PSEUDO_COMMANDS else names[channel][command]
         for channel, command in zip(columns[1], columns[2], strict=True)
     ]
     return list(zip(*columns, strict=True))

@@ -60,6 +60,9 @@ static void read_pim(heam_channel_desc *self, bytes *in) {
     self->path_uses_dq = next_byte(in) & 1u;
     self->alu_cycles = next_below(in, 5);
     self->second_stage_cycles = next_below(in, 4) * next_below(in, 4);
+    self->merge_identical = next_byte(in) & 1u;
+    self->cache_sets = next_below(in, 3);
+    self->cache_ways = self->cache_sets > 0 ? 1 + next_below(in, 3) : 0;
     if ((next_byte(in) & 3u) == 0) {
         self->host_driven = 1;
         self->instruction_cycles = self->path_uses_dq = 0;
@@ -114,7 +117,9 @@ static void add_item(job *self, uint8_t kind, uint8_t role, uint32_t bank, uint3
         self->covers[i] = (uint8_t)(1 + next_below(in, result > 0 ? result : 1));
         self->segment[i] = (uint8_t)next_below(in, result >= self->covers[i] ? result - self->covers[i] + 1 : 1);
         self->alu[i] = (uint16_t)next_below(in, 7);
+        self->line[i] = bank * 8 + self->row[i];
         self->flags[i] = self->size > self->offsets[self->gnrs] + 1 && self->channel[i - 1] == 1 ? HEAM_FLAG_CARRIED : 0;
+        self->flags[i] |= next_byte(in) & HEAM_FLAG_CACHE;
     }
 }
 
@@ -122,7 +127,12 @@ static void add_operand(job *self, const toy *memory, bytes *in) {
     uint32_t level = self->channels[1].unit_level < TOY_LEVELS ? self->channels[1].unit_level : 0;
     uint32_t bank = next_below(in, toy_banks(memory));
     uint32_t unit = bank / banks_per_unit(memory, level);
-    switch (next_below(in, 6)) {
+    switch (next_below(in, 7)) {
+        case 6:
+            if (self->channels[1].cache_sets > 0) {
+                add_item(self, HEAM_ITEM_PIM_READ, HEAM_ROLE_FILL, bank, unit, in);
+            }
+            break;
         case 0: add_item(self, HEAM_ITEM_HOST_READ, HEAM_ROLE_ACC, bank, HEAM_NO_UNIT, in); break;
         case 1: add_item(self, HEAM_ITEM_PIM_READ, HEAM_ROLE_ACC, bank, unit, in); break;
         case 2: add_item(self, HEAM_ITEM_PIM_LUT, HEAM_ROLE_ACC, bank, unit, in); break;

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from tests.reference.timing import ROLE_ACC
 
-__all__ = ["Entry", "ResultBurst", "Share", "Tag"]
+__all__ = ["Entry", "Line", "ResultBurst", "Share", "Tag"]
 
 
 @dataclass(eq=False)
@@ -27,6 +27,8 @@ class Entry:
     covers: frozenset[int] = frozenset()
     alu: int = 0
     carried: bool = False
+    line: int = 0
+    may_be_kept: bool = False
     available: int = 0
     done: int = 0
     started: bool = False
@@ -35,6 +37,18 @@ class Entry:
     register: int = 0
     before: Entry | None = None
     after: Entry | None = None
+    hit: bool = False
+    leader: Entry | None = None
+    followers: list[Entry] = field(default_factory=list)
+    arrival: int | None = None
+
+
+@dataclass(eq=False)
+class Line:
+    """A row in a PE's cache, or on its way there as long as its filler has not left the queue."""
+
+    key: int
+    filler: Entry | None
 
 
 @dataclass(eq=False)

@@ -6,14 +6,34 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from tests.reference.operands import Entry, ResultBurst, Share, Tag
+from tests.reference.operands import Entry, Line, ResultBurst, Share, Tag
 from tests.reference.plain import COUNTER_OF_KIND, PLAIN_COUNTERS
-from tests.reference.timing import BOUND_LUT, NO_UNIT, ROLE_LOAD, ROLE_MAC, ROLE_MUL, Record, Timing
+from tests.reference.timing import (
+    BOUND_LUT,
+    NO_UNIT,
+    ROLE_FILL,
+    ROLE_LOAD,
+    ROLE_MAC,
+    ROLE_MUL,
+    Record,
+    Timing,
+)
 
 __all__ = ["PimChannel"]
 
 #: Counters that only PIM channels have.
-PIM_COUNTERS = ("path_busy", "second_busy", "alu_busy", "merge_busy", "lut_busy")
+PIM_COUNTERS = (
+    "path_busy",
+    "second_busy",
+    "alu_busy",
+    "merge_busy",
+    "lut_busy",
+    "pe_hits",
+    "pe_misses",
+    "merged",
+)
+#: What is logged but touches neither bank nor bus of the memory.
+PSEUDO = ("PIM_LUT", "PE_HIT", "MERGED")
 COMBINING = (ROLE_MUL, ROLE_MAC)
 
 
@@ -42,6 +62,9 @@ class PimChannel:
         path_uses_dq: bool = False,
         second_stage_cycles: int = 0,
         host_driven: bool = False,
+        cache_sets: int = 0,
+        cache_ways: int = 0,
+        merge_identical: bool = False,
         index: int = 0,
     ) -> None:
         self.spec = spec
@@ -65,6 +88,9 @@ class PimChannel:
         self.path_uses_dq = path_uses_dq
         self.second_stage_cycles = second_stage_cycles
         self.host_driven = host_driven
+        self.cache_sets = cache_sets
+        self.cache_ways = cache_ways
+        self.merge_identical = merge_identical
         ref = timing.command.get("REF")
         self.rank_level = 1 if ref is None else timing.scope[ref]
         self.ranks = timing.nodes[self.rank_level]
@@ -80,6 +106,8 @@ class PimChannel:
         self.alu_free = [0] * self.units
         self.lut_free = [0] * self.units
         self.newest: list[Entry | None] = [None] * self.units
+        # Per unit and set, the least recently used line first.
+        self.caches: list[list[list[Line]]] = [[[] for _ in range(cache_sets)] for _ in range(self.units)]
         self.owed = [0] * self.ranks
         self.buffer: list[Entry] = []
         self.entries: list[Entry] = []
@@ -185,7 +213,7 @@ class PimChannel:
             self._put(self.buffer.pop(0))
 
     def _may_deliver(self, entry: Entry) -> bool:
-        if entry.gnr not in self.tags and len(self.tags) >= self.batch_tags:
+        if entry.role != ROLE_FILL and entry.gnr not in self.tags and len(self.tags) >= self.batch_tags:
             return False
         if sum(other.unit == entry.unit for other in self.entries) >= self.queue_depth:
             return False
@@ -197,7 +225,7 @@ class PimChannel:
 
     def _put(self, entry: Entry) -> None:
         """Put an item into its unit's queue."""
-        if entry.gnr not in self.tags:
+        if entry.role != ROLE_FILL and entry.gnr not in self.tags:
             self.tags[entry.gnr] = self._new_tag(entry.gnr)
             self.delivered_gnrs += 1
         if entry.role in COMBINING:
@@ -205,7 +233,8 @@ class PimChannel:
             if entry.before is not None:
                 entry.before.after = entry
         self.newest[entry.unit] = entry
-        self.entries.append(entry)
+        if self._look_up(entry):
+            self.entries.append(entry)
         rank = self.timing.node(self.rank_level, self.timing.first_bank(self.unit_level, entry.unit))
         if not entry.carried:
             self.counters["instructions"] += 1
@@ -218,6 +247,45 @@ class PimChannel:
             self.second_free[rank] = self.crossed
             self.counters["second_busy"] += self.second_stage_cycles
         entry.available = max(self.clock, self.crossed + self.decode_cycles)
+
+    def _look_up(self, entry: Entry) -> bool:
+        """Find out where the row of an operand comes from; False: a FILL that has nothing to do."""
+        if entry.is_lut:
+            return True
+        fill, line = entry.role == ROLE_FILL, None
+        if self.cache_sets:
+            lines = self.caches[entry.unit][entry.line % self.cache_sets]
+            found = next((line for line in lines if line.key == entry.line), None)
+            if not fill:
+                self.counters["pe_hits" if found else "pe_misses"] += 1
+            if found is not None:
+                lines.remove(found)
+                lines.append(found)
+                if found.filler is None:
+                    entry.hit = True
+                elif found.filler.bursts == entry.bursts and not fill:
+                    self._follow(entry, found.filler)
+                return not fill
+            if entry.may_be_kept:
+                line = Line(entry.line, entry)
+                lines.append(line)
+                del lines[: -self.cache_ways]
+        if self.merge_identical:
+            for leader in self.entries:
+                reads = not leader.is_lut and not leader.hit and leader.leader is None
+                same = (leader.unit, leader.line, leader.bursts) == (entry.unit, entry.line, entry.bursts)
+                if reads and same:
+                    if line is not None:
+                        line.filler = leader
+                    if not fill:
+                        self._follow(entry, leader)
+                    return not fill
+        return True
+
+    def _follow(self, entry: Entry, leader: Entry) -> None:
+        entry.leader = leader
+        leader.followers.append(entry)
+        self.counters["merged"] += 1
 
     def _pins_taken(self) -> bool:
         """Whether a result burst would be on the data pins together with an instruction delivered now."""
@@ -268,10 +336,10 @@ class PimChannel:
         column_used: set[int] = set()
         row_used = set() if self.spec.split_command_buses else column_used
         for entry in list(self.entries):
-            if entry.available > self.clock:
+            if entry.available > self.clock or entry.left or entry.leader is not None:
                 continue
-            if entry.is_lut:
-                self._try_lut(entry)
+            if entry.is_lut or entry.hit:
+                self._try_port(entry)
                 continue
             open_row = self.timing.open_row[entry.bank]
             if open_row == entry.row:
@@ -284,34 +352,40 @@ class PimChannel:
                 self._try_precharge(entry, row_used)
 
     def _held_by_refresh(self, entry: Entry) -> bool:
-        """Not started while its rank owes REFab, and nothing started waits for it at the end of its chain."""
+        """Not started while its rank owes REFab, and nothing started waits for it."""
         owes = self.owed[self.timing.node(self.rank_level, entry.bank)] > 0
-        waiting, link = False, entry.after
-        while link is not None:
-            waiting, link = waiting or link.started, link.after
-        return owes and not entry.started and not waiting
+        return owes and not entry.started and not self._awaited(entry)
+
+    def _awaited(self, entry: Entry) -> bool:
+        """Whether something started waits for this entry: a later link of its chain, or of a follower's."""
+        waiting = [*entry.followers, *([] if entry.after is None else [entry.after])]
+        return any(other.started or self._awaited(other) for other in waiting)
 
     def _wanted_by_older(self, entry: Entry) -> bool:
         """Whether an older READ, itself not held by refresh, wants the row that is open in this bank."""
         older = self.entries[: self.entries.index(entry)]
         open_row = self.timing.open_row[entry.bank]
-        reads = [other for other in older if not other.is_lut and other.bank == entry.bank]
+        reads = [
+            other
+            for other in older
+            if not other.is_lut and not other.hit and other.leader is None and other.bank == entry.bank
+        ]
         return any(other.row == open_row and not self._held_by_refresh(other) for other in reads)
 
     def _register_loaded(self, entry: Entry) -> bool:
         return entry.role not in COMBINING or entry.before is None or entry.before.left
 
-    def _try_lut(self, entry: Entry) -> None:
+    def _try_port(self, entry: Entry) -> None:
         if self.lut_free[entry.unit] > self.clock or not self._register_loaded(entry):
             return
         if not self._bus_is_free("column"):
             return
-        self._issue_entry("PIM_LUT", entry, 0)
+        self._issue_entry("PE_HIT" if entry.hit else "PIM_LUT", entry, entry.column)
         arrival = self.clock + -(-entry.bursts * self.spec.burst_bytes // self.port_bytes)
         self.lut_free[entry.unit] = arrival
         self.counters["lut_busy"] += arrival - self.clock
         self._use(entry, arrival, entry.bursts)
-        self._leave(entry)
+        self._leave(entry, arrival)
 
     def _try_read(self, entry: Entry, column_used: set[int]) -> None:
         if entry.unit in column_used or not self._register_loaded(entry):
@@ -327,9 +401,10 @@ class PimChannel:
         column_used.add(entry.unit)
         entry.started = True
         entry.done += 1
-        self._use(entry, self.clock + self.spec.read_latency, 1)
+        arrival = self.clock + self.spec.read_latency
+        self._use(entry, arrival, 1)
         if entry.done == entry.bursts:
-            self._leave(entry)
+            self._leave(entry, arrival)
 
     def _try_activate(self, entry: Entry, row_used: set[int]) -> None:
         if self._ready("ACT", entry.bank):
@@ -350,6 +425,8 @@ class PimChannel:
 
     def _use(self, entry: Entry, arrival: int, bursts: int) -> None:
         """Let bursts that are there at ``arrival`` go where their role says."""
+        if entry.role == ROLE_FILL:
+            return
         if entry.role == ROLE_LOAD:
             entry.register = arrival
             return
@@ -365,9 +442,30 @@ class PimChannel:
         else:
             self.tags[entry.gnr].shares[unit].last_alu = self.alu_free[unit]
 
-    def _leave(self, entry: Entry) -> None:
+    def _leave(self, entry: Entry, arrival: int) -> None:
+        """Take an entry whose row is there out of the queue, and what has waited for that."""
         entry.left = True
         self.entries.remove(entry)
+        for lines in self.caches[entry.unit]:
+            for line in lines:
+                line.filler = None if line.filler is entry else line.filler
+        if entry.role != ROLE_FILL:
+            self._finish(entry)
+        for follower in entry.followers:
+            follower.arrival = arrival
+            self._take_row(follower)
+        if entry.after is not None:
+            self._take_row(entry.after)
+
+    def _take_row(self, follower: Entry) -> None:
+        """Let a follower go on whose row has come and whose register is loaded."""
+        if follower.left or follower.arrival is None or not self._register_loaded(follower):
+            return
+        self._issue_entry("MERGED", follower, follower.column)
+        self._use(follower, follower.arrival, follower.bursts)
+        self._leave(follower, follower.arrival)
+
+    def _finish(self, entry: Entry) -> None:
         share = self.tags[entry.gnr].shares[entry.unit]
         share.items -= 1
         if share.items == 0:
@@ -407,12 +505,17 @@ class PimChannel:
         unit: int = NO_UNIT,
         role: int = 0,
     ) -> None:
-        # A LUT port has no timing rows: PIM_LUT is bound by the port alone.
+        # A LUT port has no timing rows: what comes through it is bound by the port alone.
         name = self.timing.command.get(kind, kind)
-        bound = BOUND_LUT if kind == "PIM_LUT" else self.timing.bound(name, bank, self.clock)
-        self.counters[COUNTER_OF_KIND[kind]] += 1
-        self.bus.add("row" if kind in ("ACT", "PRE", "PREA", "REF") else "column")
+        if kind in PSEUDO:
+            bound = BOUND_LUT
+        else:
+            bound = self.timing.bound(name, bank, self.clock)
+        if kind in COUNTER_OF_KIND:
+            self.counters[COUNTER_OF_KIND[kind]] += 1
+        if kind != "MERGED":
+            self.bus.add("row" if kind in ("ACT", "PRE", "PREA", "REF") else "column")
         record = Record(self.clock, self.index, name, bank, row, column, tag, slot, unit, bound, role)
         self.log.append(record)
-        if kind != "PIM_LUT":
+        if kind not in PSEUDO:
             self.timing.issue(name, bank, row, self.clock)

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 
-from tests.reference.system import CARRIED, HOST_READ, PIM_LUT, PIM_READ
-from tests.reference.timing import ROLE_ACC, ROLE_LOAD, ROLE_MAC, ROLE_MUL
+from tests.reference.system import CACHE, CARRIED, HOST_READ, PIM_LUT, PIM_READ
+from tests.reference.timing import ROLE_ACC, ROLE_FILL, ROLE_LOAD, ROLE_MAC, ROLE_MUL
 
 __all__ = [
     "ITEM_DTYPES",
@@ -219,6 +219,7 @@ def pim_options(draw: st.DrawFn) -> dict[str, Any]:
     """Options of one PIM channel, its standard included."""
     level = draw(st.sampled_from(("channel", "rank", "pseudo_channel", "bank_group", "bank")))
     host_driven = draw(st.sampled_from((False, False, False, True)))
+    sets = draw(st.sampled_from((0, 0, 1, 2)))
     return {
         "kind": "pim",
         "spec": draw(small_specs(pim=True, unit_level=level)),
@@ -241,6 +242,9 @@ def pim_options(draw: st.DrawFn) -> dict[str, Any]:
         "path_uses_dq": not host_driven and draw(st.booleans()),
         "second_stage_cycles": draw(st.sampled_from((0, 0, 1, 4, 9))),
         "host_driven": host_driven,
+        "cache_sets": sets,
+        "cache_ways": draw(st.integers(1, 3)) if sets else 0,
+        "merge_identical": draw(st.booleans()),
     }
 
 
@@ -303,9 +307,12 @@ def _operand(rng: np.random.Generator, channels: list[dict[str, Any]], slot: int
     while carried and len(roles) == 1 and rng.random() < 0.6:
         # A broadcast: the same operand's parts in other units.
         other = {**common, "unit": int(rng.integers(units))}
-        items.append({**_pim_item(rng, options, other, per_unit, ROLE_ACC), "flags": CARRIED})
+        items.append({**_pim_item(rng, options, other, per_unit, ROLE_ACC), "flags": CARRIED | CACHE})
     for link in items[1:] if carried else ():
-        link["flags"] = CARRIED
+        link["flags"] |= CARRIED
+    if options["cache_sets"] and rng.random() < 0.2:
+        row = {**_pim_item(rng, options, common, per_unit, ROLE_FILL), "bursts": int(rng.integers(1, 5))}
+        items.append(row)
     return items
 
 
@@ -331,10 +338,13 @@ def _host_read(rng: np.random.Generator, index: int, spec: SmallSpec, slot: int)
 def _pim_item(
     rng: np.random.Generator, options: dict[str, Any], common: dict[str, int], per_unit: int, role: int
 ) -> dict[str, int]:
-    is_lut = rng.random() < 0.3
+    is_lut = role != ROLE_FILL and rng.random() < 0.3
     first = common["unit"] * per_unit
-    bank = 0 if is_lut else first + int(rng.integers(per_unit))
-    bursts, result = int(rng.integers(1, 5)), options["result_bursts"]
+    # The same row again and again, for caches and merging; or any.
+    again = rng.random() < 0.6
+    bank = 0 if is_lut else first + (0 if again else int(rng.integers(per_unit)))
+    row = 0 if again else int(rng.integers(3))
+    bursts, result = 2 if again else int(rng.integers(1, 5)), options["result_bursts"]
     # Mostly as many bursts as are read, and the rest in any place; only what adds has to fit.
     covers = (
         int(rng.choice((0, *range(1, result + 1)))) if bursts <= result else int(rng.integers(1, result + 1))
@@ -344,7 +354,9 @@ def _pim_item(
         "kind": PIM_LUT if is_lut else PIM_READ,
         "role": role,
         "bank": bank,
-        "row": int(rng.integers(3)),
+        "row": row,
+        "line": 0 if is_lut else bank * 3 + row,
+        "flags": int(rng.choice((0, CACHE))),
         "column": 0 if is_lut else int(rng.integers(8)),
         "bursts": bursts,
         "segment": int(rng.choice((0, rng.integers(result - (covers or bursts) + 1)))),

@@ -11,15 +11,17 @@ from typing import Any
 from tests.reference.operands import Entry
 from tests.reference.pim import PimChannel
 from tests.reference.plain import PlainChannel, Request
-from tests.reference.timing import BOUND_NONE, NO_UNIT, ROLE_ACC, ROLE_MAC, Record
+from tests.reference.timing import BOUND_NONE, NO_UNIT, ROLE_ACC, ROLE_FILL, ROLE_MAC, Record
 
-__all__ = ["CARRIED", "HOST_READ", "OPTIONAL_ITEMS", "PIM_LUT", "PIM_READ", "simulate"]
+__all__ = ["CACHE", "CARRIED", "HOST_READ", "OPTIONAL_ITEMS", "PIM_LUT", "PIM_READ", "simulate"]
 
 HOST_READ = 0
 PIM_READ = 1
 PIM_LUT = 2
 #: Flag of an item that came with the instruction of the item before it.
 CARRIED = 1
+#: Flag of an item whose row may be kept in the PE's cache.
+CACHE = 2
 #: Work arrays that may be left out: all zero then.
 OPTIONAL_ITEMS = ("segment", "covers", "alu", "flags")
 MAX_TICKS = 200_000
@@ -118,7 +120,7 @@ class Host:
 
     def _settle(self, gnr: Gnr) -> None:
         if gnr.issued and gnr.waiting == 0:
-            gnr.finish_cycle = -(-self.adder // self.add_bytes)
+            gnr.finish_cycle = max(self.clock, -(-self.adder // self.add_bytes))
 
     # -- H2
 
@@ -198,9 +200,11 @@ class Host:
                 covers=_covers(item),
                 alu=item["alu"],
                 carried=bool(item["flags"] & CARRIED),
+                line=item["line"],
+                may_be_kept=bool(item["flags"] & CACHE) or item["role"] == ROLE_FILL,
             )
         )
-        if item["channel"] not in gnr.channels:
+        if item["channel"] not in gnr.channels and item["role"] != ROLE_FILL:
             gnr.channels.add(item["channel"])
             gnr.waiting += channel.results_of(gnr.number)
         gnr.next_item += 1
@@ -348,7 +352,7 @@ def _announce(gnr: Gnr, parts: Sequence[PlainChannel | PimChannel]) -> None:
     for item in gnr.items:
         is_pim = isinstance(parts[item["channel"]], PimChannel)
         assert is_pim == (item["kind"] != HOST_READ), "an item of the wrong kind for its channel"
-        if is_pim:
+        if is_pim and item["role"] != ROLE_FILL:
             units.setdefault(item["channel"], {}).setdefault(item["unit"], []).append(_covers(item))
     for channel, covers in units.items():
         part = parts[channel]
