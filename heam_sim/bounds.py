@@ -72,8 +72,8 @@ class Demand:
     host_lines
         Lines that the host looks up.
     pe_rows, shortest
-        Distinct rows that every PE needs, and the fewest bursts of one; only where caches or merging may spare
-        it the reading of some.
+        Distinct rows that every PE needs, and the fewest bursts of one; only where caches or merging may
+        spare it the reading of some.
     lines, rows
         Distinct host lines (channel in the high bits) and distinct DRAM rows (channel, bank, row).
     """

@@ -143,7 +143,7 @@ def _prepare(
 def _memory_reads(
     run: _Run, homes: Homes, values: Values, rules: CacheRules | None
 ) -> tuple[Access, IntArray]:
-    """Operands from memory, a cache or another's read, granule by granule, and the granules' numbers in rows."""
+    """Operands from memory, a cache or another's read, by granules, and the granules' numbers in rows."""
     rows = run.rows("RD", "LLC_HIT", "PIM_RD", "PE_HIT", "MERGED")
     c = run.column
     home = AddressMap.of(homes).find(c["channel"][rows], c["bank"][rows], c["row"][rows], c["column"][rows])
@@ -182,7 +182,12 @@ def _granules_taken(
         return count
     reading = np.flatnonzero(kind == NAMES.index("PIM_RD"))
     mine = rows[reading]
-    keys = (c["role"][mine] == FILL, c["slot"][mine], c["tag"][mine], run.place(mine))
+    # What is read as one lies in one DRAM row; a row in pieces is several operands.
+    keys = (
+        c["role"][mine] == FILL,
+        *(c[name][mine] for name in ("slot", "tag", "row", "bank")),
+        run.place(mine),
+    )
     operand = np.zeros(len(mine), dtype=np.int64)
     order = np.lexsort(keys)
     new = np.zeros(len(mine), dtype=np.bool_)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Rows that a PE did not read again: from its cache, or from the read of an identical operand.
 
-The log says which row an operand took (by the address of its first burst), never from where. The checker keeps
-its own account of what every PE has read, and asks whether the row can have been there.
+The log says which row an operand took (by the address of its first burst), never from where. The checker
+keeps its own account of what every PE has read, and asks whether the row can have been there.
 """
 
 from __future__ import annotations

@@ -151,7 +151,8 @@ def test_the_untouched_log_is_right(heam: tuple[Plan, Run]) -> None:
     report = functional(planned, run, run.log)
     assert report.ok, report.violations
     assert report.mismatches == 0 and report.gnrs == 6 * TRACE.tables
-    assert all(report.reads.values()), "every kind of command is part of this run"
+    used = {name: count for name, count in report.reads.items() if name not in ("PE_HIT", "MERGED")}
+    assert all(used.values()), "every kind of command is part of this run"
 
 
 @pytest.mark.parametrize("what", BREAKS)
@@ -273,6 +274,100 @@ def test_every_kind_of_operand_is_looked_at_as_closely(case: str) -> None:
         found = functional(planned, run, broken)
         assert not found.ok, number
         assert functional(planned, run, run.log).ok
+
+
+REUSE: dict[str, Any] = {
+    "system": "recnmp",
+    "embedding": "qr:4",
+    "vector_bytes": 128,
+    "profile": 0.3,
+    "overrides": {
+        "dimm.channels": 1,
+        "dimm.pim.cache_bytes": 8 * 128,
+        "dimm.pim.cache_ways": 2,
+        "dimm.pim.cache_min_reads": 0,
+        "dimm.pim.merge_identical": True,
+        "dimm.pim.queue_depth": 2,
+    },
+}
+REPEATS = mixed_trace(samples=60, longest=6, cardinalities=(7, 3000))
+
+
+@pytest.fixture(scope="module")
+def cached() -> tuple[Plan, Run]:
+    return run_of(REPEATS, **REUSE)
+
+
+def _elsewhere(name: str) -> Callable[[Run, Log], Log]:
+    """A row is taken in a PE where nobody has read it: the only record of its own lookup there."""
+
+    def change(run: Run, log: Log) -> Log:
+        at = _rows(run, log, name)[0]
+        lookup = (log["tag"] == log["tag"][at]) & (log["slot"] == log["slot"][at]) & (log["unit"] != 65535)
+        log["unit"][lookup] ^= 1
+        return log
+
+    return change
+
+
+def _taken_first(name: str) -> Callable[[Run, Log], Log]:
+    """A row is taken before it was read."""
+
+    def change(run: Run, log: Log) -> Log:
+        at = _rows(run, log, name)[0]
+        return np.concatenate((log[at : at + 1], np.delete(log, at)))
+
+    return change
+
+
+def _long_after(run: Run, log: Log) -> Log:
+    """At the end a row is taken that was used once, long ago."""
+    last = _rows(run, log, "PE_HIT")[-1]
+    place = ["channel", "unit", "bank", "row", "column"]
+    uses = np.flatnonzero(log["unit"] == log["unit"][last])
+    names = {run.command_names.index(name) for name in ("PIM_RD", "PE_HIT", "MERGED")}
+    seen: dict[tuple[int, ...], int] = {}
+    for at in uses:
+        if int(log["command"][at]) in names and log["column"][at] % 2 == 0:
+            seen[tuple(int(log[field][at]) for field in place)] = int(at)
+    oldest = min(seen.values())
+    for field in place[2:]:
+        log[field][last] = log[field][oldest]
+    return log
+
+
+@pytest.mark.parametrize(
+    ("what", "change", "rules"),
+    [
+        ("a kept row is not taken", _drop("PE_HIT"), {"operand", "pairing"}),
+        ("it is taken twice", _twice("PE_HIT"), {"operand", "pairing"}),
+        ("another one is taken", _read_another_row("PE_HIT"), {"operand"}),
+        ("it is another GnR's", _set("PE_HIT", "tag", lambda tag: tag + 1), {"pairing", "operand"}),
+        ("it is another PE's", _elsewhere("PE_HIT"), {"cache"}),
+        ("it was not read yet", _taken_first("PE_HIT"), {"cache"}),
+        ("it must have left", _long_after, {"cache"}),
+        ("a shared row is not taken", _drop("MERGED"), {"operand", "pairing"}),
+        ("it is taken twice", _twice("MERGED"), {"operand", "pairing"}),
+        ("it was not read yet", _taken_first("MERGED"), {"cache"}),
+        ("a row is not read but taken", _drop("PIM_RD"), {"operand", "pairing"}),
+    ],
+)
+def test_rows_that_are_not_read_again_are_looked_at(
+    what: str, change: Callable[[Run, Log], Log], rules: set[str], cached: tuple[Plan, Run]
+) -> None:
+    planned, run = cached
+    report = functional(planned, run, run.log)
+    assert report.ok and report.reads["PE_HIT"] > 20 and report.reads["MERGED"] > 0
+    found = functional(planned, run, change(run, run.log.copy()))
+    assert not found.ok and rules & set(found.counts), (what, found.counts)
+
+
+def test_a_hit_without_a_cache_is_wrong(cached: tuple[Plan, Run]) -> None:
+    planned, run = cached
+    without = replace(planned.placement, cache=replace(planned.placement.cache, sets=0))
+    found = functional(replace(planned, placement=without), run, run.log)
+    hits = run.log["command"] == run.command_names.index("PE_HIT")
+    assert found.counts["cache"] == int(hits.sum())
 
 
 def test_copies_are_of_the_row_that_they_stand_for() -> None:

@@ -130,6 +130,37 @@ VARIANTS: dict[str, tuple[str, str, dict[str, Any]]] = {
     "cores in order": ("heam", "tt:16", {**IN_ORDER, "placement.hot_share": 1}),
     "cores in small pages": ("recnmp", "tt:16", {"dimm.page_bytes": 1024}),
     "cores on the host": ("host-hbm-dimm", "tt:16", {"hbm.page_bytes": 512, "placement.hot_share": 1}),
+    "merging": ("heam", "qr:8", {"hbm.pim.merge_identical": True, "hbm.pim.lut_bytes": 0}),
+    "merging cores": ("heam", "tt:16", {"hbm.pim.merge_identical": True, "hbm.channels": 1}),
+    "a cache beside the LUT": (
+        "heam",
+        "qr:8",
+        {"hbm.pim.cache_bytes": 4096, "hbm.pim.lut_bytes": 512, "hbm.pim.merge_identical": True},
+    ),
+    "a cache for small rows": (
+        "trim-g",
+        "partitions:3",
+        {"dimm.pim.cache_bytes": 4096, "dimm.pim.cache_rows": "small"},
+    ),
+    "a cache for slices": ("tensordimm", "qr:8", {"dimm.pim.cache_bytes": 1024, "dimm.pim.cache_ways": 1}),
+    "no cache, RecNMP": ("recnmp", "qr:8", {"dimm.pim.cache_bytes": 0}),
+    "a tiny cache, RecNMP": ("recnmp", "tt:16", {"dimm.pim.cache_bytes": 8192, "dimm.pim.cache_ways": 1}),
+    "stripes in one channel": ("tensordimm", "qr:8:add", {"placement.stripe": "channel"}),
+    "slices with instructions of their own": (
+        "tensordimm",
+        "qr:8:concatenate",
+        {"dimm.pim.delivery": "compressed"},
+    ),
+    "slices merged": ("tensordimm", "partitions:3", {"dimm.pim.merge_level": "dimm"}),
+    "host-driven": ("recnmp", "qr:8", {"dimm.pim.delivery": "host-driven"}),
+    "host-driven bank groups": ("heam", "qr:8", {"hbm.pim.delivery": "host-driven"}),
+    "everything copied": (
+        "trim-b",
+        "qr:8:add",
+        {"placement.replicate_share": 1.0, "placement.dispatch_window": 1},
+    ),
+    "copies in HBM": ("heam", "qr:8", {"placement.replicate_share": 0.5}),
+    "no copies": ("trim-r", "qr:8:concatenate", {"placement.replicate_share": 0.0}),
     "R at home with addition": ("recnmp", "qr:8:add", {"placement.small_tables": "home"}),
 }
 
