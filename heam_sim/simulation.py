@@ -34,7 +34,7 @@ from heam_sim.dram import Spec
 from heam_sim.embedding import EmbeddingScheme, Full
 from heam_sim.embedding.parse import parse_embedding
 from heam_sim.errors import CeilingError, ConfigError, unknown_name
-from heam_sim.lowering import Lowered, Work, lower
+from heam_sim.lowering import Lowered, Work, lower, with_prefetch
 from heam_sim.lowering.lower import Scope
 from heam_sim.placement import ModelPlacement, TierLayout, place_model
 from heam_sim.results import Result
@@ -144,9 +144,17 @@ class Plan:
 
     def lowered(self, start: int, stop: int) -> Lowered:
         """Lower some samples."""
-        piece = self.simulated.samples_slice(start, stop)
+        work = self._lower(start, stop)
+        layout = self.placement.pim_layout
+        if layout is None or layout.tier.pim is None or not layout.tier.pim.prefetch:
+            return work
+        # The last GnR brings in what the first one behind it needs.
+        more = stop < self.simulated.samples
+        return with_prefetch(work, self._lower(stop, stop + 1) if more else None)
+
+    def _lower(self, start: int, stop: int) -> Lowered:
         return lower(
-            piece,
+            self.simulated.samples_slice(start, stop),
             scheme=self.scheme,
             placement=self.placement,
             scope=self.scope,

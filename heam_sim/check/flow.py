@@ -68,7 +68,11 @@ class Access(Flow):
         """Select some of the operands."""
         flow = self.take(which)
         return Access(
-            *(getattr(flow, name) for name in ("place", "tag", "granule", "moment", "value")),
+            flow.place,
+            flow.tag,
+            flow.granule,
+            flow.moment,
+            flow.value,
             self.slot[which],
             self.role[which],
             self.number[which],
@@ -78,7 +82,11 @@ class Access(Flow):
         """Both, one after the other."""
         flow = self.plus(other)
         return Access(
-            *(getattr(flow, name) for name in ("place", "tag", "granule", "moment", "value")),
+            flow.place,
+            flow.tag,
+            flow.granule,
+            flow.moment,
+            flow.value,
             np.concatenate((self.slot, other.slot)),
             np.concatenate((self.role, other.role)),
             np.concatenate((self.number, other.number)),

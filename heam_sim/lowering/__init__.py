@@ -5,5 +5,6 @@ from __future__ import annotations
 
 from heam_sim.lowering.arithmetic import Work
 from heam_sim.lowering.lower import Lowered, lower
+from heam_sim.lowering.prefetch import with_prefetch
 
-__all__ = ["Lowered", "Work", "lower"]
+__all__ = ["Lowered", "Work", "lower", "with_prefetch"]

@@ -141,18 +141,18 @@ class _Builder:
         if place.replicated:
             counted[:-1] = False
         node = np.full((self.width, count), -1, np.int64)
-        for operand in np.flatnonzero(counted.any(axis=1)):
+        for operand in range(self.width):
             fixed = np.flatnonzero(counted[operand] & ~free[operand])
             for layout_of, which, located in self._home_places(operand, fixed):
                 if layout_of is layout:
                     channel = located[0].channel - layout.first_channel
                     node[operand, which] = channel * layout.units + located[0].unit
         # In program order; operands elsewhere (cold ones) load no node.
-        take = np.flatnonzero((counted & (free | (node >= 0))).T)
-        lookup, operand = np.divmod(take, self.width)
-        result = dispatch(node[operand, lookup], self.window_of[lookup], layout.tier.channels * layout.units)
-        spread = free[operand, lookup]
-        chosen[operand[spread], lookup[spread]] = result[spread]
+        lookup, which_one = np.nonzero((counted & (free | (node >= 0))).T)
+        nodes = layout.tier.channels * layout.units
+        result = dispatch(node[which_one, lookup], self.window_of[lookup], nodes)
+        spread = free[which_one, lookup]
+        chosen[which_one[spread], lookup[spread]] = result[spread]
         self.spread = int(spread.sum())
         return chosen
 

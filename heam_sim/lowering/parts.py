@@ -168,9 +168,9 @@ class Parts:
 
     def in_tier(self, layout: TierLayout) -> _Bool:
         """Which lookups have their main row in a tier."""
-        return (self.channel[0] >= layout.first_channel) & (
-            self.channel[0] < layout.first_channel + layout.tier.channels
-        )
+        number = self.channel[0] - layout.first_channel
+        inside: _Bool = (number >= 0) & (number < layout.tier.channels)
+        return inside
 
     # --- into program order
 

@@ -104,6 +104,8 @@ class Pim:
     cache_rows, cache_min_reads
         Which rows may be kept: of all subtables or of the small ones, if the profile reads them at least so
         often (a locality bit in the instruction).
+    prefetch
+        While a GnR is computed, the rows that the next one may find in the caches are brought there.
     merge_identical
         An operand whose row is already waiting or being read at its PE is not read again.
     """
@@ -133,6 +135,7 @@ class Pim:
     cache_rows: Literal["all", "small"] = "all"
     cache_min_reads: int = 0
     merge_identical: bool = False
+    prefetch: bool = False
 
     def __post_init__(self) -> None:
         positive = (
@@ -162,6 +165,8 @@ class Pim:
         )
 
         _check_choice("pim.delivery", self.delivery, DELIVERIES)
+        if self.prefetch and self.cache_bytes == 0:
+            raise ConfigError("pim.prefetch: there is no cache to bring rows into; set cache_bytes.")
         _check_choice("pim.cache_rows", self.cache_rows, ("all", "small"))
         if (self.delivery == "two-stage") != (self.second_stage_bits_per_cycle > 0):
             raise ConfigError(
@@ -346,6 +351,11 @@ class System:
             raise ConfigError(
                 f"system {self.name}: placement.replicate_share needs PEs that copies could be at; "
                 "set it to 0."
+            )
+        if self.placement.replicate_share > 0 and any(tier.pim and tier.pim.prefetch for tier in self.tiers):
+            raise ConfigError(
+                f"system {self.name}: pim.prefetch and placement.replicate_share do not go together: where "
+                "an operand will run is not known a GnR ahead; switch one off."
             )
         if self.placement.policy == "hot-cold" and self.placement.tier == self.placement.hot_tier:
             raise ConfigError(

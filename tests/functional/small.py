@@ -23,6 +23,7 @@ SYSTEMS = (
     "trim-g",
     "trim-b",
     "heam",
+    "proactivepim",
 )
 PSEUDO_CHANNELS = {"hbm.memory": "native/HBM2_4Gb/HBM2_2000", "hbm.power": "hbm2-4gb"}
 DIMM_IN_ORDER = {"dimm.pages": "table-order"}

@@ -215,7 +215,7 @@ def test_runs_through_refreshes_hold(system: str) -> None:
         "host.window_gnrs": 2,
         "host.llc_bytes": 0,
     }
-    if system in ("heam", "host-hbm-dimm"):
+    if system in ("heam", "host-hbm-dimm", "proactivepim"):
         overrides["hbm.overrides"] = {"nREFI": 400}
     trace = mixed_trace(samples=80, cardinalities=(40, 3000), seed=5)
     result = simulate(
@@ -267,10 +267,15 @@ def test_a_profile_that_takes_everything_but_one_sample() -> None:
     "overrides", [{}, PSEUDO_CHANNELS, {"hbm.pim.lut_bytes": 384}, {"host.llc_bytes": 2048}]
 )
 def test_what_goes_in_comes_out_once(system: str, embedding: str, overrides: dict[str, Any]) -> None:
-    has = {"host": True, "hbm": system in ("heam", "host-hbm-dimm"), "pim": system == "heam"}
+    on_dimm = system not in ("heam", "proactivepim", "host-hbm-dimm")
+    has = {"host": True, "hbm": not on_dimm, "pim": system in ("heam", "proactivepim")}
     kept = {
         key: value for key, value in overrides.items() if has["pim" if ".pim." in key else key.split(".")[0]]
     }
+    # Rows that are not read again are counted in a test of their own.
+    kept |= {"recnmp": {"dimm.pim.cache_bytes": 0}}.get(system, {})
+    if system == "proactivepim":
+        kept |= {"hbm.pim.cache_bytes": 0, "hbm.pim.prefetch": False}
     planned, run = run_of(MIXED, system=system, embedding=embedding, vector_bytes=128, overrides=kept, **HALF)
     items = planned.lowered(0, planned.simulated.samples).items
     assert run.host["items"] == items["kind"].size
@@ -311,6 +316,37 @@ def _books_of_a_channel(run: Run, channel: int, *, pim: bool) -> None:
     mine = run.log["command"][run.log["channel"] == channel]
     for name, count in names.items():
         assert count == int((mine == run.command_names.index(name)).sum())
+
+
+@pytest.mark.parametrize("system", ["recnmp", "trim-g", "proactivepim"])
+def test_what_is_read_and_what_is_reused_add_up(system: str) -> None:
+    tier = "hbm" if system == "proactivepim" else "dimm"
+    overrides = {f"{tier}.pim.merge_identical": True, f"{tier}.pim.cache_bytes": 16384}
+    trace = mixed_trace(samples=30, longest=6)
+    planned, run = run_of(
+        trace, system=system, embedding="qr:8", vector_bytes=128, overrides=overrides, **HALF
+    )
+    items = planned.lowered(0, planned.simulated.samples).items
+    channels = planned.placement.layouts[tier].channels
+    mine = np.isin(items["channel"], channels)
+    operands = int((mine & (items["kind"] == 1) & (items["role"] != 4)).sum())
+    assert counted(run, "pe_hits", channels) + counted(run, "pe_misses", channels) == operands
+    assert counted(run, "pe_hits", channels) > operands // 10
+    taken = np.isin(run.log["command"], [run.command_names.index(name) for name in ("PE_HIT", "MERGED")])
+    fills = (run.log["role"] == 4) & (run.log["command"] == run.command_names.index("PIM_RD"))
+    assert 2 * (operands - int(taken.sum())) == counted(run, "pim_rd", channels) - int(fills.sum())
+    assert (fills.sum() > 0) == (system == "proactivepim")
+
+
+def test_what_is_prefetched_is_found_in_the_cache() -> None:
+    trace = mixed_trace(samples=40, longest=6, cardinalities=(9, 4000))
+    options: dict[str, Any] = {"system": "proactivepim", "embedding": "qr:64", "vector_bytes": 128, **HALF}
+    _, ahead = run_of(trace, **options, overrides={"host.window_gnrs": 2})
+    _, late = run_of(trace, **options, overrides={"host.window_gnrs": 2, "hbm.pim.prefetch": False})
+    assert counted(ahead, "pe_hits") > counted(late, "pe_hits") > 0
+    assert counted(ahead, "pe_hits") + counted(ahead, "pe_misses") == counted(late, "pe_hits") + counted(
+        late, "pe_misses"
+    )
 
 
 @pytest.mark.parametrize("merge_level", ["channel", ""])
@@ -458,7 +494,7 @@ PIMS = st.fixed_dictionaries(
 def setups(draw: st.DrawFn) -> dict[str, Any]:
     """Keyword arguments of ``simulate``."""
     system = draw(st.sampled_from(SYSTEMS))
-    memory = draw(MEMORIES) if system in ("heam", "host-hbm-dimm") else {}
+    memory = draw(MEMORIES) if system in ("heam", "host-hbm-dimm", "proactivepim") else {}
     tier = {"heam": "hbm", "recnmp": "dimm"}.get(system)
     pim = {f"{tier}.pim.{key}": value for key, value in draw(PIMS).items()} if tier else {}
     return {

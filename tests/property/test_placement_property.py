@@ -24,7 +24,7 @@ def plans(draw: st.DrawFn) -> Plan:
         "dimm.channels": draw(st.integers(1, 3)),
         "dimm.pages": draw(st.sampled_from(["random", "table-order"])),
     }
-    if system in ("heam", "host-hbm-dimm"):
+    if system in ("heam", "host-hbm-dimm", "proactivepim"):
         overrides |= draw(st.sampled_from([{}, PSEUDO_CHANNELS]))
         overrides["hbm.channels"] = draw(st.sampled_from([1, 3, 8]))
         overrides["placement.hot_share"] = draw(st.sampled_from([0, 0.4, 1]))

@@ -46,7 +46,7 @@ def test_memories_are_those_of_heams_and_spaces_studies(name: str) -> None:
     dimm = system.tier("dimm")
     assert (dimm.channels, dimm.spec().nodes("rank"), dimm.spec().tCK_ps) == (2, 2, 625)
     assert dimm.channels * dimm.spec().bytes_per_channel == 32 << 30
-    if name in ("heam", "host-hbm-dimm"):
+    if name in ("heam", "host-hbm-dimm", "proactivepim"):
         hbm = system.tier("hbm")
         spec = hbm.spec()
         assert hbm.channels * spec.bytes_per_channel == 4 << 30
