@@ -21,6 +21,7 @@ from heam_sim._core import (
     ROLE_MAC,
     ROLE_MUL,
 )
+from heam_sim.errors import ConfigError
 from heam_sim.placement import Located, ModelPlacement, TierLayout
 
 __all__ = ["Parts"]
@@ -213,7 +214,12 @@ class Parts:
         whole = covers[table] > 0  # a core is part of every burst of the vector
         items["segment"][at] = np.where(whole, 0, segment[table] + block.first)
         items["covers"][at] = covers[table]
-        items["alu"][at] = np.minimum(alu, np.iinfo(np.uint16).max)[table]
+        if max(alu) > np.iinfo(np.uint16).max:
+            raise ConfigError(
+                f"embedding: a row needs {max(alu)} ALU cycles for each burst, more than the engine counts; lower "
+                "the rank or widen pim.alu_bytes_per_cycle."
+            )
+        items["alu"][at] = np.array(alu)[table]
 
     def _roles(self, items: dict[str, NDArray[Any]], starts: _Int, ends: _Int) -> None:
         """LOAD first, MAC last and MUL between them, in every group of rows that are multiplied."""
