@@ -216,7 +216,7 @@ class Parts:
         items["covers"][at] = covers[table]
         if max(alu) > np.iinfo(np.uint16).max:
             raise ConfigError(
-                f"embedding: a row needs {max(alu)} ALU cycles for each burst, more than the engine counts; lower "
+                f"embedding: a row needs {max(alu)} ALU cycles for each burst, more than is counted; lower "
                 "the rank or widen pim.alu_bytes_per_cycle."
             )
         items["alu"][at] = np.array(alu)[table]
