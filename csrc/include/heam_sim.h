@@ -47,7 +47,14 @@ extern "C" {
 #define HEAM_ROLE_ACC 0
 #define HEAM_ROLE_LOAD 1
 #define HEAM_ROLE_MAC 2
-#define HEAM_ROLE_NONE 3 /* PREpb that no request asked for: row policy, refresh of a bank */
+#define HEAM_ROLE_MUL 3
+#define HEAM_ROLE_FILL 4
+#define HEAM_ROLE_NONE 255 /* PREpb that no request asked for: row policy, refresh of a bank */
+
+/* The item came with the instruction of the item before it, of the same GnR and channel. */
+#define HEAM_FLAG_CARRIED 1
+/* The item's row may be kept in the PE's cache. */
+#define HEAM_FLAG_CACHE 2
 
 #define HEAM_CHANNEL_PLAIN 0
 #define HEAM_CHANNEL_PIM 1
@@ -86,6 +93,9 @@ extern "C" {
 
 /* The log's command number of a host access that the LLC served. */
 #define HEAM_LOG_LLC_HIT 255
+/* The log's command numbers of rows that a PE had: from its cache, or from an identical operand's read. */
+#define HEAM_LOG_PE_HIT 254
+#define HEAM_LOG_MERGED 253
 /* The log's unit number where no PE is concerned. */
 #define HEAM_NO_UNIT 65535
 
@@ -148,9 +158,14 @@ typedef struct {
     uint32_t merge_cycles;       /* per burst */
     uint32_t mov_latency;
     uint32_t res_latency;
-    uint32_t lut_cycles;         /* per LUT row */
+    uint32_t port_bytes_per_cycle; /* pim: of a PE's LUT and cache port; 0: there is none, and LUT items are refused */
     uint32_t lut_load;           /* bursts to load per rank before the first instruction */
-    uint32_t result_bursts;      /* bursts of a partial */
+    uint32_t result_bursts;      /* bursts of a pooled vector, 1..64 */
+    uint32_t second_stage_cycles; /* pim: cycles an instruction then occupies the path of its rank; 0: there is none */
+    uint32_t host_driven;        /* pim: 1: no instruction path (instruction_cycles is 0), commands share the channel's command bus */
+    uint32_t cache_sets;         /* pim: of every PE's cache of operand rows; 0: there is none, and FILL is refused */
+    uint32_t cache_ways;
+    uint32_t merge_identical;    /* pim: 1: an operand whose row is already queued at its PE is not read again */
     uint32_t scheduler;          /* plain: HEAM_SCHEDULER_* */
     uint32_t row_hit_cap;        /* plain, frfcfs-cap: column commands of a row after which younger hits no longer overtake */
     uint32_t row_policy;         /* plain: HEAM_ROWS_* */
@@ -184,7 +199,7 @@ typedef struct {
     const uint16_t *column;  /* per bit: in bursts */
 } heam_map_desc;
 
-/* Work of `gnrs` bags; item i of bag g: offsets[g] <= i < offsets[g + 1]. */
+/* Work of `gnrs` bags; item i of bag g: offsets[g] <= i < offsets[g + 1]. NULL for an array from `segment` on: all zero. */
 typedef struct {
     uint64_t gnrs;
     const uint64_t *offsets;
@@ -197,7 +212,11 @@ typedef struct {
     const uint16_t *bursts;
     const uint16_t *unit;
     const uint32_t *slot;
-    const uint64_t *line;
+    const uint64_t *line;   /* host reads: line address; PIM_READ: a number of the row's own, for PE caches and merging */
+    const uint8_t *segment; /* first burst of the pooled vector that the operand adds to */
+    const uint8_t *covers;  /* how many bursts of it; 0: as many as `bursts` */
+    const uint16_t *alu;    /* ALU cycles per burst; 0: the channel's alu_cycles */
+    const uint8_t *flags;   /* HEAM_FLAG_* */
 } heam_items;
 
 typedef struct {

@@ -46,10 +46,14 @@ void heam_channel_clear(heam_channel *self) {
 }
 
 void heam_channel_issue(heam_channel *self, uint32_t kind, uint64_t cycle, const heam_log_record *record) {
-    uint32_t rows = self->timing.spec.rows_count;
     uint32_t command = self->timing.spec.of_kind[kind];
     heam_timing_issue(&self->timing, command, record->bank, record->row, cycle);
     self->counters[counter_of_kind[kind]]++;
+    heam_channel_note(self, command, cycle, record);
+}
+
+void heam_channel_note(heam_channel *self, uint32_t command, uint64_t cycle, const heam_log_record *record) {
+    uint32_t rows = self->timing.spec.rows_count;
     self->counters[HEAM_COUNT_cycles] = cycle;
     self->bounds[record->bound >= 0 ? (uint32_t)record->bound : rows + (uint32_t)(-1 - record->bound)]++;
     if (self->log == NULL) {

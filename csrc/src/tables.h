@@ -56,7 +56,11 @@
     X(lut_busy, "cycles", "sum over PEs of cycles in which the LUT port was taken")                            \
     X(queue_peak, "entries", "largest number of requests or operands queued at once")                          \
     X(ref_bank, "commands", "REFpb or REFsb issued")                                                           \
-    X(pre_unasked, "commands", "PREpb that no request asked for (row policy, refresh of a bank)")
+    X(pre_unasked, "commands", "PREpb that no request asked for (row policy, refresh of a bank)")                   \
+    X(second_busy, "cycles", "sum over ranks of cycles in which the second stage of delivery was taken")             \
+    X(pe_hits, "operands", "operands whose row was in its PE's cache or on its way there")                     \
+    X(pe_misses, "operands", "operands looked up in a PE's cache in vain")                                     \
+    X(merged, "operands", "operands that took their row from the read of an identical one")
 
 #define HEAM_HOST_COUNTER_TABLE(X)                                                                             \
     X(gnrs, "GnRs", "bags finished")                                                                           \

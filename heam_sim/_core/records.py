@@ -15,6 +15,8 @@ from heam_sim.errors import ConfigError, unknown_name
 __all__ = [
     "BOUND_NAMES",
     "ENGINES",
+    "FLAG_CACHE",
+    "FLAG_CARRIED",
     "ITEM_DTYPES",
     "ITEM_HOST_READ",
     "ITEM_PIM_LUT",
@@ -23,9 +25,13 @@ __all__ = [
     "LLC_HIT",
     "LOG_DTYPE",
     "NO_UNIT",
+    "OPTIONAL_ITEMS",
+    "PSEUDO_COMMANDS",
     "ROLE_ACC",
+    "ROLE_FILL",
     "ROLE_LOAD",
     "ROLE_MAC",
+    "ROLE_MUL",
     "STATE_DONE",
     "STATE_NEED_INPUT",
     "STATE_PAUSED",
@@ -41,14 +47,25 @@ __all__ = [
 ITEM_HOST_READ: int = lib.HEAM_ITEM_HOST_READ
 ITEM_PIM_READ: int = lib.HEAM_ITEM_PIM_READ
 ITEM_PIM_LUT: int = lib.HEAM_ITEM_PIM_LUT
+FLAG_CACHE: int = lib.HEAM_FLAG_CACHE
+FLAG_CARRIED: int = lib.HEAM_FLAG_CARRIED
 ROLE_ACC: int = lib.HEAM_ROLE_ACC
+ROLE_FILL: int = lib.HEAM_ROLE_FILL
 ROLE_LOAD: int = lib.HEAM_ROLE_LOAD
 ROLE_MAC: int = lib.HEAM_ROLE_MAC
+ROLE_MUL: int = lib.HEAM_ROLE_MUL
 STATE_NEED_INPUT: int = lib.HEAM_STATE_NEED_INPUT
 STATE_PAUSED: int = lib.HEAM_STATE_PAUSED
 STATE_DONE: int = lib.HEAM_STATE_DONE
 LLC_HIT: int = lib.HEAM_LOG_LLC_HIT
 NO_UNIT: int = lib.HEAM_NO_UNIT
+
+#: What the log holds beside DRAM commands, by the core's number (see docs/formats.md).
+PSEUDO_COMMANDS: dict[int, str] = {
+    lib.HEAM_LOG_LLC_HIT: "LLC_HIT",
+    lib.HEAM_LOG_PE_HIT: "PE_HIT",
+    lib.HEAM_LOG_MERGED: "MERGED",
+}
 
 #: Names of the negative values of the log's field ``bound``.
 BOUND_NAMES: dict[int, str] = {
@@ -110,6 +127,9 @@ ITEM_DTYPES: dict[str, np.dtype[Any]] = {
     for name, info in ffi.typeof("heam_items").fields
     if info.type.kind == "pointer" and name != "offsets"
 }
+
+#: Work arrays that may be left out: all zero then.
+OPTIONAL_ITEMS: tuple[str, ...] = ("segment", "covers", "alu", "flags")
 
 
 def text(value: Any) -> str:
@@ -198,7 +218,7 @@ class ChannelParameters:
     merge_cycles: int = 0
     mov_latency: int = 0
     res_latency: int = 0
-    lut_cycles: int = 0
+    port_bytes_per_cycle: int = 0
     lut_load: int = 0
     result_bursts: int = 1
     scheduler: str = "frfcfs"
@@ -209,6 +229,11 @@ class ChannelParameters:
     refresh_stagger: bool = False
     refresh_postpone: int = 0
     refresh_interval: int = 0
+    second_stage_cycles: int = 0
+    host_driven: bool = False
+    cache_sets: int = 0
+    cache_ways: int = 0
+    merge_identical: bool = False
 
     def to_c(self) -> dict[str, int]:
         """Return the fields as the C record has them."""

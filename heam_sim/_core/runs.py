@@ -16,6 +16,7 @@ from heam_sim._core.records import (
     ITEM_DTYPES,
     LATENCY_DTYPE,
     LOG_DTYPE,
+    OPTIONAL_ITEMS,
     ChannelParameters,
     HostParameters,
     c_number,
@@ -99,7 +100,8 @@ class System(_Run):
         Parameters
         ----------
         items
-            The arrays of :data:`~heam_sim._core.records.ITEM_DTYPES`, all of one length.
+            The arrays of :data:`~heam_sim._core.records.ITEM_DTYPES`, all of one length; those of
+            :data:`~heam_sim._core.records.OPTIONAL_ITEMS` are zero where they are missing.
         offsets
             uint64, bags + 1 entries: items ``offsets[g]:offsets[g + 1]`` belong to bag ``g``.
         last
@@ -111,6 +113,8 @@ class System(_Run):
         count = int(offsets[-1])
         record: dict[str, Any] = {"gnrs": offsets.size - 1, "offsets": pointer_to("uint64_t[]", offsets)}
         for name, dtype in ITEM_DTYPES.items():
+            if name in OPTIONAL_ITEMS and name not in items:
+                continue
             array = checked_array(items.get(name), dtype, f"items[{name!r}]")
             if array.size != count:
                 raise ConfigError(f"items[{name!r}]: has {array.size} entries, the offsets end at {count}.")

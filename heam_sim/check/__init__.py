@@ -23,9 +23,11 @@ from heam_sim.check.logs import (
 )
 from heam_sim.check.protocol import check_protocol
 from heam_sim.check.report import Report, Violation
+from heam_sim.check.reuse import CacheRules
 
 __all__ = [
     "LOG_DTYPE",
+    "CacheRules",
     "CommandLog",
     "FunctionalReport",
     "Homes",

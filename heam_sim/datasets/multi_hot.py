@@ -42,10 +42,12 @@ def expand_multi_hot(trace: LookupTrace, *, pooling: int, seed: int = 1) -> Look
     Raises
     ------
     ConfigError
-        If a bag has not exactly one lookup, or a parameter is not what it can be.
+        If a bag has not exactly one lookup, the trace has weights, or a parameter is not what it can be.
     """
     pooling = whole_number("pooling", pooling, minimum=1, maximum=_MAX_POOLING)
     seed = whole_number("seed", seed, minimum=0, maximum=_MAX_SEED)
+    if trace.weights is not None:
+        raise ConfigError("trace: has weights, which added lookups would lack; expand it before weighting.")
     for table, cuts in enumerate(trace.offsets):
         if trace.samples and bag_size(cuts) != 1:
             raise ConfigError(

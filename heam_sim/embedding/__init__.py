@@ -3,7 +3,21 @@
 
 from __future__ import annotations
 
-from heam_sim.embedding.parse import parse_embedding
-from heam_sim.embedding.schemes import QR, EmbeddingScheme, Full, Operand, Subtable, check_vector_bytes
+from heam_sim.embedding.parse import EMBEDDING_FORMS, parse_embedding
+from heam_sim.embedding.schemes import QR, Full, Hashing, Partitions
+from heam_sim.embedding.tables import EmbeddingScheme, Operand, Subtable, check_vector_bytes
+from heam_sim.embedding.tensor_train import TT
 
-__all__ = ["QR", "EmbeddingScheme", "Full", "Operand", "Subtable", "check_vector_bytes", "parse_embedding"]
+__all__ = [
+    "EMBEDDING_FORMS",
+    "QR",
+    "TT",
+    "EmbeddingScheme",
+    "Full",
+    "Hashing",
+    "Operand",
+    "Partitions",
+    "Subtable",
+    "check_vector_bytes",
+    "parse_embedding",
+]

@@ -8,22 +8,22 @@ order.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from heam_sim.embedding.schemes import EmbeddingScheme, Subtable, check_vector_bytes
+from heam_sim.embedding.tables import ELEMENT_BYTES, EmbeddingScheme, Subtable, check_vector_bytes
 from heam_sim.errors import unknown_name
 from heam_sim.trace import LookupTrace
 from heam_sim.trace.checks import whole_number
 
-__all__ = ["LANES", "pooled", "row_values"]
+__all__ = ["LANES", "combined", "lanes_of", "pooled", "row_values", "weight_values"]
 
 Int64Array = NDArray[np.int64]
 
-LANES = 2  # integers that stand for one burst
+LANES = 2  # integers that stand for one burst, unless rows are multiplied as matrices
 _SCOPES = ("bag", "sample")
 _BLOCK = 1 << 15  # lookups whose values are held at a time
 
@@ -76,13 +76,77 @@ def row_values(subtable_id: int, rows: Int64Array, bursts: int, lanes: int = LAN
     return values.reshape(len(seeds), bursts, lanes)
 
 
+def weight_values(weights: NDArray[np.float32]) -> Int64Array:
+    """Return small integers, 1 to 7, that stand for the weights of lookups in the ground truth.
+
+    They follow from the bits of the float32 values by a hash: equal weights have equal integers, so that a
+    weight that is lost or belongs to another lookup shows.
+    """
+    bits = np.ascontiguousarray(weights, dtype=np.float32).view(np.uint32).astype(np.uint64)
+    hashed = _mix(bits + np.uint64(_GOLDEN))
+    values: Int64Array = ((hashed >> np.uint64(32)) * np.uint64(7) >> np.uint64(32)).astype(np.int64) + 1
+    return values
+
+
+def lanes_of(scheme: EmbeddingScheme, burst_bytes: int) -> int:
+    """Return how many integers stand for one burst.
+
+    Matrix products need every element of a row; for all that is done element by element two are enough.
+    """
+    return max(1, burst_bytes // ELEMENT_BYTES) if scheme.compose == "gemm" else LANES
+
+
+def combined(
+    scheme: EmbeddingScheme,
+    parts: Sequence[Subtable],
+    values: Sequence[Int64Array],
+    vector_bytes: int,
+    burst_bytes: int,
+) -> Int64Array:
+    """Compose the rows of lookups into their vectors.
+
+    Parameters
+    ----------
+    scheme
+        How they are composed.
+    parts
+        The subtable of every operand.
+    values
+        int64 (lookups, bursts of a row, lanes) of every operand.
+    vector_bytes, burst_bytes
+        Sizes in bytes.
+
+    Returns
+    -------
+    numpy.ndarray
+        int64 (lookups, bursts of a vector, lanes).
+    """
+    if len(parts) == 1:
+        return values[0]
+    bursts, lanes = -(-vector_bytes // burst_bytes), values[0].shape[2]
+    if scheme.compose == "gemm":
+        cores = {part.role: one.reshape(len(one), -1) for part, one in zip(parts, values, strict=True)}
+        product: Int64Array = scheme.contract(cores, vector_bytes)  # type: ignore[attr-defined]
+        return product.reshape(-1, bursts, lanes)
+    result = np.zeros((len(values[0]), bursts, lanes), np.int64)
+    if scheme.compose == "multiply":
+        result += 1
+    for part, one in zip(parts, values, strict=True):
+        if scheme.compose == "multiply":
+            result *= one
+        else:
+            first = part.segment_bytes // burst_bytes
+            result[:, first : first + one.shape[1]] += one
+    return result
+
+
 def pooled(
     trace: LookupTrace,
     scheme: EmbeddingScheme,
     vector_bytes: int,
     burst_bytes: int,
     scope: str,
-    lanes: int = LANES,
+    lanes: int = 0,
 ) -> Int64Array:
     """Return what every gather-and-reduce (GnR) of a trace must give.
 
@@ -91,7 +155,8 @@ def pooled(
     trace
         The lookups.
     scheme
-        ``Full()`` or ``QR(...)``; the parts of a lookup are composed before pooling.
+        The parts of a lookup are composed, and multiplied with its weight if the trace has any, before
+        pooling.
     vector_bytes
         Size of a pooled vector in bytes.
     burst_bytes
@@ -100,7 +165,7 @@ def pooled(
         ``"bag"``: one GnR per sample and table, ``gnr = sample * tables + table``. ``"sample"``: one per
         sample.
     lanes
-        Integers per burst.
+        Integers per burst; 0: as :func:`lanes_of` says.
 
     Returns
     -------
@@ -115,15 +180,20 @@ def pooled(
     if scope not in _SCOPES:
         raise unknown_name("pooling scope", scope, _SCOPES, where="scope")
     bursts = -(-check_vector_bytes(vector_bytes) // whole_number("burst_bytes", burst_bytes, minimum=1))
-    lanes = whole_number("lanes", lanes, minimum=1)
+    lanes = whole_number("lanes", lanes, minimum=0) or lanes_of(scheme, burst_bytes)
     subtables = scheme.subtables(trace.cardinalities, vector_bytes)
     shape = (trace.samples, bursts, lanes)
     result = np.zeros(
         (trace.samples, trace.tables, bursts, lanes) if scope == "bag" else shape, dtype=np.int64
     )
+    # Blocks of lookups keep the memory bounded; rows of cores are many times a vector.
+    widest = max(-(-part.row_bytes // burst_bytes) * lanes for part in subtables)
+    block = max(1, _BLOCK // max(1, widest // 64))
     for table in range(trace.tables):
-        for start, stop in _sample_blocks(trace.offsets[table]):
-            sums = _block_sums(trace, scheme, subtables, table, start, stop, bursts, lanes)
+        for start, stop in _sample_blocks(trace.offsets[table], block):
+            sums = _block_sums(
+                trace, scheme, subtables, table, slice(start, stop), vector_bytes, burst_bytes, lanes
+            )
             if scope == "bag":
                 result[start:stop, table] = sums
             else:
@@ -131,12 +201,12 @@ def pooled(
     return result.reshape(-1, bursts, lanes)
 
 
-def _sample_blocks(offsets: Int64Array) -> Iterator[tuple[int, int]]:
+def _sample_blocks(offsets: Int64Array, block: int) -> Iterator[tuple[int, int]]:
     samples = len(offsets) - 1
     start = 0
     while start < samples:
-        stop = int(np.searchsorted(offsets, offsets[start] + _BLOCK, side="right")) - 1
-        stop = min(max(stop, start + 1), start + _BLOCK, samples)  # at least one bag, however long
+        stop = int(np.searchsorted(offsets, offsets[start] + block, side="right")) - 1
+        stop = min(max(stop, start + 1), start + block, samples)  # at least one bag, however long
         yield start, stop
         start = stop
 
@@ -146,25 +216,24 @@ def _block_sums(
     scheme: EmbeddingScheme,
     subtables: tuple[Subtable, ...],
     table: int,
-    start: int,
-    stop: int,
-    bursts: int,
+    samples: slice,
+    vector_bytes: int,
+    burst_bytes: int,
     lanes: int,
 ) -> Int64Array:
-    cuts = trace.offsets[table][start : stop + 1]
+    cuts = trace.offsets[table][samples.start : samples.stop + 1]
     indices = trace.indices[table][cuts[0] : cuts[-1]]
-    vectors: Int64Array | None = None
-    for operand in scheme.operands(table, indices, subtables):
-        values = row_values(operand.subtable_id, operand.rows, bursts, lanes)
-        if vectors is None:
-            vectors = values
-        elif scheme.compose == "multiply":
-            vectors *= values
-        else:
-            vectors += values
-    assert vectors is not None
+    operands = scheme.operands(table, indices, subtables)
+    parts = [subtables[operand.subtable_id] for operand in operands]
+    values = [
+        row_values(part.id, operand.rows, -(-part.row_bytes // burst_bytes), lanes)
+        for part, operand in zip(parts, operands, strict=True)
+    ]
+    vectors = combined(scheme, parts, values, vector_bytes, burst_bytes)
+    if trace.weights is not None:
+        vectors = vectors * weight_values(trace.weights[table][cuts[0] : cuts[-1]])[:, None, None]
     # Differences of running sums: exact modulo 2**64, and right for empty bags, which np.add.reduceat is not.
-    running = np.zeros((len(indices) + 1, bursts, lanes), dtype=np.int64)
+    running = np.zeros((len(indices) + 1, *vectors.shape[1:]), dtype=np.int64)
     np.cumsum(vectors, axis=0, out=running[1:])
     sums: Int64Array = running[cuts[1:] - cuts[0]] - running[cuts[:-1] - cuts[0]]
     return sums

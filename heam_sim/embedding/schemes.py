@@ -1,94 +1,43 @@
 # SPDX-License-Identifier: MIT
-"""Full tables and quotient-remainder (QR) compositional embeddings.
+"""Full tables, hashing, quotient-remainder (QR) and k complementary partitions, in integer arithmetic.
 
-QR follows Shi et al., "Compositional embeddings using complementary partitions" (arXiv 1909.02107): index
-``i`` reads row ``i // c`` of a quotient table and row ``i mod c`` of a remainder table. Integer arithmetic
-throughout.
+QR and partitions follow Shi et al., "Compositional embeddings using complementary partitions" (arXiv
+1909.02107): an index reads one row of every partition, and no two indices read the same tuple of rows.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, Protocol
+from fractions import Fraction
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from heam_sim.errors import ConfigError, unknown_name
+from heam_sim.embedding.tables import (
+    INT64_MAX,
+    Operand,
+    Subtable,
+    check_cardinalities,
+    check_indices,
+    check_threshold,
+    check_vector_bytes,
+    one_of,
+    operands_of,
+    part_of,
+    parts_of,
+    whole_table,
+)
+from heam_sim.errors import ConfigError
 from heam_sim.trace.checks import whole_number
 
-__all__ = ["QR", "EmbeddingScheme", "Full", "Operand", "Subtable", "check_vector_bytes"]
+__all__ = ["QR", "Full", "Hashing", "Partitions", "ceil_root"]
 
 Int64Array = NDArray[np.int64]
+QRCompose = Literal["multiply", "add", "concatenate"]
 Compose = Literal["multiply", "add"]
-COMPOSE_NAMES = ("multiply", "add")
-_INT64_MAX = int(np.iinfo(np.int64).max)
-
-
-@dataclass(frozen=True)
-class Subtable:
-    """One physical table of row vectors.
-
-    Parameters
-    ----------
-    id
-        Dense number over all subtables of a model, in table order; R comes before the Q of its table.
-    name
-        For people, e.g. ``"table3.Q"``.
-    table
-        The trace's table that it belongs to.
-    role
-        ``"W"`` whole table, ``"Q"`` quotients, ``"R"`` remainders.
-    rows
-        Number of rows.
-    row_bytes
-        Size of one row in bytes.
-    """
-
-    id: int
-    name: str
-    table: int
-    role: Literal["W", "Q", "R"]
-    rows: int
-    row_bytes: int
-
-
-@dataclass(frozen=True, eq=False)
-class Operand:
-    """The rows of one subtable that a sequence of lookups reads.
-
-    Parameters
-    ----------
-    subtable_id
-        :attr:`Subtable.id`.
-    rows
-        int64 array, one row number per lookup.
-    """
-
-    subtable_id: int
-    rows: Int64Array
-
-
-class EmbeddingScheme(Protocol):
-    """What every embedding scheme offers."""
-
-    @property
-    def label(self) -> str:
-        """Short name that :func:`heam_sim.embedding.parse_embedding` understands."""
-
-    @property
-    def compose(self) -> str | None:
-        """How a lookup's rows become its vector: ``"multiply"``, ``"add"``, or ``None`` for a single row."""
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the scheme in plain JSON types."""
-
-    def subtables(self, cardinalities: Sequence[int] | Int64Array, vector_bytes: int) -> tuple[Subtable, ...]:
-        """Return the physical tables of a model."""
-
-    def operands(self, table: int, indices: Int64Array, subtables: Sequence[Subtable]) -> tuple[Operand, ...]:
-        """Return what the lookups of one table read, in program order."""
 
 
 @dataclass(frozen=True)
@@ -122,10 +71,76 @@ class Full:
             If a cardinality or `vector_bytes` is invalid.
         """
         row_bytes = check_vector_bytes(vector_bytes)
-        rows = _check_cardinalities(cardinalities)
+        rows = check_cardinalities(cardinalities)
+        return tuple(whole_table(table, table, count, row_bytes) for table, count in enumerate(rows))
+
+    def operands(self, table: int, indices: Int64Array, subtables: Sequence[Subtable]) -> tuple[Operand, ...]:
+        """Return the single operand of every lookup.
+
+        Raises
+        ------
+        ConfigError
+            If `subtables` has no such table, or `indices` are no int64 array.
+        """
+        return (Operand(part_of(parts_of(table, subtables), "W", table).id, check_indices(indices)),)
+
+
+@dataclass(frozen=True)
+class Hashing:
+    """The hashing trick: index ``i`` of a table reads row ``i mod m``.
+
+    Give either `size` or `ratio`.
+
+    Parameters
+    ----------
+    size
+        Rows ``m`` of every table (fewer where the table itself has fewer); 0: by `ratio`.
+    ratio
+        Share of each table's rows that is kept, above 0 and at most 1, rounded up; 0: by `size`.
+
+    Raises
+    ------
+    ConfigError
+        If not exactly one of them is given, or it is not what it can be.
+    """
+
+    size: int = 0
+    ratio: float = 0.0
+    compose: ClassVar[None] = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "size", whole_number("size", self.size, minimum=0, maximum=INT64_MAX))
+        ratio = self.ratio
+        if isinstance(ratio, bool) or not isinstance(ratio, int | float) or not 0 <= ratio <= 1:
+            raise ConfigError(f"ratio must be a number above 0 and at most 1, not {ratio!r}.")
+        object.__setattr__(self, "ratio", float(ratio))
+        if (self.size > 0) == (self.ratio > 0):
+            raise ConfigError("hashing needs either a size (rows) or a ratio (share of the rows); give one.")
+
+    @property
+    def label(self) -> str:
+        """``"hash:1000"`` or ``"hash:0.25"``."""
+        return f"hash:{self.size or self.ratio}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the scheme in plain JSON types."""
+        return {"scheme": "hash", "size": self.size, "ratio": self.ratio}
+
+    def _kept(self, rows: int) -> int:
+        return min(rows, self.size) if self.size else max(1, math.ceil(Fraction(repr(self.ratio)) * rows))
+
+    def subtables(self, cardinalities: Sequence[int] | Int64Array, vector_bytes: int) -> tuple[Subtable, ...]:
+        """Return one hashed table (role ``"W"``) per table.
+
+        Raises
+        ------
+        ConfigError
+            If a cardinality or `vector_bytes` is invalid.
+        """
+        row_bytes = check_vector_bytes(vector_bytes)
+        rows = check_cardinalities(cardinalities)
         return tuple(
-            Subtable(table, f"table{table}.W", table, "W", count, row_bytes)
-            for table, count in enumerate(rows)
+            whole_table(table, table, self._kept(count), row_bytes) for table, count in enumerate(rows)
         )
 
     def operands(self, table: int, indices: Int64Array, subtables: Sequence[Subtable]) -> tuple[Operand, ...]:
@@ -136,8 +151,8 @@ class Full:
         ConfigError
             If `subtables` has no such table, or `indices` are no int64 array.
         """
-        parts = _roles(table, subtables)
-        return (Operand(_part(parts, "W", table).id, _check_indices(indices)),)
+        whole = part_of(parts_of(table, subtables), "W", table)
+        return (Operand(whole.id, check_indices(indices) % whole.rows),)
 
 
 @dataclass(frozen=True)
@@ -153,7 +168,8 @@ class QR:
     collisions
         Indices that share a quotient row, at least 1.
     compose
-        ``"multiply"`` or ``"add"``: element by element.
+        ``"multiply"`` or ``"add"``: element by element. ``"concatenate"``: rows of half the vector, Q gives
+        its first half and R the second.
     threshold
         Tables of at most this many rows stay whole. 0 compresses all, as HEAM does; DLRM's flag has the
         default 200.
@@ -165,18 +181,15 @@ class QR:
     """
 
     collisions: int
-    compose: Compose = "multiply"
+    compose: QRCompose = "multiply"
     threshold: int = 0
 
     def __post_init__(self) -> None:
         object.__setattr__(
-            self, "collisions", whole_number("collisions", self.collisions, minimum=1, maximum=_INT64_MAX)
+            self, "collisions", whole_number("collisions", self.collisions, minimum=1, maximum=INT64_MAX)
         )
-        object.__setattr__(
-            self, "threshold", whole_number("threshold", self.threshold, minimum=0, maximum=_INT64_MAX)
-        )
-        if self.compose not in COMPOSE_NAMES:
-            raise unknown_name("composition", self.compose, COMPOSE_NAMES, where="compose")
+        object.__setattr__(self, "threshold", check_threshold(self.threshold))
+        one_of(self.compose, ("multiply", "add", "concatenate"))
 
     @property
     def label(self) -> str:
@@ -201,25 +214,34 @@ class QR:
         cardinalities
             Rows of every table.
         vector_bytes
-            Size of a pooled vector; both compositions keep it, so a row of either part is as large.
+            Size of a pooled vector; rows are as large, or half as large where they are concatenated.
 
         Raises
         ------
         ConfigError
             If a cardinality or `vector_bytes` is invalid.
         """
-        row_bytes = check_vector_bytes(vector_bytes)
+        size = check_vector_bytes(vector_bytes)
+        half = size // 2 if self.compose == "concatenate" else 0
         result: list[Subtable] = []
-        for table, rows in enumerate(_check_cardinalities(cardinalities)):
+        for table, rows in enumerate(check_cardinalities(cardinalities)):
             if rows <= self.threshold:
-                result.append(Subtable(len(result), f"table{table}.W", table, "W", rows, row_bytes))
+                result.append(whole_table(len(result), table, rows, size))
                 continue
-            result.append(
-                Subtable(len(result), f"table{table}.R", table, "R", min(self.collisions, rows), row_bytes)
-            )
-            result.append(
-                Subtable(len(result), f"table{table}.Q", table, "Q", -(-rows // self.collisions), row_bytes)
-            )
+            sizes = {"R": min(self.collisions, rows), "Q": -(-rows // self.collisions)}
+            for role, count in sizes.items():
+                result.append(
+                    Subtable(
+                        len(result),
+                        f"table{table}.{role}",
+                        table,
+                        role,
+                        count,
+                        half or size,
+                        small=role == "R",
+                        segment_bytes=half if role == "R" else 0,
+                    )
+                )
         return tuple(result)
 
     def operands(self, table: int, indices: Int64Array, subtables: Sequence[Subtable]) -> tuple[Operand, ...]:
@@ -239,53 +261,123 @@ class QR:
         ConfigError
             If `subtables` has no such table, or `indices` are no int64 array.
         """
-        parts = _roles(table, subtables)
-        rows = _check_indices(indices)
+        parts = parts_of(table, subtables)
+        rows = check_indices(indices)
         if "W" in parts:
-            return (Operand(parts["W"].id, rows),)
-        remainder, quotient = _part(parts, "R", table), _part(parts, "Q", table)
-        return (Operand(remainder.id, rows % self.collisions), Operand(quotient.id, rows // self.collisions))
+            return operands_of(table, parts, {"W": rows})
+        return operands_of(table, parts, {"R": rows % self.collisions, "Q": rows // self.collisions})
 
 
-def check_vector_bytes(vector_bytes: object) -> int:
-    """Return `vector_bytes` if it is a power of two of at least 16.
+@dataclass(frozen=True)
+class Partitions:
+    """k complementary partitions: a mixed-radix split of the index, one digit per partition.
+
+    Index ``i`` reads row ``i mod m`` of P0, ``(i // m) mod m`` of P1, ..., and the quotient that is left,
+    ``i // m**(k - 1)``, of the last partition. The digits give the index back, so no two indices read the
+    same tuple. Partitions of one row remain where a table is too small for k digits.
+
+    Parameters
+    ----------
+    parts
+        k, from 2 to 8.
+    compose
+        ``"multiply"`` or ``"add"``: element by element.
+    radix
+        m, the rows of every partition but the last; 0: the smallest m with ``m**k >= n``, so that all
+        partitions of a table are about equally long.
+    threshold
+        Tables of at most this many rows stay whole.
 
     Raises
     ------
     ConfigError
-        If it is not.
+        If a parameter is not what it can be.
     """
-    size = whole_number("vector_bytes", vector_bytes, minimum=16)
-    if size & (size - 1):
-        raise ConfigError(
-            f"vector_bytes must be a power of two of at least 16 (such as 64, 128, 256 or 512), not {size}."
-        )
-    return size
+
+    parts: int = 3
+    compose: Compose = "multiply"
+    radix: int = 0
+    threshold: int = 0
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "parts", whole_number("parts", self.parts, minimum=2, maximum=8))
+        object.__setattr__(self, "radix", whole_number("radix", self.radix, minimum=0, maximum=INT64_MAX))
+        object.__setattr__(self, "threshold", check_threshold(self.threshold))
+        one_of(self.compose, ("multiply", "add"))
+
+    @property
+    def label(self) -> str:
+        """``"partitions:3:multiply"``, with radix and threshold behind it unless both are 0."""
+        tail = f":{self.radix}:{self.threshold}" if self.threshold else f":{self.radix}" if self.radix else ""
+        return f"partitions:{self.parts}:{self.compose}{tail}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the scheme in plain JSON types."""
+        return {
+            "scheme": "partitions",
+            "parts": self.parts,
+            "compose": self.compose,
+            "radix": self.radix,
+            "threshold": self.threshold,
+        }
+
+    def _digits(self, rows: int) -> list[int]:
+        """Rows of every partition of a table."""
+        radix = self.radix or ceil_root(rows, self.parts)
+        counts, left = [], rows
+        for _ in range(self.parts - 1):
+            counts.append(min(radix, left))
+            left = -(-left // radix)
+        return [*counts, left]
+
+    def subtables(self, cardinalities: Sequence[int] | Int64Array, vector_bytes: int) -> tuple[Subtable, ...]:
+        """Return the partitions of every table, or the whole table where it has at most `threshold` rows.
+
+        Raises
+        ------
+        ConfigError
+            If a cardinality or `vector_bytes` is invalid.
+        """
+        size = check_vector_bytes(vector_bytes)
+        result: list[Subtable] = []
+        for table, rows in enumerate(check_cardinalities(cardinalities)):
+            if rows <= self.threshold:
+                result.append(whole_table(len(result), table, rows, size))
+                continue
+            for digit, count in enumerate(self._digits(rows)):
+                role, last = f"P{digit}", digit == self.parts - 1
+                result.append(
+                    Subtable(len(result), f"table{table}.{role}", table, role, count, size, small=not last)
+                )
+        return tuple(result)
+
+    def operands(self, table: int, indices: Int64Array, subtables: Sequence[Subtable]) -> tuple[Operand, ...]:
+        """Return what the lookups of one table read: P0, P1, ..., or the whole table's row alone.
+
+        Raises
+        ------
+        ConfigError
+            If `subtables` has no such table, or `indices` are no int64 array.
+        """
+        parts = parts_of(table, subtables)
+        left = check_indices(indices)
+        if "W" in parts:
+            return operands_of(table, parts, {"W": left})
+        # Where fewer rows than the radix are left, the digit is what is left and the quotient 0.
+        radix = self.radix or max(part_of(parts, "P0", table).rows, 1)
+        rows: dict[str, Int64Array] = {}
+        for digit in range(self.parts - 1):
+            rows[f"P{digit}"] = left % radix
+            left = left // radix
+        rows[f"P{self.parts - 1}"] = left
+        return operands_of(table, parts, rows)
 
 
-def _check_cardinalities(cardinalities: Sequence[int] | Int64Array) -> list[int]:
-    rows = [
-        whole_number(f"cardinalities[{table}]", count, minimum=1) for table, count in enumerate(cardinalities)
-    ]
-    if not rows:
-        raise ConfigError("cardinalities is empty; a model has at least one table.")
-    return rows
-
-
-def _check_indices(indices: object) -> Int64Array:
-    if not isinstance(indices, np.ndarray) or indices.dtype != np.int64 or indices.ndim != 1:
-        raise ConfigError("indices must be a 1-D int64 array, as LookupTrace.indices holds them.")
-    return indices
-
-
-def _roles(table: int, subtables: Sequence[Subtable]) -> dict[str, Subtable]:
-    return {subtable.role: subtable for subtable in subtables if subtable.table == table}
-
-
-def _part(parts: dict[str, Subtable], role: str, table: int) -> Subtable:
-    if role not in parts:
-        raise ConfigError(
-            f"subtables has no part {role} of table {table}; pass what subtables() of the same scheme "
-            "returned."
-        )
-    return parts[role]
+def ceil_root(number: int, degree: int) -> int:
+    """Return the smallest integer m with ``m**degree >= number``, exactly."""
+    root: int = round(float(number) ** (1 / degree))
+    while root**degree < number:
+        root += 1
+    while root > 1 and (root - 1) ** degree >= number:
+        root -= 1
+    return root

@@ -8,8 +8,8 @@ from heam_sim.experiments.design import Design, TraceSource, read_design
 from heam_sim.experiments.explain import Explanation, Step, explain
 from heam_sim.experiments.points import Point, PointStore, freeze, point_key
 from heam_sim.experiments.reproduction import Study, reproduce, study_points
+from heam_sim.experiments.runner import Failure, Outcome, run_points
 from heam_sim.experiments.study import Sweep, run_design, sweep
-from heam_sim.experiments.sweep import Failure, Outcome, run_points
 from heam_sim.experiments.tune import Tuned, search_space, tune
 
 __all__ = [

@@ -14,7 +14,7 @@ import pandas as pd
 from heam_sim.errors import ConfigError
 from heam_sim.experiments.design import MAIN, Design, expand, read_design
 from heam_sim.experiments.points import Point, thaw
-from heam_sim.experiments.sweep import Failure, Progress, check_workers, run_points
+from heam_sim.experiments.runner import Failure, Progress, check_workers, run_points
 from heam_sim.results import ResultSet
 from heam_sim.results.atomic import make_folder, write_atomically
 from heam_sim.trace import LookupTrace

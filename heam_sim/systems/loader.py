@@ -122,6 +122,8 @@ def _optional(data: Mapping[str, Any], node: Any) -> set[str]:
         return {item.name for item in fields(Placement)}
     if any(node is tier for tier in data.get("tier", [])):
         return {item.name for item in fields(Tier)} - {"pim"}
+    if any(node is tier.get("pim") for tier in data.get("tier", [])):
+        return {item.name for item in fields(Pim)}
     return set()
 
 
@@ -202,7 +204,7 @@ def system_from_dict(data: Mapping[str, Any], *, where: str = "description") -> 
         raise ConfigError(f"{where}: is {type(data).__name__}; give the mapping that System.to_dict returns.")
     rest = copy.deepcopy(dict(data))
     tiers = [
-        {key: value for key, value in tier.items() if key != "pim" or value is not None}
+        {key: value for key, value in tier.items() if value is not None}  # None: left out
         for tier in rest.pop("tiers", ())
     ]
     tables = {"tier": tiers, "placement": rest.pop("placement", None), "host": rest.pop("host", None)}

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 import operator
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,7 @@ __all__ = [
     "check_bags",
     "check_range",
     "plain_provenance",
+    "weight_arrays",
     "whole_number",
 ]
 
@@ -193,6 +194,45 @@ def cardinality_array(cardinalities: object, indices: Iterable[Int64Array]) -> I
         table = int(np.argmax(result < 1))
         raise ConfigError(f"cardinalities[{table}] is {int(result[table])}; a table has at least one row.")
     return result
+
+
+def weight_arrays(weights: object, indices: Sequence[Int64Array]) -> tuple[NDArray[np.float32], ...]:
+    """Return one read-only float32 array of weights per table.
+
+    Parameters
+    ----------
+    weights
+        One sequence of numbers per table.
+    indices
+        The indices that they belong to.
+
+    Raises
+    ------
+    TraceError
+        If they are not one finite number per lookup.
+    """
+    try:
+        arrays = [np.asarray(one) for one in weights]  # type: ignore[attr-defined]
+    except (TypeError, ValueError) as error:
+        raise TraceError(f"weights are no arrays ({error}); pass one 1-D array per table.") from None
+    if len(arrays) != len(indices):
+        raise TraceError(f"weights has {len(arrays)} arrays for {len(indices)} tables; pass one per table.")
+    found = []
+    for table, (array, rows) in enumerate(zip(arrays, indices, strict=True)):
+        where = f"weights of table {table}"
+        if array.shape != rows.shape or (array.dtype.kind not in "iuf" and array.size):
+            raise TraceError(
+                f"{where} have shape {array.shape} and hold {array.dtype.name}; give {len(rows)} numbers, "
+                "one per index."
+            )
+        with np.errstate(over="ignore"):
+            factors = np.array(array, dtype=np.float32)
+        if not bool(np.isfinite(factors).all()):
+            position = int(np.argmin(np.isfinite(factors)))
+            raise TraceError(f"{where}, position {position}: {array[position]} is no finite float32.")
+        factors.flags.writeable = False
+        found.append(factors)
+    return tuple(found)
 
 
 def bag_size(offsets: Int64Array) -> int | None:

@@ -21,6 +21,7 @@ from heam_sim.trace import checks, store
 __all__ = ["LookupTrace"]
 
 Int64Array = NDArray[np.int64]
+WeightArray = NDArray[np.float32]
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,6 +42,9 @@ class LookupTrace:
         int64 array of shape (tables,): rows of every table.
     provenance
         Where the trace comes from; plain JSON types. No part of the content.
+    weights
+        One float32 array per table, shaped like its indices: what a lookup's vector is multiplied by before
+        it is added. ``None``: nothing is multiplied.
 
     Raises
     ------
@@ -54,6 +58,7 @@ class LookupTrace:
     offsets: tuple[Int64Array, ...]
     cardinalities: Int64Array
     provenance: dict[str, Any] = field(default_factory=dict)
+    weights: tuple[WeightArray, ...] | None = None
 
     def __post_init__(self) -> None:
         indices = _table_arrays(self.indices, "indices")
@@ -78,7 +83,8 @@ class LookupTrace:
                     f"table {table} has {len(cuts) - 1} samples but table 0 has {len(offsets[0]) - 1}; "
                     "give every table one bag per sample (empty bags are fine)."
                 )
-        self._fill(indices, offsets, cardinalities, checks.plain_provenance(self.provenance))
+        weights = None if self.weights is None else checks.weight_arrays(self.weights, indices)
+        self._fill(indices, offsets, cardinalities, checks.plain_provenance(self.provenance), weights)
 
     def _fill(
         self,
@@ -86,11 +92,13 @@ class LookupTrace:
         offsets: tuple[Int64Array, ...],
         cardinalities: Int64Array,
         provenance: dict[str, Any],
+        weights: tuple[WeightArray, ...] | None,
     ) -> None:
         object.__setattr__(self, "indices", indices)
         object.__setattr__(self, "offsets", offsets)
         object.__setattr__(self, "cardinalities", cardinalities)
         object.__setattr__(self, "provenance", provenance)
+        object.__setattr__(self, "weights", weights)
 
     @classmethod
     def from_arrays(
@@ -100,6 +108,7 @@ class LookupTrace:
         *,
         cardinalities: object = None,
         provenance: Mapping[str, Any] | None = None,
+        weights: Iterable[object] | None = None,
     ) -> LookupTrace:
         """Build a trace from any embedding-bag data.
 
@@ -113,6 +122,9 @@ class LookupTrace:
             Rows of every table, shape (tables,); by default the largest index + 1.
         provenance
             Where the data come from; plain JSON types.
+        weights
+            One 1-D sequence of finite numbers per table, as long as its indices (kept as float32), or
+            ``None``.
 
         Returns
         -------
@@ -123,7 +135,8 @@ class LookupTrace:
         ------
         TraceError
             If an array is malformed: not integers, not 1-D, out of range, decreasing or negative offsets,
-            offsets that do not end at the number of indices, samples that differ between tables, no table.
+            offsets that do not end at the number of indices, samples that differ between tables, no table,
+            weights that are not one finite number per lookup.
         ConfigError
             If `cardinalities` or `provenance` is not what it can be.
         """
@@ -134,6 +147,7 @@ class LookupTrace:
             cuts,
             checks.cardinality_array(cardinalities, rows) if rows else np.zeros(0, np.int64),
             checks.plain_provenance(provenance),
+            None if weights is None else checks.weight_arrays(weights, rows),
         )
 
     @property
@@ -163,6 +177,10 @@ class LookupTrace:
                 shapes[id(cuts)] = _shape_bytes(cuts)
             digest.update(shapes[id(cuts)])
             digest.update(_little_endian(rows))
+        if self.weights is not None:
+            digest.update(b"W")
+            for factors in self.weights:
+                digest.update(factors.astype("<f4", copy=False).tobytes())
         return digest.hexdigest()
 
     def samples_slice(self, start: int, stop: int) -> LookupTrace:
@@ -185,12 +203,16 @@ class LookupTrace:
             rows[cuts[start] : cuts[stop]] for rows, cuts in zip(self.indices, self.offsets, strict=True)
         )
         offsets = tuple(moved[id(cuts)] for cuts in self.offsets)
+        weights = self.weights and tuple(
+            factors[cuts[start] : cuts[stop]]
+            for factors, cuts in zip(self.weights, self.offsets, strict=True)
+        )
         first = int(self.provenance.get("samples_slice", [0])[0]) if _is_sliced(self.provenance) else 0
         provenance = checks.plain_provenance(
             {**self.provenance, "samples_slice": [first + start, first + stop]}
         )
         part_trace = object.__new__(LookupTrace)  # already validated as a part of this trace
-        part_trace._fill(indices, offsets, self.cardinalities, provenance)
+        part_trace._fill(indices, offsets, self.cardinalities, provenance, weights)
         return part_trace
 
     def split(self, profile: float) -> tuple[LookupTrace, LookupTrace]:
@@ -239,7 +261,11 @@ class LookupTrace:
         parts = store.read_trace(path)
         try:
             trace = cls.from_arrays(
-                parts.indices, parts.offsets, cardinalities=parts.cardinalities, provenance=parts.provenance
+                parts.indices,
+                parts.offsets,
+                cardinalities=parts.cardinalities,
+                provenance=parts.provenance,
+                weights=parts.weights,
             )
         except (TraceError, ConfigError) as error:
             raise TraceError(f"{path}: damaged trace: {error}") from None
@@ -251,7 +277,7 @@ class LookupTrace:
         return trace
 
     def __eq__(self, other: object) -> bool:
-        """Two traces are equal when their lookups, bags and cardinalities are; provenance does not count."""
+        """Traces are equal when lookups, bags, cardinalities and weights are; provenance does not count."""
         if not isinstance(other, LookupTrace):
             return NotImplemented
         return self is other or self.content_hash == other.content_hash
@@ -264,7 +290,8 @@ class LookupTrace:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
-        for array in (*self.indices, *self.offsets, self.cardinalities):
+        arrays: tuple[NDArray[Any], ...] = (*self.indices, *self.offsets, self.cardinalities)
+        for array in (*arrays, *(self.weights or ())):
             array.flags.writeable = False  # numpy forgets the flag in a pickle
 
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["FILETYPE", "FORMAT_VERSION", "StoredTrace", "read_trace", "write_trace"]
 
 FILETYPE = "heam_sim/lookup-trace"
-FORMAT_VERSION = (1, 0)
+FORMAT_VERSION = (1, 1)  # 1.1: weights
 
 _CHUNK = 1 << 18  # elements: 256 kB to 2 MB before compression
 _GZIP_LEVEL = 4
@@ -58,6 +58,8 @@ class StoredTrace:
         The stored JSON object.
     content_hash
         The hash that the lookups had when they were written.
+    weights
+        One float32 array per table, or ``None``.
     """
 
     indices: tuple[NDArray[np.int64], ...]
@@ -65,6 +67,7 @@ class StoredTrace:
     cardinalities: NDArray[np.int64]
     provenance: dict[str, Any]
     content_hash: str
+    weights: tuple[NDArray[np.float32], ...] | None = None
 
 
 def write_trace(trace: LookupTrace, path: str | os.PathLike[str]) -> None:
@@ -86,7 +89,10 @@ def write_trace(trace: LookupTrace, path: str | os.PathLike[str]) -> None:
             _write_root(file, trace)
             tables = file.create_group("tables")
             for table in range(trace.tables):
-                _write_table(tables.create_group(f"{table:05d}"), trace.indices[table], trace.offsets[table])
+                group = tables.create_group(f"{table:05d}")
+                _write_table(group, trace.indices[table], trace.offsets[table])
+                if trace.weights is not None:
+                    _write_array(group, "weights", trace.weights[table], "<f4")
         temporary.replace(target)
         done = True
     except (OSError, RuntimeError, ValueError) as error:
@@ -154,6 +160,10 @@ def _write_table(group: h5py.Group, indices: NDArray[np.int64], offsets: NDArray
 def _write_integers(group: h5py.Group, name: str, values: NDArray[np.int64]) -> None:
     largest = int(values.max()) if len(values) else 0
     stored = next(code for code in ("<u1", "<u2", "<u4", "<u8") if largest <= int(np.iinfo(code).max))
+    _write_array(group, name, values, stored)
+
+
+def _write_array(group: h5py.Group, name: str, values: NDArray[Any], stored: str) -> None:
     if not len(values):
         group.create_dataset(name, shape=(0,), dtype=stored, track_times=False)
         return
@@ -212,7 +222,27 @@ def _read_parts(file: h5py.File, source: Path) -> StoredTrace:
         group = tables[f"{table:05d}"]
         indices.append(_integers(group, "indices"))
         offsets.append(_read_offsets(group, samples, len(indices[-1]), shared))
-    return StoredTrace(tuple(indices), tuple(offsets), cardinalities, provenance, _text(file, "content_hash"))
+    weights = tuple(_weights(tables[f"{table:05d}"]) for table in range(len(cardinalities)))
+    weighted = [one is not None for one in weights]
+    if any(weighted) and not all(weighted):
+        raise ValueError("some tables have weights and others none")
+    return StoredTrace(
+        tuple(indices),
+        tuple(offsets),
+        cardinalities,
+        provenance,
+        _text(file, "content_hash"),
+        tuple(one for one in weights if one is not None) if all(weighted) else None,
+    )
+
+
+def _weights(group: h5py.Group) -> NDArray[np.float32] | None:
+    if "weights" not in group:
+        return None
+    dataset = group["weights"]
+    if not isinstance(dataset, h5py.Dataset) or dataset.ndim != 1 or dataset.dtype.kind != "f":
+        raise ValueError(f"weights of {group.name} is no 1-D float dataset")
+    return np.asarray(dataset[()], dtype=np.float32)
 
 
 def _read_offsets(

@@ -75,6 +75,7 @@ BAD_PIM = [
     {"instruction_buffer": 0},
     {"instruction_cycles": 0},
     {"result_bursts": 0},
+    {"result_bursts": 65},
     {"result_bursts": 2**31},
     {"path_uses_dq": 2},
 ]
@@ -136,7 +137,7 @@ EXTREME = (
     "merge_cycles",
     "mov_latency",
     "res_latency",
-    "lut_cycles",
+    "port_bytes_per_cycle",
     "lut_load",
     "result_bursts",
 )
@@ -154,9 +155,9 @@ def test_extreme_parameters(pim: dict[str, int], host: dict[str, int], merge: bo
     """Refused, or simulated for some thousand events; time may be far, but never runs backwards."""
     try:
         system = make(host, {**pim, "merge": merge})
+        system.feed(arrays(GOOD * 3), offsets(0, 2, len(GOOD), 3 * len(GOOD)), last=True)
     except (HeamSimError, MemoryError):
         return
-    system.feed(arrays(GOOD * 3), offsets(0, 2, len(GOOD), 3 * len(GOOD)), last=True)
     before, state = 0, STATE_PAUSED
     for _ in range(20):
         state = system.run(200)

@@ -52,7 +52,7 @@ def test_root_attributes_and_layout(ragged: LookupTrace, tmp_path: Path) -> None
     ragged.save(tmp_path / "t.h5")
     with h5py.File(tmp_path / "t.h5") as file:
         assert file.attrs["filetype"] == FILETYPE == "heam_sim/lookup-trace"
-        assert file.attrs["format_version"].tolist() == [1, 0]
+        assert file.attrs["format_version"].tolist() == [1, 1]
         assert json.loads(file.attrs["provenance"]) == ragged.provenance
         assert file.attrs["content_hash"] == ragged.content_hash
         assert {"software_version", "created_utc", "uuid", "samples"} <= set(file.attrs)

@@ -146,8 +146,8 @@ heam_channel_desc pim_channel(void) {
         .merge_cycles = 1,
         .mov_latency = 3,
         .res_latency = 5,
-        .lut_cycles = 2,
-        .result_bursts = 1,
+        .port_bytes_per_cycle = 32,
+        .result_bursts = 4,
     };
 }
 

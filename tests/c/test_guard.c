@@ -110,7 +110,7 @@ static heam_items guarded_items(const work *bags, uint64_t first, uint64_t gnrs,
     }
 #define GUARD(field) .field = guarded(bags->field + at, count * sizeof(*bags->field), where)
     return (heam_items){.gnrs = gnrs, .offsets = offsets, GUARD(kind), GUARD(role), GUARD(channel), GUARD(bank), GUARD(row), GUARD(column),
-                        GUARD(bursts), GUARD(unit), GUARD(slot), GUARD(line)};
+                        GUARD(bursts), GUARD(unit), GUARD(slot), GUARD(line), GUARD(segment), GUARD(covers), GUARD(alu), GUARD(flags)};
 #undef GUARD
 }
 

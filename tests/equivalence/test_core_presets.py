@@ -20,7 +20,7 @@ from tests.equivalence.test_core_reference import check_device
 from tests.reference.plain import replay
 from tests.reference.random_specs import ITEM_DTYPES, RandomSystem
 from tests.reference.system import HOST_READ, PIM_LUT, PIM_READ, simulate
-from tests.reference.timing import ROLE_ACC, ROLE_LOAD, ROLE_MAC
+from tests.reference.timing import ROLE_ACC, ROLE_LOAD, ROLE_MAC, ROLE_MUL
 
 # Refresh every few hundred cycles instead of every few thousand, so that short streams meet it.
 MEMORIES = {
@@ -83,9 +83,9 @@ PIM = {
     "merge_cycles": 1,
     "mov_latency": 14,
     "res_latency": 14,
-    "lut_cycles": 3,
+    "port_bytes_per_cycle": 40,
     "lut_load": 6,
-    "result_bursts": 2,
+    "result_bursts": 4,
     "refresh": True,
     "path_uses_dq": False,
 }
@@ -117,7 +117,9 @@ def work(
         for slot in range(int(rng.integers(operands + 1))):
             rows += operand(rng, channels, int(rng.integers(len(channels))), slot)
         offsets.append(len(rows))
-    items = {name: np.array([row[name] for row in rows], dtype=dtype) for name, dtype in ITEM_DTYPES.items()}
+    items = {
+        name: np.array([row.get(name, 0) for row in rows], dtype=dtype) for name, dtype in ITEM_DTYPES.items()
+    }
     return items, np.array(offsets, dtype=np.uint64)
 
 
@@ -149,6 +151,8 @@ def operand(
         return [read(ROLE_ACC)]
     if kind < 0.5:
         return [lut(ROLE_ACC)]
+    if kind < 0.6:
+        return [read(ROLE_LOAD), lut(ROLE_MUL), read(ROLE_MUL), read(ROLE_MAC)]
     return [read(ROLE_LOAD) if kind < 0.75 else lut(ROLE_LOAD), read(ROLE_MAC)]
 
 
@@ -202,9 +206,9 @@ def test_two_tiers_of_different_clocks(seed: int) -> None:
         {"batch_tags": 1},
         {"queue_depth": 1, "batch_tags": 1},
         {"path_uses_dq": True},
-        {"path_uses_dq": True, "instruction_cycles": 5, "res_latency": 3, "result_bursts": 4},
+        {"path_uses_dq": True, "instruction_cycles": 5, "res_latency": 3, "result_bursts": 5},
         {"refresh": False},
-        {"lut_cycles": 40},
+        {"port_bytes_per_cycle": 3},
         {"alu_cycles": 9, "alu_latency": 0},
         {"merge_cycles": 12, "mov_latency": 0},
         {"instruction_cycles": 30},

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -45,6 +46,15 @@ def test_random_systems(case: RandomSystem) -> None:
 @settings(max_examples=60)
 def test_longer_random_systems(case: RandomSystem) -> None:
     check_system(case)
+
+
+@given(systems(max_operands=10), st.integers(3, 8))
+@settings(max_examples=120)
+def test_deep_queues_with_merging(case: RandomSystem, depth: int) -> None:
+    """Many operands at a unit at once: they follow one another, and chains wait for the rows of others."""
+    more = {"queue_depth": depth, "merge_identical": True}
+    channels = [{**options, **(more if options["kind"] == "pim" else {})} for options in case.channels]
+    check_system(replace(case, channels=channels))
 
 
 @pytest.mark.slow

@@ -16,7 +16,7 @@ __all__ = ["PlainChannel", "ReplayChannel", "Request", "replay"]
 COLUMN_KINDS = frozenset({"RD", "WR"})
 ROW_KINDS = frozenset({"ACT", "PRE", "PREA", "REF", "REFPB", "REFSB"})
 ALL_KINDS = COLUMN_KINDS | ROW_KINDS
-ROLE_NO_REQUEST = 3
+ROLE_NO_REQUEST = 255
 
 
 @dataclass(eq=False)

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 
-from tests.reference.system import HOST_READ, PIM_LUT, PIM_READ
-from tests.reference.timing import ROLE_ACC, ROLE_LOAD, ROLE_MAC
+from tests.reference.system import CACHE, CARRIED, HOST_READ, PIM_LUT, PIM_READ
+from tests.reference.timing import ROLE_ACC, ROLE_FILL, ROLE_LOAD, ROLE_MAC, ROLE_MUL
 
 __all__ = [
     "ITEM_DTYPES",
@@ -36,6 +36,10 @@ ITEM_DTYPES = {
     "unit": np.uint16,
     "slot": np.uint32,
     "line": np.uint64,
+    "segment": np.uint8,
+    "covers": np.uint8,
+    "alu": np.uint16,
+    "flags": np.uint8,
 }
 
 SHAPES = (
@@ -282,6 +286,8 @@ def replays(draw: st.DrawFn, *, max_requests: int = 120, default_policies: bool 
 def pim_options(draw: st.DrawFn) -> dict[str, Any]:
     """Options of one PIM channel, its standard included."""
     level = draw(st.sampled_from(("channel", "rank", "pseudo_channel", "bank_group", "bank")))
+    host_driven = draw(st.sampled_from((False, False, False, True)))
+    sets = draw(st.sampled_from((0, 0, 1, 2)))
     return {
         "kind": "pim",
         "spec": draw(small_specs(pim=True, unit_level=level)),
@@ -290,18 +296,23 @@ def pim_options(draw: st.DrawFn) -> dict[str, Any]:
         "merge": draw(st.booleans()),
         "queue_depth": draw(st.integers(1, 4)),
         "batch_tags": draw(st.integers(1, 3)),
-        "instruction_cycles": draw(st.integers(1, 4)),
+        "instruction_cycles": 0 if host_driven else draw(st.integers(1, 4)),
         "decode_cycles": draw(st.integers(0, 3)),
         "alu_cycles": draw(st.integers(1, 4)),
         "alu_latency": draw(st.integers(0, 4)),
         "merge_cycles": draw(st.integers(1, 3)),
         "mov_latency": draw(st.integers(0, 6)),
         "res_latency": draw(st.integers(0, 6)),
-        "lut_cycles": draw(st.integers(1, 5)),
+        "port_bytes_per_cycle": draw(st.sampled_from((7, 16, 32, 64, 200))),
         "lut_load": draw(st.sampled_from((0, 0, 1, 5))),
-        "result_bursts": draw(st.integers(1, 3)),
+        "result_bursts": draw(st.sampled_from((1, 2, 3, 4, 6, 64))),
         "refresh": draw(st.booleans()),
-        "path_uses_dq": draw(st.booleans()),
+        "path_uses_dq": not host_driven and draw(st.booleans()),
+        "second_stage_cycles": draw(st.sampled_from((0, 0, 1, 4, 9))),
+        "host_driven": host_driven,
+        "cache_sets": sets,
+        "cache_ways": draw(st.integers(1, 3)) if sets else 0,
+        "merge_identical": draw(st.booleans()),
     }
 
 
@@ -338,7 +349,9 @@ def systems(draw: st.DrawFn, *, max_gnrs: int = 8, max_operands: int = 6) -> Ran
         for slot in range(int(rng.integers(max_operands + 1))):
             rows += _operand(rng, channels, slot)
         offsets.append(len(rows))
-    items = {name: np.array([row[name] for row in rows], dtype=dtype) for name, dtype in ITEM_DTYPES.items()}
+    items = {
+        name: np.array([row.get(name, 0) for row in rows], dtype=dtype) for name, dtype in ITEM_DTYPES.items()
+    }
     return RandomSystem(channels, host, items, np.array(offsets, dtype=np.uint64))
 
 
@@ -354,12 +367,21 @@ def _operand(rng: np.random.Generator, channels: list[dict[str, Any]], slot: int
     unit = int(rng.integers(units))
     common = {"channel": index, "unit": unit, "slot": slot, "line": 0}
     per_unit = spec.banks // units
+    roles = [ROLE_ACC]
     if rng.random() < 0.5:
-        return [_pim_item(rng, spec, common, per_unit, ROLE_ACC)]
-    return [
-        _pim_item(rng, spec, common, per_unit, ROLE_LOAD),
-        _pim_item(rng, spec, common, per_unit, ROLE_MAC),
-    ]
+        roles = [ROLE_LOAD, *[ROLE_MUL] * int(rng.choice((0, 0, 1, 2))), ROLE_MAC]
+    carried = rng.random() < 0.3
+    items = [_pim_item(rng, options, common, per_unit, role) for role in roles]
+    while carried and len(roles) == 1 and rng.random() < 0.6:
+        # A broadcast: the same operand's parts in other units.
+        other = {**common, "unit": int(rng.integers(units))}
+        items.append({**_pim_item(rng, options, other, per_unit, ROLE_ACC), "flags": CARRIED | CACHE})
+    for link in items[1:] if carried else ():
+        link["flags"] |= CARRIED
+    if options["cache_sets"] and rng.random() < 0.2:
+        row = {**_pim_item(rng, options, common, per_unit, ROLE_FILL), "bursts": int(rng.integers(1, 5))}
+        items.append(row)
+    return items
 
 
 def _host_read(rng: np.random.Generator, index: int, spec: SmallSpec, slot: int) -> dict[str, int]:
@@ -382,17 +404,30 @@ def _host_read(rng: np.random.Generator, index: int, spec: SmallSpec, slot: int)
 
 
 def _pim_item(
-    rng: np.random.Generator, spec: SmallSpec, common: dict[str, int], per_unit: int, role: int
+    rng: np.random.Generator, options: dict[str, Any], common: dict[str, int], per_unit: int, role: int
 ) -> dict[str, int]:
-    is_lut = role != ROLE_MAC and rng.random() < 0.3
+    is_lut = role != ROLE_FILL and rng.random() < 0.3
     first = common["unit"] * per_unit
-    bank = 0 if is_lut else first + int(rng.integers(per_unit))
+    # The same row again and again, for caches and merging; or any.
+    again = rng.random() < 0.6
+    bank = 0 if is_lut else first + (0 if again else int(rng.integers(per_unit)))
+    row = 0 if again else int(rng.integers(3))
+    bursts, result = 2 if again else int(rng.integers(1, 5)), options["result_bursts"]
+    # Mostly as many bursts as are read, and the rest in any place; only what adds has to fit.
+    covers = (
+        int(rng.choice((0, *range(1, result + 1)))) if bursts <= result else int(rng.integers(1, result + 1))
+    )
     return {
         **common,
         "kind": PIM_LUT if is_lut else PIM_READ,
         "role": role,
         "bank": bank,
-        "row": int(rng.integers(3)),
+        "row": row,
+        "line": 0 if is_lut else bank * 3 + row,
+        "flags": int(rng.choice((0, CACHE))),
         "column": 0 if is_lut else int(rng.integers(8)),
-        "bursts": int(rng.integers(1, 5)),
+        "bursts": bursts,
+        "segment": int(rng.choice((0, rng.integers(result - (covers or bursts) + 1)))),
+        "covers": covers,
+        "alu": int(rng.choice((0, 0, rng.integers(1, 8)))),
     }

@@ -10,8 +10,10 @@ __all__ = [
     "BOUND_NONE",
     "NO_UNIT",
     "ROLE_ACC",
+    "ROLE_FILL",
     "ROLE_LOAD",
     "ROLE_MAC",
+    "ROLE_MUL",
     "Record",
     "Timing",
 ]
@@ -23,6 +25,8 @@ BOUND_LUT = -5
 ROLE_ACC = 0
 ROLE_LOAD = 1
 ROLE_MAC = 2
+ROLE_MUL = 3
+ROLE_FILL = 4
 
 
 class Record(NamedTuple):

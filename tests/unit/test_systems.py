@@ -46,7 +46,7 @@ def test_memories_are_those_of_heams_and_spaces_studies(name: str) -> None:
     dimm = system.tier("dimm")
     assert (dimm.channels, dimm.spec().nodes("rank"), dimm.spec().tCK_ps) == (2, 2, 625)
     assert dimm.channels * dimm.spec().bytes_per_channel == 32 << 30
-    if name in ("heam", "host-hbm-dimm"):
+    if name in ("heam", "host-hbm-dimm", "proactivepim"):
         hbm = system.tier("hbm")
         spec = hbm.spec()
         assert hbm.channels * spec.bytes_per_channel == 4 << 30
@@ -218,7 +218,7 @@ def test_parameters_of_the_core_follow_from_the_description() -> None:
     assert (hbm.kind, dimm.kind) == ("pim", "plain")
     assert (hbm.period, dimm.period, planned.host_parameters().period) == (8, 5, 8)
     assert hbm.alu_cycles == 3  # 64 B in pieces of 24
-    assert hbm.lut_cycles == 3  # 128 B in pieces of 48
+    assert hbm.port_bytes_per_cycle == 48
     assert hbm.lut_load == 4  # 300 B hold two rows of two bursts
     assert hbm.result_bursts == 2
     assert hbm.unit_level == 2  # channel, rank, bank group

@@ -6,6 +6,8 @@ from __future__ import annotations
 import hashlib
 import pickle
 import struct
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -221,3 +223,50 @@ def test_frozen() -> None:
         small().indices = ()  # type: ignore[misc]
     assert issubclass(TraceError, HeamSimError)
     assert repr(small()) == "LookupTrace(tables=2, samples=3, lookups=5)"
+
+
+# --- weights
+
+
+def weighted() -> LookupTrace:
+    return LookupTrace.from_arrays(
+        [[3, 1, 2], [0, 0]], [[0, 1, 3], [0, 2, 2]], weights=[[0.5, 2, 1], [-1, 0]]
+    )
+
+
+def test_weights_go_with_their_lookups(tmp_path: Path) -> None:
+    trace = weighted()
+    assert trace.weights is not None
+    assert [one.dtype for one in trace.weights] == [np.float32] * 2
+    with pytest.raises(ValueError, match="read-only"):
+        trace.weights[0][0] = 1
+    trace.save(tmp_path / "t.h5")
+    again = LookupTrace.load(tmp_path / "t.h5")
+    assert again == trace and again.weights is not None
+    assert [one.tolist() for one in again.weights] == [[0.5, 2, 1], [-1, 0]]
+    part = trace.samples_slice(1, 2)
+    assert part.weights is not None and [one.tolist() for one in part.weights] == [[2, 1], []]
+    assert pickle.loads(pickle.dumps(trace)) == trace
+
+
+def test_weights_are_content() -> None:
+    trace = weighted()
+    plain = LookupTrace.from_arrays(trace.indices, trace.offsets)
+    ones = LookupTrace.from_arrays(trace.indices, trace.offsets, weights=[[1, 1, 1], [1, 1]])
+    assert len({trace.content_hash, plain.content_hash, ones.content_hash}) == 3
+
+
+@pytest.mark.parametrize(
+    ("weights", "words"),
+    [
+        ([[1, 1, 1]], "1 arrays for 2 tables"),
+        ([[1, 1, 1], [1]], "weights of table 1 have shape"),
+        ([[1, 1, 1], ["a", "b"]], "weights of table 1"),
+        ([[1, 1, 1], [1, float("inf")]], "table 1, position 1"),
+        ([[1, 1e39, 1], [1, 1]], "table 0, position 1"),
+        (3, "no arrays"),
+    ],
+)
+def test_bad_weights(weights: Any, words: str) -> None:
+    with pytest.raises(TraceError, match=words):
+        LookupTrace.from_arrays([[3, 1, 2], [0, 0]], [[0, 1, 3], [0, 2, 2]], weights=weights)

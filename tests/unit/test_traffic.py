@@ -175,8 +175,8 @@ def test_every_policy_obeys_the_protocol_and_serves_everything(preset: str, opti
     of_banks = options.get("refresh") in ("per-bank", "same-bank")
     assert (done["ref_bank"] > 0, done["ref"] > 0) == (of_banks, not of_banks)
     assert (done["pre_unasked"] > 0) == (of_banks or "row_policy" in options)
-    assert result.log["role"].max() == (3 if done["pre_unasked"] else 0)
-    names = [result.command_names[number] for number in result.log["command"][result.log["role"] == 3]]
+    assert result.log["role"].max() == (255 if done["pre_unasked"] else 0)
+    names = [result.command_names[number] for number in result.log["command"][result.log["role"] == 255]]
     assert set(names) <= {"PREpb"} and len(names) == done["pre_unasked"]
 
 
