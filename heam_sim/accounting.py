@@ -63,7 +63,7 @@ def _tier_activity(planned: Plan, run: Run, layout: TierLayout, totals: Mapping[
     counts = {name: totals[name] for name in _PASSED_ON}
     per_burst = spec.burst_bytes // ELEMENT_BYTES
     if pim is not None:
-        bits = pim.instruction_size(weighted=planned.simulated.weights is not None)
+        bits = pim.instruction_size(weighted=planned.simulated.weighted)
         counts["alu_add_elements"] = run.work.pe_adds
         counts["alu_mul_elements"] = run.work.pe_multiplies
         counts["merge_add_elements"] = totals["pim_mov"] * per_burst

@@ -39,7 +39,7 @@ from heam_sim.lowering.lower import Scope
 from heam_sim.placement import ModelPlacement, TierLayout, place_model
 from heam_sim.results import Result
 from heam_sim.systems import System, load_system
-from heam_sim.trace import LookupTrace
+from heam_sim.trace import LookupTrace, TraceFile
 from heam_sim.verification import verify
 
 __all__ = ["Plan", "Run", "plan", "resolved_config", "simulate"]
@@ -60,7 +60,7 @@ class Plan:
     specs: Mapping[str, Spec]
     scheme: EmbeddingScheme
     placement: ModelPlacement
-    simulated: LookupTrace
+    simulated: LookupTrace | TraceFile
     vector_bytes: int
     scope: Scope
     profile: float
@@ -87,8 +87,8 @@ class Plan:
             queue_depth=pim.queue_depth,
             batch_tags=pim.batch_tags,
             instruction_buffer=pim.instruction_buffer,
-            instruction_cycles=pim.path_cycles(weighted=self.simulated.weights is not None),
-            second_stage_cycles=pim.second_stage_cycles(weighted=self.simulated.weights is not None),
+            instruction_cycles=pim.path_cycles(weighted=self.simulated.weighted),
+            second_stage_cycles=pim.second_stage_cycles(weighted=self.simulated.weighted),
             host_driven=pim.delivery == "host-driven",
             path_uses_dq=pim.path_uses_dq and pim.delivery != "host-driven",
             decode_cycles=pim.decode_cycles,
@@ -164,6 +164,10 @@ class Plan:
         """GnRs that a sample makes."""
         return self.simulated.tables if self.scope == "bag" else 1
 
+    def whole(self) -> LookupTrace:
+        """Return the simulated part in the memory."""
+        return self.simulated.read() if isinstance(self.simulated, TraceFile) else self.simulated
+
     def config(self) -> dict[str, Any]:
         """Return the resolved configuration: with the trace, enough to repeat the run."""
         return _config(
@@ -196,7 +200,7 @@ class Run:
 
 
 def plan(
-    trace: LookupTrace,
+    trace: LookupTrace | TraceFile,
     *,
     system: str | Path | System = "heam",
     embedding: EmbeddingScheme | str | None = None,
@@ -206,9 +210,9 @@ def plan(
     overrides: Mapping[str, Any] | None = None,
 ) -> Plan:
     """Decide everything that a simulation needs; parameters as in :func:`simulate`."""
-    if not isinstance(trace, LookupTrace):
+    if not isinstance(trace, (LookupTrace, TraceFile)):
         raise ConfigError(
-            f"trace: needs a LookupTrace, not {type(trace).__name__}; see LookupTrace.from_arrays and load."
+            f"trace: needs a LookupTrace or TraceFile, not {type(trace).__name__}; see LookupTrace."
         )
     described, specs, scheme = _resolve(system, embedding, scope=scope, profile=profile, overrides=overrides)
     subtables = scheme.subtables(trace.cardinalities, vector_bytes)
@@ -296,7 +300,7 @@ def _scheme(embedding: EmbeddingScheme | str | None) -> EmbeddingScheme:
 
 
 def simulate(
-    trace: LookupTrace,
+    trace: LookupTrace | TraceFile,
     *,
     system: str | Path | System = "heam",
     embedding: EmbeddingScheme | str | None = None,
@@ -312,7 +316,8 @@ def simulate(
     Parameters
     ----------
     trace
-        The lookups.
+        The lookups; of a :class:`~heam_sim.trace.TraceFile` only the profile part and one chunk are in
+        the memory at a time (with ``check`` all are).
     system
         Name of an architecture (:func:`heam_sim.systems.known_systems`), a description file, or a
         :class:`~heam_sim.systems.System`.

@@ -60,7 +60,7 @@ def check_sums(planned: Plan, log: NDArray[Any], command_names: Sequence[str]) -
     return check_functional(
         log,
         command_names,
-        trace=planned.simulated,
+        trace=planned.whole(),
         embedding=planned.scheme,
         vector_bytes=planned.vector_bytes,
         scope=planned.scope,
@@ -129,10 +129,9 @@ def declare_homes(planned: Plan) -> Homes:
 
 def _touched(planned: Plan) -> dict[int, _Int]:
     found: dict[int, _Int] = {}
-    for table in range(planned.simulated.tables):
-        for operand in planned.scheme.operands(
-            table, planned.simulated.indices[table], planned.placement.subtables
-        ):
+    simulated = planned.whole()
+    for table in range(simulated.tables):
+        for operand in planned.scheme.operands(table, simulated.indices[table], planned.placement.subtables):
             found[operand.subtable_id] = np.unique(operand.rows)
     return found
 

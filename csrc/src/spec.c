@@ -230,7 +230,7 @@ static uint64_t cost_of_banks(const heam_spec *self, uint32_t command, uint32_t 
     uint64_t in_channel = 1;
     for (uint32_t u = self->update_begin[command]; u < self->update_begin[command + 1]; u++) {
         const heam_update *row = &self->updates[u];
-        if (row->following != command || row->level + 1 == self->levels) {
+        if (row->following != command || row->level == self->levels - 1) {
             continue;
         }
         uint64_t *apart = row->level == 0 ? &in_channel : &in_rank;

@@ -9,6 +9,8 @@ from collections.abc import Sequence
 import click
 
 from heam_sim._version import __version__
+from heam_sim.cli.convert import convert_command
+from heam_sim.cli.exchange import export_command, from_fbgemm_command, from_requests_command
 from heam_sim.cli.memory import check, replay_command
 from heam_sim.cli.simulations import bound, explain_command, simulate_command, systems
 from heam_sim.cli.spec import spec
@@ -22,12 +24,18 @@ __all__ = ["main"]
 INTERRUPTED = 130
 MISUSED = 2
 
+trace.add_command(convert_command)
+trace.add_command(convert_command, "import")
+
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="heam-sim")
 def program() -> None:
     """How fast, and with how much energy, does a memory system serve recommendation embeddings?"""
 
+
+for exchange in (export_command, from_requests_command, from_fbgemm_command):
+    trace.add_command(exchange)
 
 for command in (
     reproduce_command,

@@ -14,16 +14,26 @@ from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
+    ProgressColumn,
+    Task,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.text import Text
 
 from heam_sim.datasets import generate, read_dataset
 from heam_sim.errors import ConfigError
 from heam_sim.trace import LookupTrace
 
-__all__ = ["parse_overrides", "progress_bar", "simulation_options", "trace_options", "wanted_trace"]
+__all__ = [
+    "lookup_progress",
+    "parse_overrides",
+    "progress_bar",
+    "simulation_options",
+    "trace_options",
+    "wanted_trace",
+]
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -51,9 +61,7 @@ def trace_options(command: _F) -> _F:
             click.option(
                 "--pooling",
                 type=int,
-                default=1,
-                show_default=True,
-                help="Lookups per bag of a generated trace.",
+                help="Lookups per bag of a generated trace.  [default: the model's own, 1 for datasets]",
             ),
         )
     ):
@@ -102,7 +110,12 @@ def simulation_options(command: _F) -> _F:
 
 
 def wanted_trace(
-    trace_file: Path | None, dataset: str, path: Path | None, samples: int | None, seed: int, pooling: int
+    trace_file: Path | None,
+    dataset: str,
+    path: Path | None,
+    samples: int | None,
+    seed: int,
+    pooling: int | None,
 ) -> LookupTrace:
     """Load, read or generate the trace that the options ask for."""
     if trace_file is not None:
@@ -127,6 +140,26 @@ def parse_overrides(settings: tuple[str, ...]) -> dict[str, Any]:
         except tomllib.TOMLDecodeError:
             found[key.strip()] = value.strip()
     return found
+
+
+def lookup_progress(console: Console) -> Progress:
+    """Make a bar for samples, with their rate and the time left; nothing where there is no terminal."""
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        _Rate(),
+        TimeRemainingColumn(),
+        console=console,
+        disable=not console.is_terminal,
+    )
+
+
+class _Rate(ProgressColumn):
+    """Samples per second."""
+
+    def render(self, task: Task) -> Text:
+        return Text("" if task.speed is None else f"{task.speed:,.0f} samples/s")
 
 
 def progress_bar(console: Console) -> Progress:

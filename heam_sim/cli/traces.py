@@ -3,15 +3,45 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
 import click
-import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
 from rich.console import Console
 from rich.table import Table
 
-from heam_sim.datasets import generate, generate_from_recipe, read_dataset
-from heam_sim.trace import LookupTrace
+from heam_sim.analysis import (
+    PUBLISHED_BLOCKS,
+    access_curve_of,
+    access_curves,
+    compare_traces,
+    fit_trace,
+    hit_shares,
+    published_hits,
+    r_row_shares,
+    reuse_curve,
+    reuse_histogram,
+    stack_histogram,
+    summarise,
+    write_recipe,
+)
+from heam_sim.cli.options import lookup_progress
+from heam_sim.datasets import (
+    dataset_info,
+    generate_file,
+    generate_fitted,
+    generate_from_recipe,
+    generate_meta_like,
+    known_shapes,
+)
+from heam_sim.datasets.generators import DEFAULT_EXPONENT
+from heam_sim.datasets.meta_like import META_YEARS
+from heam_sim.errors import ConfigError, unknown_name
+from heam_sim.plotting import access_figure, cache_figure, fit_figure, reuse_figure, save_figure
+from heam_sim.trace import LookupTrace, TraceFile
 
 __all__ = ["trace"]
 
@@ -26,13 +56,42 @@ def trace() -> None:
 @click.argument("output", type=click.Path(path_type=Path))
 @click.option("--samples", type=int, default=10_000, show_default=True)
 @click.option("--seed", type=int, default=1, show_default=True)
-@click.option("--pooling", type=int, default=1, show_default=True, help="Lookups per bag.")
-def generate_command(dataset: str, output: Path, samples: int, seed: int, pooling: int) -> None:
+@click.option("--pooling", type=int, help="Lookups per bag.  [default: the model's own, 1 for datasets]")
+@click.option(
+    "--distribution",
+    default=f"zipf:{DEFAULT_EXPONENT}",
+    show_default=True,
+    help="zipf:EXPONENT, pareto:SHAPE, hot-set:ROWS:ACCESSES or stack:MEDIAN:SPREAD:NEW.",
+)
+def generate_command(
+    dataset: str, output: Path, samples: int, seed: int, pooling: int | None, distribution: str
+) -> None:
     """Generate a trace of the shape of DATASET and store it in OUTPUT.
+
+    DATASET is a dataset or model (criteo-kaggle, mlperf-dlrm-v2, rm1, rm2, rm3), or meta-2021 or meta-2022:
+    the reuse that Meta published, in 16 tables.
 
     Example: heam-sim trace generate criteo-kaggle trace.h5 --samples 10000
     """
-    generate(dataset, samples=samples, seed=seed, pooling=pooling).save(output)
+    if dataset.startswith("meta-"):
+        year = {f"meta-{year}": year for year in META_YEARS}.get(dataset)
+        if year is None:
+            raise unknown_name(
+                "dataset", dataset, [*known_shapes(), *(f"meta-{year}" for year in META_YEARS)]
+            )
+        generate_meta_like(year, samples=samples, pooling=pooling, seed=seed).save(output)
+    else:
+        with lookup_progress(Console(stderr=True)) as bar:
+            task = bar.add_task("generating", total=samples)
+            generate_file(
+                dataset,
+                output,
+                samples=samples,
+                seed=seed,
+                pooling=pooling,
+                distribution=distribution,
+                progress=lambda done: bar.update(task, completed=done),
+            )
     click.echo(f"wrote {output}")
 
 
@@ -48,47 +107,138 @@ def make_command(recipe: Path, output: Path) -> None:
     click.echo(f"wrote {output}")
 
 
-@trace.command("import")
-@click.argument("dataset")
-@click.argument("path", type=click.Path(path_type=Path))
-@click.argument("output", type=click.Path(path_type=Path))
-@click.option("--samples", type=int, help="Read this many samples only.")
-def import_command(dataset: str, path: Path, output: Path, samples: int | None) -> None:
-    """Read the real file PATH in the format of DATASET and store it in OUTPUT.
-
-    Example: heam-sim trace import criteo-kaggle train.txt trace.h5
-    """
-    read_dataset(dataset, path, samples=samples).save(output)
-    click.echo(f"wrote {output}")
-
-
 @trace.command("info")
 @click.argument("file", type=click.Path(path_type=Path))
-def info(file: Path) -> None:
-    """Describe the trace in FILE.
+@click.option("--vector-bytes", type=int, default=256, show_default=True, help="Size of a row.")
+def info(file: Path, vector_bytes: int) -> None:
+    """Describe the trace in FILE: tables, samples, pooling, footprint, skew, hash.
 
     Example: heam-sim trace info trace.h5
     """
-    loaded = LookupTrace.load(file)
-    console = Console()
-    console.print(
-        f"{loaded.samples:,} samples, {loaded.tables} tables, {loaded.lookups:,} lookups, hash "
-        f"{loaded.content_hash}",
-        highlight=False,
-    )
+    with TraceFile(file) as stored:
+        stored.verify()
+        tables = summarise(stored)
+        rows, used = (sum(getattr(one, name) for one in tables) for name in ("rows", "distinct"))
+        console = Console()
+        for line in (
+            f"{stored.samples:,} samples, {stored.tables} tables, {stored.lookups:,} lookups, hash "
+            f"{stored.content_hash}",
+            f"{rows:,} rows ({rows * vector_bytes / 1e9:,.3f} GB of {vector_bytes} B), of which {used:,} are "
+            f"used ({used * vector_bytes / 1e9:,.3f} GB)",
+            f"{'weighted; ' if stored.weighted else ''}provenance: {_short(stored.provenance)}",
+        ):
+            console.print(line, highlight=False, markup=False)
     table = Table()
-    for head in ("table", "rows", "lookups", "pooling", "distinct rows", "top row's share"):
+    for head in ("table", "rows", "lookups", "pooling", "used rows", "top row", "top 1 % of used"):
         table.add_column(head, justify="right")
-    for number, indices in enumerate(loaded.indices):
-        _, counts = np.unique(indices, return_counts=True)
-        top = counts.max() / counts.sum() if counts.size else 0.0
-        pooling = indices.size / max(loaded.samples, 1)
+    for number, one in enumerate(tables):
+        spread = "" if one.bag_min == one.bag_max else f" ({one.bag_min}-{one.bag_max})"
         table.add_row(
             str(number),
-            f"{loaded.cardinalities[number]:,}",
-            f"{indices.size:,}",
-            f"{pooling:.2f}",
-            f"{counts.size:,}",
-            f"{top:.3f}",
+            f"{one.rows:,}",
+            f"{one.lookups:,}",
+            f"{one.bag_mean:.2f}{spread}",
+            f"{one.distinct:,}",
+            f"{one.top_share:.3f}",
+            f"{one.top_percent_share:.3f}",
         )
     console.print(table)
+
+
+@trace.command("plot")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option(
+    "--collisions", type=int, multiple=True, default=(2, 4, 8), show_default=True, help="c, several times."
+)
+@click.option("--vector-bytes", type=int, default=64, show_default=True, help="Size of a row in the cache.")
+@click.option(
+    "--published/--no-published",
+    default=None,
+    help="Show the HEAM authors' hit shares.  [default: for Criteo Kaggle's tables]",
+)
+def plot_command(
+    file: Path, folder: Path, collisions: tuple[int, ...], vector_bytes: int, published: bool | None
+) -> None:
+    """Plot the trace in FILE into FOLDER: accesses, reuse, caches (PDF, PNG, CSV each).
+
+    Example: heam-sim trace plot trace.h5 figures
+    """
+    for divisor in collisions:
+        if divisor < 2:
+            raise ConfigError(f"--collisions {divisor}: give at least 2.")
+    with TraceFile(file) as stored:
+        curves, shares = access_curves(stored, collisions), r_row_shares(stored, collisions)
+        _save(access_figure(curves, shares), folder / "access", pd.concat([curves, shares]))
+        reuse, stack = reuse_histogram(stored), stack_histogram(stored)
+        measured = int(stack["lookups"].iloc[0])
+        note = "" if measured == stored.lookups else f"first {measured:,} lookups"
+        _save(reuse_figure(reuse, stack, note=note), folder / "reuse", pd.concat([reuse, stack]))
+        sizes = hit_shares(stored, vector_bytes=vector_bytes)
+        blocks = hit_shares(
+            stored,
+            cache_bytes=(1 << 20,),
+            block_bytes=tuple(PUBLISHED_BLOCKS),
+            vector_bytes=vector_bytes,
+        )
+        alike = tuple(stored.cardinalities.tolist()) == dataset_info("criteo-kaggle").cardinalities
+        theirs = published_hits() if (alike if published is None else published) else published_hits()[:0]
+        title = (
+            f"4-way LRU, c = 8, {vector_bytes} B rows, {int(sizes['accesses'].iloc[0]):,} accesses; left: "
+            "64 B blocks, right: 1 MiB"
+        )
+        _save(
+            cache_figure(sizes, blocks, theirs, note=title),
+            folder / "cache",
+            pd.concat([sizes, blocks, theirs]),
+        )
+
+
+@trace.command("fit")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("recipe", type=click.Path(path_type=Path))
+@click.option("--seed", type=int, default=1, show_default=True)
+@click.option("--plot", type=click.Path(path_type=Path), help="Also plot both traces (path without suffix).")
+def fit_command(file: Path, recipe: Path, seed: int, plot: Path | None) -> None:
+    """Measure the trace in FILE and write a RECIPE (JSON) for traces like it; say how well they match.
+
+    Example: heam-sim trace fit real.h5 recipe.json --plot fit
+    """
+    with TraceFile(file) as stored:
+        found = fit_trace(stored, seed=seed)
+        made = generate_fitted(found)
+        quality = compare_traces(stored, made)
+        worst = {
+            name: max(getattr(one, name) for one in quality) for name in ("popularity", "reuse", "stack")
+        }
+        write_recipe(found, recipe)
+        click.echo(f"wrote {recipe}")
+        click.echo(
+            "Kolmogorov-Smirnov distance, worst table: "
+            f"popularity {worst['popularity']:.4f}, reuse {worst['reuse']:.4f}, "
+            f"stack distance {worst['stack']:.4f} (order in time is not imitated)"
+        )
+        pairs = found["measured"]["co_occurrence"]
+        click.echo(
+            f"the 1,000 most frequent pairs of rows take {pairs['pair_share']:.4f} of all pairs, "
+            f"{pairs['independent_pair_share']:.4f} without correlation (which is not imitated)"
+        )
+        if plot is not None:
+            sides: list[tuple[LookupTrace | TraceFile, str]] = [
+                (stored, "measured"),
+                (made, "generated from the recipe"),
+            ]
+            curves = pd.concat([access_curve_of(side, label) for side, label in sides])
+            reuse = pd.concat([reuse_curve(side, label) for side, label in sides])
+            note = f"largest difference: popularity {worst['popularity']:.4f}, reuse {worst['reuse']:.4f}"
+            _save(fit_figure(curves, reuse, note=note), plot, pd.concat([curves, reuse]))
+
+
+def _save(figure: Figure, stem: Path, data: pd.DataFrame) -> None:
+    for path in save_figure(figure, stem, data):
+        click.echo(f"wrote {path}")
+
+
+def _short(provenance: dict[str, Any]) -> str:
+    text = json.dumps(provenance, sort_keys=True)
+    return text if len(text) <= 400 else text[:397] + "..."

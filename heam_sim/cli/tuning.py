@@ -50,7 +50,7 @@ def tune_command(
     path: Path | None,
     samples: int | None,
     seed: int,
-    pooling: int,
+    pooling: int | None,
     embedding: str,
     vector_bytes: int,
     scope: str,

@@ -6,13 +6,17 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from types import MappingProxyType
 
-from heam_sim.datasets import criteo_kaggle
+from heam_sim.datasets import arrays, arrow_tables, criteo, csv_tables, interactions, reviews
+from heam_sim.datasets.opened import Opened
+from heam_sim.datasets.options import ReadOptions
+from heam_sim.datasets.pipeline import DatasetReader, Watch
+from heam_sim.datasets.textblocks import data_files
 from heam_sim.errors import unknown_name
-from heam_sim.trace import LookupTrace
 
-__all__ = ["DatasetInfo", "dataset_info", "known_datasets", "read_dataset"]
+__all__ = ["DatasetInfo", "dataset_info", "known_datasets", "open_dataset"]
 
 
 @dataclass(frozen=True)
@@ -26,13 +30,15 @@ class DatasetInfo:
     description
         One line.
     columns
-        Names of the categorical columns; each becomes a table.
+        Names of the categorical columns; each becomes a table. Empty where the files decide.
     cardinalities
-        Published number of distinct values of every column.
+        Published number of distinct values of every column; empty where there is none.
     source
         Where the numbers come from.
-    read
-        The reader: ``read(path, samples=..., cardinalities=...)``.
+    open
+        Recognises files: ``open(files, options)``.
+    files
+        What the files are called in a folder, with wildcards, best first.
     """
 
     name: str
@@ -40,21 +46,113 @@ class DatasetInfo:
     columns: tuple[str, ...]
     cardinalities: tuple[int, ...]
     source: str
-    read: Callable[..., LookupTrace]
+    open: Callable[[list[Path], ReadOptions], Opened]
+    files: tuple[str, ...]
 
 
-_DATASETS: Mapping[str, DatasetInfo] = MappingProxyType(
-    {
-        criteo_kaggle.NAME: DatasetInfo(
-            name=criteo_kaggle.NAME,
-            description="Criteo Kaggle display advertising challenge: 26 one-hot categorical columns",
-            columns=criteo_kaggle.COLUMNS,
-            cardinalities=criteo_kaggle.CARDINALITIES,
-            source="distinct values per column of the challenge's train.txt, as published for DLRM",
-            read=criteo_kaggle.read_criteo_kaggle,
-        ),
-    }
+def _movielens(size: str, users: int, items: int) -> DatasetInfo:
+    return DatasetInfo(
+        name=f"movielens-{size.lower()}",
+        description=f"MovieLens {size}: users' histories of rated films as bags",
+        columns=("user", "item"),
+        cardinalities=(users, items) if users else (),
+        source="users and rated films of the published file" if users else "grows with every release",
+        open=interactions.open_movielens,
+        files=interactions.MOVIELENS_FILES,
+    )
+
+
+def _shapeless(
+    name: str,
+    description: str,
+    open_files: Callable[[list[Path], ReadOptions], Opened],
+    files: tuple[str, ...],
+) -> DatasetInfo:
+    return DatasetInfo(
+        name=name,
+        description=description,
+        columns=(),
+        cardinalities=(),
+        source="the files decide",
+        open=open_files,
+        files=files,
+    )
+
+
+_ALL = (
+    DatasetInfo(
+        name="criteo-kaggle",
+        description="Criteo Kaggle display advertising challenge: 26 one-hot categorical columns",
+        columns=criteo.COLUMNS,
+        cardinalities=criteo.KAGGLE_CARDINALITIES,
+        source="distinct values per column of the challenge's train.txt, as published for DLRM",
+        open=criteo.open_criteo,
+        files=criteo.KAGGLE_FILES,
+    ),
+    DatasetInfo(
+        name="criteo-terabyte",
+        description="Criteo Terabyte click logs (folder of day files): 26 one-hot categorical columns",
+        columns=criteo.COLUMNS,
+        cardinalities=criteo.TERABYTE_CARDINALITIES,
+        source="distinct values per column of day_0 to day_23, as published for DLRM",
+        open=criteo.open_criteo,
+        files=criteo.TERABYTE_FILES,
+    ),
+    DatasetInfo(
+        name="avazu",
+        description="Avazu click-through challenge: 21 one-hot categorical columns",
+        columns=interactions.AVAZU_COLUMNS,
+        cardinalities=interactions.AVAZU_CARDINALITIES,
+        source="distinct values per column of the challenge's training file",
+        open=interactions.open_avazu,
+        files=interactions.AVAZU_FILES,
+    ),
+    _movielens("100K", 943, 1682),
+    _movielens("1M", 6040, 3706),
+    _movielens("20M", 138_493, 26_744),
+    _movielens("25M", 162_541, 59_047),
+    _movielens("latest", 0, 0),
+    DatasetInfo(
+        name="taobao",
+        description="Taobao UserBehavior: users' histories of items and categories as bags",
+        columns=("user", "item", "category"),
+        cardinalities=(987_994, 4_162_024, 9_439),
+        source="users, items and categories of UserBehavior.csv, as published with it",
+        open=interactions.open_taobao,
+        files=interactions.TAOBAO_FILES,
+    ),
+    _shapeless(
+        "amazon",
+        "Amazon reviews (JSON lines) or ratings (CSV): users' histories as bags",
+        reviews.open_amazon,
+        ("*.json*", "*.csv*"),
+    ),
+    _shapeless(
+        "meta-dlrm",
+        "Meta's dlrm_datasets (embedding_bag, .pt.gz): multi-hot tables; needs torch",
+        arrays.open_meta,
+        ("*.pt*",),
+    ),
+    _shapeless(
+        "csv",
+        "any CSV file, with a map from tables to columns; needs pyarrow",
+        csv_tables.open_csv,
+        ("*.csv*", "*.tsv*"),
+    ),
+    _shapeless(
+        "parquet",
+        "any Parquet file, with a map from tables to columns; needs pyarrow",
+        arrow_tables.open_parquet,
+        ("*.parquet",),
+    ),
+    _shapeless(
+        "npz",
+        "numpy arrays: X_cat as DLRM preprocesses it, or indices and offsets per table",
+        arrays.open_npz,
+        ("*.npz",),
+    ),
 )
+_DATASETS: Mapping[str, DatasetInfo] = MappingProxyType({info.name: info for info in _ALL})
 
 
 def known_datasets() -> tuple[str, ...]:
@@ -75,28 +173,19 @@ def dataset_info(name: str) -> DatasetInfo:
     return _DATASETS[name]
 
 
-def read_dataset(
-    name: str, path: str | os.PathLike[str], *, samples: int | None = None, cardinalities: str = "auto"
-) -> LookupTrace:
-    """Read a dataset file as a lookup trace.
-
-    Parameters
-    ----------
-    name
-        One of :func:`known_datasets`.
-    path
-        The file; nothing is ever downloaded.
-    samples
-        Stop after so many rows; ``None`` reads all.
-    cardinalities
-        ``"published"``: the dataset's published sizes; ``"observed"``: the distinct values seen; ``"auto"``:
-        published where all columns fit, else observed. The provenance says which.
+def open_dataset(
+    name: str, path: str | os.PathLike[str], options: ReadOptions, watch: Watch | None = None
+) -> DatasetReader:
+    """Find a dataset's files and return what reads them.
 
     Raises
     ------
     ConfigError
-        If the name or an option is unknown.
+        If the name or an option is unknown, or options do not fit the dataset.
     DatasetError
-        If the file is missing, empty, of another format or malformed; file, line and column are named.
+        If files are missing or of another format.
     """
-    return dataset_info(name).read(path, samples=samples, cardinalities=cardinalities)
+    info = dataset_info(name)
+    files = data_files(path, info.files)
+    opened = info.open(files, options)
+    return DatasetReader(name, opened, files, info.cardinalities, options, watch)

@@ -7,5 +7,17 @@ from heam_sim.plotting.figures import energy_stack, speedup_bars
 from heam_sim.plotting.save import save_figure
 from heam_sim.plotting.style import figure_style
 from heam_sim.plotting.tables import energy_table, speedup_table
+from heam_sim.plotting.traces import access_figure, cache_figure, fit_figure, reuse_figure
 
-__all__ = ["energy_stack", "energy_table", "figure_style", "save_figure", "speedup_bars", "speedup_table"]
+__all__ = [
+    "access_figure",
+    "cache_figure",
+    "energy_stack",
+    "energy_table",
+    "figure_style",
+    "fit_figure",
+    "reuse_figure",
+    "save_figure",
+    "speedup_bars",
+    "speedup_table",
+]

@@ -20,6 +20,7 @@ __all__ = [
     "check_bags",
     "check_range",
     "plain_provenance",
+    "share",
     "weight_arrays",
     "whole_number",
 ]
@@ -58,6 +59,20 @@ def whole_number(name: str, value: object, *, minimum: int, maximum: int | None 
     if number < minimum or (maximum is not None and number > maximum):
         raise ConfigError(f"{name} must be {wanted}, not {number}.")
     return number
+
+
+def share(name: str, value: object) -> float:
+    """Return `value` as a share from 0 to 1, or complain about the keyword `name`.
+
+    Raises
+    ------
+    ConfigError
+        If it is no number from 0 to 1.
+    """
+    number = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
+    if not number or not 0 <= value <= 1:  # type: ignore[operator]
+        raise ConfigError(f"{name} must be a number from 0 to 1 (the share of samples), not {value!r}.")
+    return float(value)  # type: ignore[arg-type]
 
 
 def as_index_array(values: object, what: str) -> Int64Array:

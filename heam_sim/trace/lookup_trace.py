@@ -3,10 +3,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 import os
-import struct
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -17,6 +15,8 @@ from numpy.typing import NDArray
 
 from heam_sim.errors import ConfigError, TraceError
 from heam_sim.trace import checks, store
+from heam_sim.trace.digest import ContentDigest
+from heam_sim.trace.writer import write_trace
 
 __all__ = ["LookupTrace"]
 
@@ -161,6 +161,11 @@ class LookupTrace:
         return len(self.offsets[0]) - 1
 
     @property
+    def weighted(self) -> bool:
+        """Whether lookups have weights."""
+        return self.weights is not None
+
+    @property
     def lookups(self) -> int:
         """Number of lookups over all tables."""
         return sum(len(rows) for rows in self.indices)
@@ -168,19 +173,19 @@ class LookupTrace:
     @cached_property
     def content_hash(self) -> str:
         """Hash of the lookups (hex, blake2b of 32 bytes), independent of provenance and storage."""
-        digest = hashlib.blake2b(digest_size=32, person=b"heam_sim/trace/1")
-        digest.update(struct.pack("<QQ", self.tables, self.samples))
-        shapes: dict[int, bytes] = {}
+        digest = ContentDigest(self.tables, self.samples)
+        sizes: dict[int, int | None] = {}
         for rows, cuts, cardinality in zip(self.indices, self.offsets, self.cardinalities, strict=True):
-            digest.update(struct.pack("<qQ", int(cardinality), len(rows)))
-            if id(cuts) not in shapes:
-                shapes[id(cuts)] = _shape_bytes(cuts)
-            digest.update(shapes[id(cuts)])
-            digest.update(_little_endian(rows))
+            if id(cuts) not in sizes:
+                sizes[id(cuts)] = checks.bag_size(cuts)
+            digest.table(int(cardinality), len(rows), sizes[id(cuts)])
+            if sizes[id(cuts)] is None:
+                digest.offsets(cuts)
+            digest.indices(rows)
         if self.weights is not None:
-            digest.update(b"W")
+            digest.start_weights()
             for factors in self.weights:
-                digest.update(factors.astype("<f4", copy=False).tobytes())
+                digest.weights(factors)
         return digest.hexdigest()
 
     def samples_slice(self, start: int, stop: int) -> LookupTrace:
@@ -228,15 +233,7 @@ class LookupTrace:
         ConfigError
             If `profile` is no number from 0 to 1.
         """
-        if (
-            isinstance(profile, bool)
-            or not isinstance(profile, (int, float, np.integer, np.floating))
-            or not 0 <= profile <= 1
-        ):
-            raise ConfigError(
-                f"profile must be a number from 0 to 1 (the share of samples), not {profile!r}."
-            )
-        cut = math.floor(float(profile) * self.samples)
+        cut = math.floor(checks.share("profile", profile) * self.samples)
         return self.samples_slice(0, cut), self.samples_slice(cut, self.samples)
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -247,7 +244,7 @@ class LookupTrace:
         OutputError
             If the file cannot be written.
         """
-        store.write_trace(self, path)
+        write_trace(self, path)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> LookupTrace:
@@ -322,15 +319,3 @@ def _one_hot_offsets(rows: tuple[Int64Array, ...]) -> tuple[Int64Array, ...]:
 def _is_sliced(provenance: dict[str, Any]) -> bool:
     cut = provenance.get("samples_slice")
     return isinstance(cut, list) and len(cut) == 2 and all(isinstance(end, int) for end in cut)
-
-
-def _little_endian(array: Int64Array) -> bytes | memoryview:
-    return array.astype("<i8", copy=False).data.cast("B") if len(array) else b""
-
-
-def _shape_bytes(cuts: Int64Array) -> bytes:
-    # Bags of one size are by far the most common: hashing the size alone halves the work.
-    size = checks.bag_size(cuts)
-    if size is not None:
-        return b"U" + struct.pack("<Q", size)
-    return b"R" + cuts.astype("<i8", copy=False).tobytes()

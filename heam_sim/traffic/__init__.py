@@ -5,7 +5,13 @@ from __future__ import annotations
 
 from heam_sim.traffic.latency import Latency
 from heam_sim.traffic.replay import ReplayResult, replay, replay_chunks
-from heam_sim.traffic.streams import Requests, read_requests, write_request_chunks, write_requests
+from heam_sim.traffic.streams import (
+    Requests,
+    read_requests,
+    write_request_chunks,
+    write_request_text,
+    write_requests,
+)
 
 __all__ = [
     "Latency",
@@ -15,5 +21,6 @@ __all__ = [
     "replay",
     "replay_chunks",
     "write_request_chunks",
+    "write_request_text",
     "write_requests",
 ]

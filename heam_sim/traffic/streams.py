@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""Readers of request streams in chunks: Ramulator's and DRAMsim3's text (plain or gzipped), npz, HDF5."""
+"""Request streams in chunks: text of Ramulator, DRAMsim3 and DRAMSys (plain or gzipped), npz, HDF5."""
 
 from __future__ import annotations
 
+import gzip
+import os
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator
@@ -15,11 +17,11 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
-from heam_sim.errors import DatasetError
+from heam_sim.errors import DatasetError, unknown_name
 from heam_sim.results.atomic import write_atomically
 from heam_sim.traffic.text import read_text
 
-__all__ = ["Requests", "read_requests", "write_request_chunks", "write_requests"]
+__all__ = ["Requests", "read_requests", "write_request_chunks", "write_request_text", "write_requests"]
 
 _CHUNK = 1 << 18
 _STORED = 1 << 16
@@ -43,9 +45,9 @@ def read_requests(path: str | Path, *, chunk: int = _CHUNK) -> Iterator[Requests
     path
         - ``*.npz`` with the arrays ``address`` and ``is_write``;
         - ``*.h5`` as :func:`write_requests` makes it;
-        - text, plain or gzipped, a request per line: ``LD 0x12340`` / ``ST 4096`` (Ramulator), or ``0x12340
-          READ 17`` / ``12340 WRITE 17`` (DRAMsim3: hexadecimal with or without 0x; the cycle is not used: the
-          stream is replayed as fast as it goes).
+        - text, plain or gzipped, a request per line: ``LD 0x12340`` / ``ST 4096`` (Ramulator), ``0x12340
+          READ 17`` / ``12340 WRITE 17`` (DRAMsim3: hexadecimal with or without 0x) or ``17: read 0x12340``
+          (DRAMSys ``.stl``). Cycles are not used: the stream is replayed as fast as it goes.
     chunk
         Most requests at a time.
 
@@ -214,3 +216,57 @@ def write_request_chunks(path: str | Path, chunks: Iterable[Requests]) -> None:
                 size = end
 
     write_atomically(Path(path), write)
+
+
+_FORMS = ("ramulator", "dramsim3", "stl")
+
+
+def write_request_text(path: str | os.PathLike[str], pieces: Iterable[Requests], *, form: str) -> None:
+    """Write a stream as text for another simulator, one request per cycle where the form has cycles.
+
+    Parameters
+    ----------
+    path
+        Written to a temporary name and renamed; gzip-compressed where it ends with ``.gz``.
+    pieces
+        The requests.
+    form
+        ``"ramulator"`` (``LD 0x40``), ``"dramsim3"`` (``0x40 READ 17``) or ``"stl"`` (``17: read 0x40``,
+        DRAMSys).
+
+    Raises
+    ------
+    ConfigError
+        If the form is unknown.
+    OutputError
+        If the file cannot be written.
+    """
+    if form not in _FORMS:
+        raise unknown_name("form", form, _FORMS)
+    target = Path(path)
+
+    def write(part: Path) -> None:
+        with gzip.open(part, "wt") if target.suffix == ".gz" else part.open("w", encoding="ascii") as stream:
+            cycle = 0
+            for piece in pieces:
+                requests = zip(piece.address.tolist(), piece.is_write.tolist(), strict=True)
+                stream.write(_lines(form, requests, cycle))
+                cycle += len(piece.address)
+
+    write_atomically(target, write)
+
+
+def _lines(form: str, requests: Iterable[tuple[int, int]], cycle: int) -> str:
+    if form == "ramulator":
+        lines = [f"{'ST' if write else 'LD'} {address:#x}\n" for address, write in requests]
+    elif form == "dramsim3":
+        lines = [
+            f"{address:#x} {'WRITE' if write else 'READ'} {number}\n"
+            for number, (address, write) in enumerate(requests, cycle)
+        ]
+    else:
+        lines = [
+            f"{number}:\t{'write' if write else 'read'}\t{address:#x}\n"
+            for number, (address, write) in enumerate(requests, cycle)
+        ]
+    return "".join(lines)

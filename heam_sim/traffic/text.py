@@ -103,13 +103,15 @@ def _one_by_one(file: Path, text: bytes, first: int) -> _Pair:
 def _request(where: str, words: list[str]) -> tuple[int, int]:
     if len(words) == 2 and words[0] in _LD_ST:
         return _number(where, words[1], _DECIMAL, 10), _LD_ST[words[0]]
-    if len(words) == 3 and words[1] in _DRAMSIM:
+    if len(words) == 3 and words[1] in _DRAMSIM and not words[0].endswith(":"):
         if _DECIMAL.fullmatch(words[2]) is None:
             raise DatasetError(f"{where}: {words[2][:40]!a} is no cycle; write decimal digits.")
         return _number(where, words[0], _HEXADECIMAL, 16), _DRAMSIM[words[1]]
+    if len(words) == 3 and words[0].endswith(":") and words[1] in ("read", "write"):  # DRAMSys
+        return _number(where, words[2], _DECIMAL, 10), _DRAMSIM[words[1]]
     raise DatasetError(
-        f"{where}: {' '.join(words)[:40]!a} is neither 'LD address', 'ST address' nor "
-        f"'address READ|WRITE cycle'."
+        f"{where}: {' '.join(words)[:40]!a} is neither 'LD address', 'ST address', "
+        "'address READ|WRITE cycle' nor 'cycle: read|write address'."
     )
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from heam_sim.datasets import criteo_kaggle, dataset_info, known_datasets, read_dataset, textblocks
+from heam_sim.datasets import dataset_info, delimited, known_datasets, read_dataset, textblocks
 from heam_sim.errors import ConfigError, DatasetError
 from heam_sim.trace import LookupTrace
 
@@ -55,7 +55,7 @@ def read(content: bytes, folder: Path, **options: object) -> LookupTrace:
 
 def test_shape() -> None:
     info = dataset_info("criteo-kaggle")
-    assert known_datasets() == ("criteo-kaggle",)
+    assert "criteo-kaggle" in known_datasets()
     assert (len(info.cardinalities), sum(info.cardinalities)) == (26, 33_762_577)
     assert (info.columns[0], info.columns[25]) == ("C1", "C26")
 
@@ -66,7 +66,7 @@ def test_shape() -> None:
 def test_values_become_ids_in_order_of_appearance(
     block: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(criteo_kaggle, "_BLOCK_BYTES", block)
+    monkeypatch.setattr(delimited, "BLOCK_BYTES", block)
     rows = make_rows(300)
     trace = read(text_of(rows), tmp_path)
     assert [ids.tolist() for ids in trace.indices] == expected_ids(rows)
@@ -115,7 +115,7 @@ def test_samples_limits_the_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     rows = make_rows(50)
     content = text_of(rows) + b"not a row\n"
     assert read(content, tmp_path, samples=50) == read(text_of(rows), tmp_path)
-    monkeypatch.setattr(criteo_kaggle, "_BLOCK_BYTES", 1000)
+    monkeypatch.setattr(delimited, "BLOCK_BYTES", 1000)
     short = read(content, tmp_path, samples=7)
     assert [ids.tolist() for ids in short.indices] == expected_ids(rows[:7])
     assert read(content, tmp_path, samples=0).samples == 0
@@ -160,7 +160,7 @@ BAD_LINES = {
     "float": (row_with(3, "1.5"), r"column 4 \(I3\) is '1.5', not an integer"),
     "hex integer": (row_with(13, "ff"), r"column 14 \(I13\) is 'ff'"),
     "label": (row_with(0, "yes"), r"column 1 \(the label\) is 'yes'"),
-    "byte order mark": (row_with(0, "\ufeff1"), r"column 1 \(the label\)"),
+    "byte order mark": (row_with(0, "\ufeff1"), r"byte order mark|column 1 \(the label\)"),
     "header": (["label", *[f"I{i}" for i in range(1, 14)], *[f"C{i}" for i in range(1, 27)]], "the label"),
     "test set without labels": (GOOD[1:], r"column 14 \(I13\) is '68fd1e64'"),
 }
@@ -172,7 +172,7 @@ BAD_LINES = {
 def test_bad_lines(
     case: str, block: int, before: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(criteo_kaggle, "_BLOCK_BYTES", block)
+    monkeypatch.setattr(delimited, "BLOCK_BYTES", block)
     line, message = BAD_LINES[case]
     with pytest.raises(DatasetError, match=message) as caught:
         read(text_of([GOOD] * before + [line] + [GOOD] * 3), tmp_path)
@@ -198,7 +198,7 @@ def test_empty_files(tmp_path: Path) -> None:
 def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match=r"none\.txt: no such dataset file"):
         read_dataset("criteo-kaggle", tmp_path / "none.txt")
-    with pytest.raises(DatasetError, match="is not a file"):
+    with pytest.raises(DatasetError, match="the folder holds no file"):
         read_dataset("criteo-kaggle", tmp_path)
     with pytest.raises(DatasetError):
         read_dataset("criteo-kaggle", "a\0b")
@@ -216,19 +216,19 @@ def test_broken_archives(tmp_path: Path) -> None:
     ):
         with pytest.raises(DatasetError, match="cannot be read after line"):
             read(content, tmp_path)
-    with pytest.raises(DatasetError, match="zstd file; unpack it"):
+    with pytest.raises(DatasetError, match=r"cannot be read after line 0|needs pyarrow"):
         read(b"\x28\xb5\x2f\xfd" + packed, tmp_path)
     with pytest.raises(DatasetError, match="zip file"):
         read(b"PK\x03\x04" + packed, tmp_path)
 
 
 def test_a_file_without_lines_needs_no_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(criteo_kaggle, "_BLOCK_BYTES", 1000)
+    monkeypatch.setattr(delimited, "BLOCK_BYTES", 1000)
     path = tmp_path / "zeros"
     path.write_bytes(text_of([GOOD]) + b"0" * 100_000)
     sizes = []
     with pytest.raises(DatasetError, match=r"zeros:2: a line of more than"):
-        sizes += [len(block) for block in textblocks.line_blocks(path, 1000)]
+        sizes += [len(block.text) for block in textblocks.line_blocks(path, 1000)]
     assert sizes == [] or max(sizes) <= 3000
     with pytest.raises(DatasetError, match=r"zeros:2: a line of more than"):
         read_dataset("criteo-kaggle", path)

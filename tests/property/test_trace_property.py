@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
+import itertools
 import tempfile
 from pathlib import Path
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -14,7 +16,8 @@ from heam_sim.datasets import expand_multi_hot, generate
 from heam_sim.datasets.idmap import IdMap
 from heam_sim.datasets.permutation import permute
 from heam_sim.datasets.zipf import BLOCK, ZipfSampler
-from heam_sim.trace import LookupTrace
+from heam_sim.trace import LookupTrace, TraceFile, TraceWriter, trace_file
+from heam_sim.trace import writer as writer_module
 
 
 @st.composite
@@ -49,6 +52,45 @@ def test_files_give_back_what_they_got(trace: LookupTrace) -> None:
         np.testing.assert_array_equal(one, other)
     assert again.content_hash == trace.content_hash
     assert again.provenance == trace.provenance
+
+
+@settings(max_examples=60, deadline=None)
+@given(traces(), st.data(), st.sampled_from([1, 3, 1 << 16]), st.booleans())
+def test_pieces_give_the_same_file(
+    trace: LookupTrace, data: st.DataObject, chunk: int, weighted: bool
+) -> None:
+    if weighted:
+        weights = [np.arange(len(rows), dtype=np.float32) for rows in trace.indices]
+        trace = LookupTrace.from_arrays(
+            trace.indices, trace.offsets, cardinalities=trace.cardinalities, weights=weights
+        )
+    cuts = [0, *sorted(data.draw(st.lists(st.integers(0, trace.samples), max_size=4))), trace.samples]
+    known = data.draw(st.booleans())
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(writer_module, "_LARGEST_CHUNK", chunk)
+        patch.setattr(trace_file, "_PIECE", chunk)
+        path = Path(folder) / "t.h5"
+        rows = trace.cardinalities
+        with TraceWriter(
+            path, tables=trace.tables, cardinalities=rows if known else None, weighted=weighted
+        ) as writer:
+            for start, stop in itertools.pairwise(cuts):
+                writer.append_trace(trace.samples_slice(start, stop))
+            assert writer.finish(cardinalities=None if known else rows) == trace.content_hash
+        assert LookupTrace.load(path) == trace
+        with TraceFile(path) as file:
+            file.verify()
+            assert file.lookups == trace.lookups
+            assert file.read() == trace
+            for start, stop in itertools.pairwise(cuts):
+                assert file.samples_slice(start, stop) == trace.samples_slice(start, stop)
+            pieces = list(file.chunks(data.draw(st.integers(1, 9))))
+            assert sum(piece.samples for piece in pieces) == trace.samples
+            for table in range(trace.tables if pieces else 0):
+                joined = np.concatenate([piece.indices[table] for piece in pieces])
+                np.testing.assert_array_equal(joined, trace.indices[table])
+            head, tail = file.split(0.5)
+            assert (head, tail.read()) == trace.split(0.5)
 
 
 @given(traces(), st.data())
