@@ -360,29 +360,29 @@ static void test_bad_input(void) {
 static void refuse_policies(const heam_spec *spec) {
     heam_replay *replay = NULL;
     heam_channel_desc desc;
-#define REFUSED_CHANNEL(change)                                                                     \
+#define REFUSED(change, status)                                                                     \
     do {                                                                                            \
         desc = plain_channel();                                                                     \
         desc.refresh = HEAM_REFRESH_ALL_BANK;                                                       \
         change;                                                                                     \
-        CHECK_IS(heam_replay_create(1, &desc, spec, 1, 0, &replay), "HEAM_BAD_CHANNEL");            \
+        CHECK_IS(heam_replay_create(1, &desc, spec, 1, 0, &replay), status);            \
     } while (0)
-    REFUSED_CHANNEL(desc.scheduler = HEAM_SCHEDULER_FRFCFS_CAP + 1);
-    REFUSED_CHANNEL(desc.row_policy = HEAM_ROWS_CAPPED + 1);
-    REFUSED_CHANNEL(desc.row_policy = HEAM_ROWS_CAPPED);
-    REFUSED_CHANNEL(desc.refresh = HEAM_REFRESH_SAME_BANK + 1);
-    REFUSED_CHANNEL(desc.refresh_stagger = 2);
-    REFUSED_CHANNEL(desc.refresh_postpone = 9);
-    REFUSED_CHANNEL((desc.refresh = HEAM_REFRESH_PER_BANK, desc.refresh_interval = 3)); /* four banks */
-    REFUSED_CHANNEL((desc.refresh_stagger = 1, desc.refresh_interval = 1)); /* two ranks */
+    REFUSED(desc.scheduler = HEAM_SCHEDULER_FRFCFS_CAP + 1, "HEAM_BAD_CHANNEL");
+    REFUSED(desc.row_policy = HEAM_ROWS_CAPPED + 1, "HEAM_BAD_CHANNEL");
+    REFUSED(desc.row_policy = HEAM_ROWS_CAPPED, "HEAM_BAD_CHANNEL");
+    REFUSED(desc.refresh = HEAM_REFRESH_SAME_BANK + 1, "HEAM_BAD_CHANNEL");
+    REFUSED(desc.refresh_stagger = 2, "HEAM_BAD_CHANNEL");
+    REFUSED(desc.refresh_postpone = 9, "HEAM_BAD_CHANNEL");
+    REFUSED((desc.refresh = HEAM_REFRESH_PER_BANK, desc.refresh_interval = 3), "HEAM_BAD_REFRESH"); /* four banks */
+    REFUSED((desc.refresh_stagger = 1, desc.refresh_interval = 1), "HEAM_BAD_REFRESH"); /* two ranks */
     toy memory;
     heam_spec *plain = NULL;
     toy_init(&memory);
     memory.kind[REFPB] = memory.kind[REFSB] = HEAM_KIND_OTHER;
     CHECK_IS(heam_spec_create(&memory.desc, &plain, NULL), "HEAM_OK");
     spec = plain;
-    REFUSED_CHANNEL(desc.refresh = HEAM_REFRESH_PER_BANK);
-    REFUSED_CHANNEL(desc.refresh = HEAM_REFRESH_SAME_BANK);
+    REFUSED(desc.refresh = HEAM_REFRESH_PER_BANK, "HEAM_BAD_CHANNEL");
+    REFUSED(desc.refresh = HEAM_REFRESH_SAME_BANK, "HEAM_BAD_CHANNEL");
     heam_spec_destroy(plain);
     /* The fast engines know the default policies only. */
     desc = plain_channel();
