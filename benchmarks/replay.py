@@ -6,6 +6,10 @@ Eight cases: DDR4-2400R (8 Gb x8, 2 ranks, one channel, one request offered per 
 accesses, a zipf gather of 256-byte rows and a random mix of two reads to one write. An access is 64 bytes:
 one burst of DDR4, two of HBM2.
 
+Engines are timed alone, from arrays of places to the last acceptance; ``replay()`` is the library's call,
+timed from byte addresses to its result: standard read and compiled, places found, counters and distribution
+collected.
+
 Every repetition runs all engines and Ramulator one after the other on the same stream, so that a change of
 the processor's clock or a neighbour's load meets all of them; the table has medians of processor time. Where
 Ramulator runs, the clock, row hits, misses, conflicts and the sum of read latencies of every channel are
@@ -30,11 +34,13 @@ from typing import Any
 
 import numpy as np
 
+import heam_sim
 from heam_sim._core import ENGINES, ChannelParameters, Replay, SpecHandle
 from heam_sim.dram import Spec, load_spec
 from heam_sim.errors import ConfigError
 
 ACCESS_BYTES = 64
+LIBRARY = "replay()"
 KINDS = ("sequential", "random", "gather", "mix")
 # Our names of the counters that Ramulator has too.
 SHARED = {
@@ -126,6 +132,21 @@ def ours(memory: Memory, stream: dict[str, np.ndarray], engine: str) -> tuple[fl
     return seconds, [core.channel_counters(channel) for channel in range(memory.channels)]
 
 
+def library(memory: Memory, address: np.ndarray, writes: np.ndarray) -> tuple[float, list[dict[str, int]]]:
+    """Seconds of one call of the library, with its fastest engine, and the counters of its channels."""
+    start = time.process_time()
+    result = heam_sim.replay(
+        address,
+        writes,
+        preset=f"ramulator-2.1/{memory.organisation}/{memory.timing}",
+        overrides={"rank": memory.ranks} if memory.ranks else None,
+        channels=memory.channels,
+        offers_per_cycle=memory.offers,
+        drain=False,
+    )
+    return time.process_time() - start, list(result.channel_counters)
+
+
 def theirs(ramulator: Any, memory: Memory, trace: Path) -> tuple[float, list[dict[str, Any]]]:
     """Seconds of one run of Ramulator and its counters per channel."""
 
@@ -188,23 +209,25 @@ def measure(
     access, writes = accesses(kind, options.requests, total * spec.burst_bytes // ACCESS_BYTES, options.seed)
     burst, writes = bursts(spec, access, writes)
     stream = requests(spec, memory.channels, burst, writes)
+    address = burst * spec.burst_bytes
     seconds: dict[str, list[float]] = {}
     with tempfile.TemporaryDirectory() as folder:
         trace = Path(folder) / "stream.trace"
         if ramulator is not None:
-            lines = zip(writes.tolist(), (burst * spec.burst_bytes).tolist(), strict=True)
-            trace.write_text("".join(f"{'ST' if write else 'LD'} {address}\n" for write, address in lines))
+            lines = zip(writes.tolist(), address.tolist(), strict=True)
+            trace.write_text("".join(f"{'ST' if write else 'LD'} {place}\n" for write, place in lines))
         for _ in range(options.repeats):
             runs: dict[str, Callable[[], tuple[float, Any]]] = {
                 engine: lambda engine=engine: ours(memory, stream, engine) for engine in engines
             }
+            runs[LIBRARY] = lambda: library(memory, address, writes)
             if ramulator is not None:
                 runs["ramulator"] = lambda: theirs(ramulator, memory, trace)
             answers = {}
             for name, run in runs.items():
                 taken, answers[name] = run()
                 seconds.setdefault(name, []).append(taken)
-            for engine in engines:
+            for engine in (*engines, LIBRARY):
                 if answers[engine] != answers[engines[0]]:
                     sys.exit(f"{memory.label}, {kind}: {engine} and {engines[0]} differ.")
             if ramulator is not None:
@@ -271,7 +294,7 @@ def main() -> None:
             f"Million 64-byte accesses per second of processor time, one thread, median of {options.repeats} "
             f"runs of {options.requests} accesses ({platform.machine()}, {platform.system()}).",
             "",
-            *table(results, engines),
+            *table(results, [*engines, LIBRARY]),
         ]
     )
     print(text)

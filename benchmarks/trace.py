@@ -158,7 +158,10 @@ def conversions(rows: int, repeats: int) -> dict[str, tuple[float, float]]:
             report = convert_dataset(dataset, source, output, options)
 
             def convert(
-                dataset: str = dataset, source: Path = source, options: ReadOptions = options
+                dataset: str = dataset,
+                source: Path = source,
+                output: Path = output,
+                options: ReadOptions = options,
             ) -> object:
                 return convert_dataset(dataset, source, output, options)
 

@@ -7,6 +7,7 @@ from heam_sim._version import __version__
 from heam_sim.datasets import generate, read_dataset
 from heam_sim.embedding import QR, Full
 from heam_sim.errors import HeamSimError
+from heam_sim.experiments import sweep
 from heam_sim.results import Result, ResultSet
 from heam_sim.simulation import simulate
 from heam_sim.systems import known_systems, load_system
@@ -28,4 +29,5 @@ __all__ = [
     "read_dataset",
     "replay",
     "simulate",
+    "sweep",
 ]

@@ -20,6 +20,7 @@ _PASSED_ON = (
     "rd",
     "wr",
     "ref",
+    "ref_bank",
     "pim_rd",
     "pim_mov",
     "pim_rdres",
@@ -62,15 +63,15 @@ def _tier_activity(planned: Plan, run: Run, layout: TierLayout, totals: Mapping[
     counts = {name: totals[name] for name in _PASSED_ON}
     per_burst = spec.burst_bytes // ELEMENT_BYTES
     if pim is not None:
-        span = slice(layout.first_channel, layout.first_channel + layout.tier.channels)
-        bursts = int(run.demand.alu_bursts[span].sum())
-        # A MAC multiplies once per element; its partner, a LOAD, does not pass the ALU.
-        loads = run.lut_reads + run.replica_reads if planned.scheme.compose == "multiply" else 0
-        counts["alu_add_elements"] = bursts * per_burst
-        counts["alu_mul_elements"] = loads * layout.vector_bursts * per_burst
+        bits = pim.instruction_size(weighted=planned.simulated.weighted)
+        counts["alu_add_elements"] = run.work.pe_adds
+        counts["alu_mul_elements"] = run.work.pe_multiplies
         counts["merge_add_elements"] = totals["pim_mov"] * per_burst
-        counts["lut_bytes_read"] = totals["pim_lut"] * planned.vector_bytes
-        counts["instruction_bits"] = totals["instructions"] * pim.instruction_bits
+        # Rows from caches come out of an SRAM like the LUT's; their mean size is that of the rows read.
+        reads = totals["row_hits"] + totals["row_misses"] + totals["row_conflicts"]
+        cached = totals["pe_hits"] * totals["pim_rd"] * spec.burst_bytes // max(reads, 1)
+        counts["lut_bytes_read"] = run.work.lut_bytes + cached
+        counts["instruction_bits"] = totals["instructions"] * bits
     return TierActivity(
         name=layout.tier.name,
         power=load_power(layout.tier.power),
@@ -78,6 +79,7 @@ def _tier_activity(planned: Plan, run: Run, layout: TierLayout, totals: Mapping[
         counts=counts,
         ranks=spec.nodes(spec.second_level) * layout.tier.channels,
         rank_active_ns=totals["rank_active"] * float(spec.tCK_ps) / 1000,
+        ref_bank_share=float(spec.refresh_share(layout.tier.controller.refresh_kind or "REF")),
         unit_level=_energy_level(pim.unit_level) if pim is not None else None,
         merge_level=_energy_level(pim.merge_level) if pim is not None and pim.merge_level else None,
         lut_copies=layout.units // spec.nodes(spec.second_level)
@@ -96,7 +98,7 @@ def account_energy(planned: Plan, run: Run, totals: Mapping[str, Mapping[str, in
     has_llc = planned.system.host.llc_bytes > 0
     activity = HostActivity(
         add_bytes=host["added_bytes"],
-        multiply_bytes=run.demand.host_products * planned.vector_bytes,
+        multiply_bytes=run.work.host_multiplies * ELEMENT_BYTES,
         llc_lookups=host["lines"] if has_llc else 0,
         llc_line_bytes=host["lines"] * line if has_llc else 0,
     )

@@ -13,7 +13,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from heam_sim._core import ITEM_HOST_READ, ITEM_PIM_LUT, ITEM_PIM_READ, ROLE_LOAD, ROLE_MAC, ChannelParameters
+from heam_sim._core import (
+    FLAG_CARRIED,
+    ITEM_HOST_READ,
+    ITEM_PIM_LUT,
+    ITEM_PIM_READ,
+    ROLE_ACC,
+    ROLE_FILL,
+    ROLE_LOAD,
+    ROLE_MAC,
+    ChannelParameters,
+)
 from heam_sim.dram import Spec, earliest_gap
 from heam_sim.lowering import Lowered
 from heam_sim.placement import ModelPlacement, TierLayout
@@ -51,14 +61,19 @@ class Demand:
     ----------
     channels, units
         Channels over all tiers and the largest number of PEs in one.
-    reads, luts, instructions, alu_bursts
-        PIM bursts read, LUT vectors, instructions and bursts through the ALU: (channels, units), (channels,
-        units),
-        (channels,), (channels, units).
+    reads, port_cycles, alu_bursts, alu_cycles
+        PIM bursts read, cycles of the LUT port, bursts through the ALU that take its usual time, and cycles
+        of the others: (channels, units).
+    instructions, operands, host_bursts
+        Instructions, operands read from banks, bursts for the host: (channels,).
     partials, results
-        Sums that leave a unit: (channels,); GnRs with a part in a channel: (channels,).
-    host_lines, host_products
-        Lines that the host looks up, and vectors that it multiplies with another.
+        Bursts of sums that leave units, and of what is left when those of a channel are put together:
+        (channels,).
+    host_lines
+        Lines that the host looks up.
+    pe_rows, shortest
+        Distinct rows that every PE needs, and the fewest bursts of one; only where caches or merging may
+        spare it the reading of some.
     lines, rows
         Distinct host lines (channel in the high bits) and distinct DRAM rows (channel, bank, row).
     """
@@ -66,23 +81,26 @@ class Demand:
     channels: int
     units: int
     reads: _Int = field(init=False)
-    luts: _Int = field(init=False)
+    port_cycles: _Int = field(init=False)
     alu_bursts: _Int = field(init=False)
+    alu_cycles: _Int = field(init=False)
     instructions: _Int = field(init=False)
     partials: _Int = field(init=False)
     results: _Int = field(init=False)
     operands: _Int = field(init=False)
+    host_bursts: _Int = field(init=False)
     host_lines: int = 0
-    host_products: int = 0
+    shortest: int = 0
+    pe_rows: _Distinct = field(default_factory=_Distinct)
     lines: _Distinct = field(default_factory=_Distinct)
     rows: _Distinct = field(default_factory=_Distinct)
 
     def __post_init__(self) -> None:
-        self.reads, self.luts, self.alu_bursts = (
-            np.zeros((self.channels, self.units), np.int64) for _ in range(3)
+        self.reads, self.port_cycles, self.alu_bursts, self.alu_cycles = (
+            np.zeros((self.channels, self.units), np.int64) for _ in range(4)
         )
-        self.instructions, self.partials, self.results, self.operands = (
-            np.zeros(self.channels, np.int64) for _ in range(4)
+        self.instructions, self.partials, self.results, self.operands, self.host_bursts = (
+            np.zeros(self.channels, np.int64) for _ in range(5)
         )
 
     def add(self, lowered: Lowered, placement: ModelPlacement) -> None:
@@ -94,7 +112,7 @@ class Demand:
         if host.any():
             self._add_host(items, channel, host, placement)
         if not host.all():
-            self._add_pim(lowered, channel, ~host)
+            self._add_pim(lowered, channel, ~host, placement)
 
     def _add_rows(self, items: Mapping[str, NDArray[Any]], channel: _Int) -> None:
         banked = items["kind"] != ITEM_PIM_LUT
@@ -113,31 +131,60 @@ class Demand:
         host: NDArray[np.bool_],
         placement: ModelPlacement,
     ) -> None:
-        per_vector = placement.home.vector_bytes // placement.home.line_bytes
-        self.host_lines += int(host.sum()) * per_vector
-        self.host_products += int((items["role"][host] == ROLE_MAC).sum())
-        first = channel[host] << 48 | items["line"][host].astype(np.int64)
-        self.lines.add((first[:, None] + np.arange(per_vector)).ravel())
+        layouts = placement.layouts.values()
+        size = np.array([layout.spec.burst_bytes for layout in layouts for _ in layout.channels], np.int64)
+        at, bursts = channel[host], items["bursts"][host].astype(np.int64)
+        lines = bursts * size[at] // placement.home.line_bytes
+        self.host_lines += int(lines.sum())
+        self.host_bursts += np.bincount(at, bursts, self.channels).astype(np.int64)
+        first = np.repeat(at << 48 | items["line"][host].astype(np.int64), lines)
+        self.lines.add(first + np.arange(first.size) - np.repeat(np.cumsum(lines) - lines, lines))
 
-    def _add_pim(self, lowered: Lowered, channel: _Int, pim: NDArray[np.bool_]) -> None:
+    def _add_pim(
+        self, lowered: Lowered, channel: _Int, pim: NDArray[np.bool_], placement: ModelPlacement
+    ) -> None:
+        layout = placement.pim_layout
+        assert layout is not None and layout.tier.pim is not None
         items = lowered.items
         kind, bursts = items["kind"][pim], items["bursts"][pim].astype(np.int64)
+        role, alu = items["role"][pim], items["alu"][pim].astype(np.int64)
         place = channel[pim] * self.units + items["unit"][pim].astype(np.int64)
         shape, size = self.reads.shape, self.reads.size
-        read = kind == ITEM_PIM_READ
-        self.reads += np.bincount(place[read], bursts[read], size).astype(np.int64).reshape(shape)
-        self.luts += np.bincount(place[~read], minlength=size).reshape(shape)
-        work = items["role"][pim] != ROLE_LOAD
-        self.alu_bursts += np.bincount(place[work], bursts[work], size).astype(np.int64).reshape(shape)
-        self.instructions += np.bincount(channel[pim], minlength=self.channels)
+
+        def total(which: NDArray[np.bool_], weight: _Int) -> _Int:
+            counted: _Int = np.bincount(place[which], weight[which], size).astype(np.int64).reshape(shape)
+            return counted
+
+        reading = kind == ITEM_PIM_READ
+        self.reads += total(reading, bursts)
+        if placement.reuses_rows and reading.any():
+            self.pe_rows.add(place[reading] << 44 | items["line"][pim][reading].astype(np.int64))
+            self.shortest = min(self.shortest or 1 << 16, int(bursts[reading].min()))
+        port = layout.tier.pim.lut_bytes_per_cycle
+        self.port_cycles += total(kind == ITEM_PIM_LUT, -(-bursts * layout.spec.burst_bytes // port))
+        works = (role != ROLE_LOAD) & (role != ROLE_FILL)
+        self.alu_bursts += total(works & (alu == 0), bursts)
+        self.alu_cycles += total(works & (alu > 0), bursts * alu)
+        sent = pim & (items["flags"] & FLAG_CARRIED == 0)
+        self.instructions += np.bincount(channel[sent], minlength=self.channels)
         starts = lowered.offsets.astype(np.int64)
-        lengths = starts[1:] - starts[:-1]
-        gnr = np.repeat(np.arange(lengths.size), lengths)[pim]
-        # Marking beats sorting: (GnR, place) pairs are dense.
-        used = np.zeros((lengths.size, *shape), bool)
-        used.reshape(-1)[gnr * size + place] = True
-        self.partials += used.sum(axis=(0, 2))
-        self.results += used.any(axis=2).sum(axis=0)
+        gnr = np.repeat(np.arange(starts.size - 1), np.diff(starts))[pim]
+        adds = (role == ROLE_ACC) | (role == ROLE_MAC)
+        segment, covers = (items[name][pim].astype(np.int64)[adds] for name in ("segment", "covers"))
+        covers = np.where(covers > 0, covers, bursts[adds])
+        self._add_sums(gnr[adds], place[adds], segment, covers)
+
+    def _add_sums(self, gnr: _Int, place: _Int, segment: _Int, covers: _Int) -> None:
+        """Count the bursts that every (GnR, unit) and every (GnR, channel) holds of a sum."""
+        mask = (np.uint64(0xFFFFFFFFFFFFFFFF) >> (64 - covers).astype(np.uint64)) << segment.astype(np.uint64)
+        order = np.argsort(gnr * self.reads.size + place, kind="stable")
+        for of_place, counter in ((place, self.partials), (place // self.units, self.results)):
+            key = (gnr * self.reads.size + of_place)[order]
+            new = np.flatnonzero(np.diff(key, prepend=-1))
+            if new.size:
+                held = np.bitwise_count(np.bitwise_or.reduceat(mask[order], new)).astype(np.int64)
+                at = of_place[order][new] // (self.units if of_place is place else 1)
+                counter += np.bincount(at, held, self.channels).astype(np.int64)
 
 
 def _row(resource: str, tier: str, time_ns: float, formula: str, *, enforced: bool = True) -> dict[str, Any]:
@@ -165,8 +212,7 @@ def _plain_rows(layout: TierLayout, demand: Demand, has_llc: bool) -> list[dict[
     tck = float(spec.tCK_ps) / 1000
     channel_of = demand.lines.values() >> 48
     distinct = np.array([int((channel_of == c).sum()) for c in span]) * per_line
-    operands = demand.operands[list(span)] * layout.vector_bursts
-    bursts = distinct if has_llc else operands
+    bursts = distinct if has_llc else demand.host_bursts[list(span)]
     buses = spec.nodes(spec.host_bus_level)
     per_bus = -(-int(bursts.max(initial=0)) // buses)
     cycles = max(per_bus - 1, 0) * spec.timing["nBL"]
@@ -176,7 +222,7 @@ def _plain_rows(layout: TierLayout, demand: Demand, has_llc: bool) -> list[dict[
     ]
 
 
-def _activation_rows(layout: TierLayout, demand: Demand) -> list[dict[str, Any]]:
+def _activation_rows(layout: TierLayout, demand: Demand, *, sure: bool) -> list[dict[str, Any]]:
     spec = layout.spec
     tck = float(spec.tCK_ps) / 1000
     stride = spec.banks // spec.nodes(spec.second_level)
@@ -193,6 +239,7 @@ def _activation_rows(layout: TierLayout, demand: Demand) -> list[dict[str, Any]]
             layout.tier.name,
             _window_cycles(spec, most) * tck,
             "distinct rows of the busiest rank x nFAW / 4",
+            enforced=sure,
         ),
         _row(
             "activation window, one ACT per operand",
@@ -211,24 +258,23 @@ def _pim_rows(layout: TierLayout, demand: Demand, parameters: ChannelParameters)
     tck = float(spec.tCK_ps) / 1000
     span = slice(layout.first_channel, layout.first_channel + layout.tier.channels)
     unit_gap = max(earliest_gap(spec, "PIM_RD", "PIM_RD", _RELATION.get(pim.unit_level, "other_rank")), 1)
-    reads = int(demand.reads[span].max(initial=0))
+    reads, what = int(demand.reads[span].max(initial=0)), "bursts of the busiest PE x PIM_RD spacing"
+    if demand.shortest:
+        needed = np.bincount(demand.pe_rows.values() >> 44, minlength=demand.reads.size)
+        reads = int(needed.reshape(demand.reads.shape)[span].max(initial=0)) * demand.shortest
+        what = "bursts of the distinct rows of the busiest PE x PIM_RD spacing"
     results = demand.results[span] if parameters.merge else demand.partials[span]
-    out = int(results.max(initial=0)) * parameters.result_bursts
-    instructions = (
-        demand.instructions[span] * parameters.instruction_cycles + results * parameters.result_bursts
-    )
-    moved = int(demand.partials[span].max(initial=0)) * parameters.result_bursts if parameters.merge else 0
+    out = int(results.max(initial=0))
+    instructions = demand.instructions[span] * parameters.instruction_cycles + results
+    moved = int(demand.partials[span].max(initial=0)) if parameters.merge else 0
+    alu = demand.alu_bursts[span] * parameters.alu_cycles + demand.alu_cycles[span]
     rows = [
-        ("PE column reads", max(reads - 1, 0) * unit_gap, "bursts of the busiest PE x PIM_RD spacing"),
-        (
-            "ALU",
-            int(demand.alu_bursts[span].max(initial=0)) * parameters.alu_cycles,
-            "bursts of the busiest PE x ALU cycles",
-        ),
+        ("PE column reads", max(reads - 1, 0) * unit_gap, what),
+        ("ALU", int(alu.max(initial=0)), "bursts of the busiest PE x ALU cycles"),
         (
             "LUT port",
-            int(demand.luts[span].max(initial=0)) * parameters.lut_cycles,
-            "LUT vectors of the busiest PE x port cycles",
+            int(demand.port_cycles[span].max(initial=0)),
+            "LUT rows of the busiest PE x port cycles",
         ),
         (
             "instruction path",
@@ -246,6 +292,12 @@ def _pim_rows(layout: TierLayout, demand: Demand, parameters: ChannelParameters)
             "partial bursts of the busiest channel x adder cycles",
         ),
     ]
+    if moved:
+        relations = ("bank", "bank_group", "rank")
+        gap = max(1, min(earliest_gap(spec, "PIM_MOV", "PIM_MOV", relation) for relation in relations))
+        of_rank = -(-moved // spec.nodes(spec.second_level))
+        what = "partial bursts per rank of the busiest channel x PIM_MOV spacing"
+        rows.append(("partials on their way", max(of_rank - 1, 0) * gap, what))
     return [_row(resource, name, cycles * tck, formula) for resource, cycles, formula in rows]
 
 
@@ -282,13 +334,15 @@ def ceilings(
     ]
     added = demand.host_lines * host.line_bytes
     for name, layout in placement.layouts.items():
-        rows += _activation_rows(layout, demand)
+        # A row that a PE has from its home may spare it the copy of the same row.
+        sure = not (placement.reuses_rows and placement.spread.rows.size)
+        rows += _activation_rows(layout, demand, sure=sure)
         if layout.tier.pim is None:
             rows += _plain_rows(layout, demand, host.llc_bytes > 0)
             continue
         span = slice(layout.first_channel, layout.first_channel + layout.tier.channels)
         results = demand.results[span] if parameters[name].merge else demand.partials[span]
-        added += int(results.sum()) * layout.vector_bytes
+        added += int(results.sum()) * layout.spec.burst_bytes
         rows += _pim_rows(layout, demand, parameters[name])
     rows.append(
         _row("host adder", "host", (added // host.add_bytes_per_cycle) * period, "bytes added / adder width")

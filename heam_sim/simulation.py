@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
@@ -15,8 +16,8 @@ from numpy.typing import NDArray
 from heam_sim._core import (
     BOUND_NAMES,
     LATENCY_DTYPE,
-    LLC_HIT,
     LOG_DTYPE,
+    PSEUDO_COMMANDS,
     STATE_DONE,
     STATE_NEED_INPUT,
     ChannelParameters,
@@ -33,7 +34,7 @@ from heam_sim.dram import Spec
 from heam_sim.embedding import EmbeddingScheme, Full
 from heam_sim.embedding.parse import parse_embedding
 from heam_sim.errors import CeilingError, ConfigError, unknown_name
-from heam_sim.lowering import Lowered, lower
+from heam_sim.lowering import Lowered, Work, lower, with_prefetch
 from heam_sim.lowering.lower import Scope
 from heam_sim.placement import ModelPlacement, TierLayout, place_model
 from heam_sim.results import Result
@@ -74,30 +75,33 @@ class Plan:
         tier, spec, pim = layout.tier, layout.spec, layout.tier.pim
         period = self._ticks(spec.tCK_ps, f"tier {tier.name}")
         if pim is None:
-            return ChannelParameters(
-                kind="plain", period=period, refresh=tier.refresh, read_queue=tier.read_queue
-            )
+            return ChannelParameters(kind="plain", period=period, **tier.controller.parameters(spec))
         level = pim.unit_level if pim.unit_level in spec.levels else "channel"
-        loaded = self.placement.lut_rows * self.vector_bytes
+        loaded = self.placement.lut_bytes
         return ChannelParameters(
             kind="pim",
             period=period,
-            refresh=tier.refresh,
+            refresh=tier.controller.refresh,
             unit_level=spec.levels.index(level),
             merge=bool(pim.merge_level),
             queue_depth=pim.queue_depth,
             batch_tags=pim.batch_tags,
             instruction_buffer=pim.instruction_buffer,
-            instruction_cycles=pim.instruction_cycles,
-            path_uses_dq=pim.path_uses_dq,
+            instruction_cycles=pim.path_cycles(weighted=self.simulated.weighted),
+            second_stage_cycles=pim.second_stage_cycles(weighted=self.simulated.weighted),
+            host_driven=pim.delivery == "host-driven",
+            path_uses_dq=pim.path_uses_dq and pim.delivery != "host-driven",
             decode_cycles=pim.decode_cycles,
             alu_cycles=-(-spec.burst_bytes // pim.alu_bytes_per_cycle),
             alu_latency=pim.alu_latency_cycles,
             merge_cycles=-(-spec.burst_bytes // pim.merge_bytes_per_cycle),
             mov_latency=pim.latency(pim.mov_latency, spec),
             res_latency=pim.latency(pim.res_latency, spec),
-            lut_cycles=-(-self.vector_bytes // pim.lut_bytes_per_cycle),
+            port_bytes_per_cycle=pim.lut_bytes_per_cycle,
             lut_load=-(-loaded // spec.burst_bytes),
+            cache_sets=self.placement.cache.sets,
+            cache_ways=self.placement.cache.ways,
+            merge_identical=pim.merge_identical,
             result_bursts=layout.vector_bursts,
         )
 
@@ -129,12 +133,36 @@ class Plan:
         samples = self.simulated.samples
         per_sample = max(1, self.simulated.lookups // max(samples, 1))
         step = max(1, _CHUNK_LOOKUPS // per_sample)
+        if self.placement.spread.rows.size:
+            # A window of the dispatcher must not be cut.
+            window = self.system.dispatch_window
+            whole = window // math.gcd(window, self.gnrs_per_sample)
+            step = -(-step // whole) * whole
         return [(start, min(start + step, samples)) for start in range(0, samples, step)]
 
     def lowered(self, start: int, stop: int) -> Lowered:
         """Lower some samples."""
-        piece = self.simulated.samples_slice(start, stop)
-        return lower(piece, scheme=self.scheme, placement=self.placement, scope=self.scope)
+        work = self._lower(start, stop)
+        layout = self.placement.pim_layout
+        if layout is None or layout.tier.pim is None or not layout.tier.pim.prefetch:
+            return work
+        # The last GnR brings in what the first one behind it needs.
+        more = stop < self.simulated.samples
+        return with_prefetch(work, self._lower(stop, stop + 1) if more else None)
+
+    def _lower(self, start: int, stop: int) -> Lowered:
+        return lower(
+            self.simulated.samples_slice(start, stop),
+            scheme=self.scheme,
+            placement=self.placement,
+            scope=self.scope,
+            first_gnr=start * self.gnrs_per_sample,
+        )
+
+    @property
+    def gnrs_per_sample(self) -> int:
+        """GnRs that a sample makes."""
+        return self.simulated.tables if self.scope == "bag" else 1
 
     def whole(self) -> LookupTrace:
         """Return the simulated part in the memory."""
@@ -167,6 +195,8 @@ class Run:
     cold_lookups: int
     lut_reads: int
     replica_reads: int
+    spread_reads: int
+    work: Work
 
 
 def plan(
@@ -264,7 +294,7 @@ def _scheme(embedding: EmbeddingScheme | str | None) -> EmbeddingScheme:
         return parse_embedding(embedding)
     if not all(hasattr(embedding, name) for name in ("label", "compose", "subtables", "operands")):
         raise ConfigError(
-            f"embedding: needs Full(), QR(...) or text such as 'qr:4', not {type(embedding).__name__}."
+            f"embedding: needs a scheme such as QR(4) or text such as 'qr:4', not {type(embedding).__name__}."
         )
     return embedding
 
@@ -292,8 +322,7 @@ def simulate(
         Name of an architecture (:func:`heam_sim.systems.known_systems`), a description file, or a
         :class:`~heam_sim.systems.System`.
     embedding
-        :class:`~heam_sim.embedding.Full` (default), :class:`~heam_sim.embedding.QR`, or text such as
-        ``"qr:4"``.
+        A scheme of :mod:`heam_sim.embedding` (default ``Full()``), or text such as ``"qr:4"``.
     vector_bytes
         Size of a pooled vector in bytes, a power of two.
     scope
@@ -367,12 +396,14 @@ def _execute(
     names, tables = _log_names(handles, owners)
     logs: list[NDArray[Any]] = []
     latencies: list[NDArray[Any]] = []
-    totals = np.zeros(3, np.int64)
+    totals = np.zeros(4, np.int64)
+    work = Work()
     chunks = planned.chunks() or [(0, 0)]
     for number, (start, stop) in enumerate(chunks):
         lowered = planned.lowered(start, stop)
         demand.add(lowered, planned.placement)
-        totals += (lowered.cold_lookups, lowered.lut_reads, lowered.replica_reads)
+        totals += (lowered.cold_lookups, lowered.lut_reads, lowered.replica_reads, lowered.spread_reads)
+        work += lowered.work
         core.feed(lowered.items, lowered.offsets, last=number == len(chunks) - 1)
         while core.run(_STEPS) not in (STATE_NEED_INPUT, STATE_DONE):
             pass
@@ -395,6 +426,8 @@ def _execute(
         cold_lookups=int(totals[0]),
         lut_reads=int(totals[1]),
         replica_reads=int(totals[2]),
+        spread_reads=int(totals[3]),
+        work=work,
     )
 
 
@@ -403,12 +436,13 @@ def _log_names(
 ) -> tuple[tuple[str, ...], NDArray[np.uint8]]:
     """One list of command names for the run, and each channel's numbers in it."""
     issued = dict.fromkeys(name for handle in handles.values() for name in handle.command_names)
-    names = (*issued, "LLC_HIT")
-    tables = np.full((len(owners), 256), len(names) - 1, np.uint8)
+    names = (*issued, *PSEUDO_COMMANDS.values())
+    tables = np.zeros((len(owners), 256), np.uint8)
     for channel, owner in enumerate(owners):
         for number, name in enumerate(handles[owner].command_names):
             tables[channel, number] = names.index(name)
-        tables[channel, LLC_HIT] = len(names) - 1
+        for number, name in PSEUDO_COMMANDS.items():
+            tables[channel, number] = names.index(name)
     return names, tables
 
 
@@ -449,6 +483,7 @@ def _result(planned: Plan, run: Run, limits: list[dict[str, Any]]) -> Result:
             "cold_lookups": run.cold_lookups,
             "lut_reads": run.lut_reads,
             "replica_reads": run.replica_reads,
+            "spread_reads": run.spread_reads,
         },
         energy=account_energy(planned, run, totals),
         ceilings=[row for row in limits if row["enforced"]],
@@ -471,12 +506,17 @@ def _notes(planned: Plan, run: Run) -> tuple[str, ...]:
     if placement.hot_layout is not None:
         cold = run.cold_lookups / max(planned.simulated.lookups, 1)
         notes.append(
-            f"hot rows take {placement.profile_share:.3f} of the profile's accesses; {cold:.3f} of the "
+            f"hot rows take {placement.hot.share:.3f} of the profile's accesses; {cold:.3f} of the "
             f"lookups are cold"
+        )
+    if placement.spread.rows.size:
+        notes.append(
+            f"{placement.spread.rows.size} rows, which take {placement.spread.share:.3f} of the profile's "
+            f"accesses, have a copy at every PE; {run.spread_reads} operands went to the least loaded one"
         )
     if run.replica_reads:
         notes.append(
-            f"{run.replica_reads} R operands read from replicas in banks "
-            f"({placement.small_rows - placement.lut_rows} R rows outside the LUTs)"
+            f"{run.replica_reads} small operands (R, partitions, cores) read from replicas in banks "
+            f"({placement.small_rows - placement.lut_rows} rows outside the LUTs)"
         )
     return tuple(notes)

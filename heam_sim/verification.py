@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from heam_sim.check import Homes, Report, check_functional, check_protocol
+from heam_sim.check import CacheRules, FunctionalReport, Homes, Report, check_functional, check_protocol
+from heam_sim.embedding import Subtable
 from heam_sim.errors import CheckError
 from heam_sim.placement import Located, ModelPlacement, TierLayout
 
@@ -36,11 +38,17 @@ def verify(planned: Plan, run: Run) -> None:
             run.command_names,
             layout.spec,
             channel=span,
-            refresh=layout.tier.refresh,
+            refresh=layout.tier.controller.refresh_kind is not None,
             unit_level=pim.unit_level if pim is not None else None,
             res_latency=pim.latency(pim.res_latency, layout.spec) if pim is not None else None,
         )
         _demand_ok(report, f"protocol check of {planned.system.name}, tier {name}")
+    outcome = check_sums(planned, run.log, run.command_names)
+    _demand_ok(outcome, f"functional check of {planned.system.name}")
+
+
+def check_sums(planned: Plan, log: NDArray[Any], command_names: Sequence[str]) -> FunctionalReport:
+    """Run the functional check on a command log of a planned run."""
     layouts = planned.placement.layouts.values()
     bursts = [layout.spec.burst_bytes for layout in layouts for _ in range(layout.tier.channels)]
     merges = {
@@ -48,19 +56,40 @@ def verify(planned: Plan, run: Run) -> None:
         for layout in layouts
         for channel in range(layout.first_channel, layout.first_channel + layout.tier.channels)
     }
-    outcome = check_functional(
-        run.log,
-        run.command_names,
+    homes = declare_homes(planned)
+    return check_functional(
+        log,
+        command_names,
         trace=planned.whole(),
         embedding=planned.scheme,
         vector_bytes=planned.vector_bytes,
         scope=planned.scope,
         burst_bytes_of_channel=bursts,
-        locate=declare_homes(planned),
+        locate=homes,
         lut_rows=_lut_rows(planned.placement),
         merge=merges,
+        cache=_cache_rules(planned.placement, homes),
     )
-    _demand_ok(outcome, f"functional check of {planned.system.name}")
+
+
+def _cache_rules(placement: ModelPlacement, homes: Homes) -> CacheRules | None:
+    """What the PEs' caches can hold, for every entry of the homes."""
+    layout, cache = placement.pim_layout, placement.cache
+    if layout is None or layout.tier.pim is None or cache.sets == 0:
+        return None
+    row = placement.first_row[homes.subtable_id] + homes.row
+    slots = [
+        layout.shape(table.row_bytes).slot_bytes // layout.spec.burst_bytes for table in placement.subtables
+    ]
+    part = np.where(cache.parts > 1, homes.burst // np.array(slots)[homes.subtable_id], 0)
+    depth = 2 * layout.tier.pim.queue_depth
+    return CacheRules(
+        sets=dict.fromkeys(layout.channels, cache.sets),
+        ways=dict.fromkeys(layout.channels, cache.ways),
+        slack=dict.fromkeys(layout.channels, depth),
+        line=cache.line(row, 0) + part,
+        kept=cache.keeps(homes.subtable_id, row),
+    )
 
 
 def _demand_ok(report: Report, what: str) -> None:
@@ -83,14 +112,17 @@ def declare_homes(planned: Plan) -> Homes:
     """List every place where a row that the simulated part touches may be read."""
     placement, columns = planned.placement, []
     touched = _touched(planned)
+    home, hot = placement.home, placement.hot_layout
     for table in placement.subtables:
         rows = touched.get(table.id, np.empty(0, np.int64))
-        home = placement.home
-        columns.append(
-            _spread(home, table.id, rows, home.locate((placement.base[table.id] + rows) * home.vector_bytes))
-        )
-        columns += _hot_homes(placement, table.id, rows)
-        columns += _replica_homes(placement, table.id, rows)
+        columns += _places(home, table, rows, placement.base[table.id] + rows)
+        if hot is not None:
+            if placement.hot_small[table.id] >= 0:
+                slot = placement.hot_small[table.id] + rows
+            else:
+                slot = placement.hot.find(placement.first_row[table.id] + rows)
+            columns += _places(hot, table, rows[slot >= 0], slot[slot >= 0])
+        columns += _copies(placement, table, rows)
     arrays = [np.concatenate(parts) for parts in zip(*columns, strict=True)]
     return Homes(*arrays)
 
@@ -104,37 +136,46 @@ def _touched(planned: Plan) -> dict[int, _Int]:
     return found
 
 
-def _spread(layout: TierLayout, table: int, rows: _Int, place: Located) -> tuple[_Int, ...]:
-    bursts = layout.vector_bursts
-    burst = np.tile(np.arange(bursts), rows.size)
+def _places(layout: TierLayout, table: Subtable, rows: _Int, number: _Int) -> list[tuple[_Int, ...]]:
+    """Every burst of rows, by their numbers in their region."""
+    shape = layout.shape(table.row_bytes)
+    return [
+        _spread(layout, table, rows, layout.locate(table.row_bytes, number, part), part, shape.slot_bytes)
+        for part in range(shape.parts)
+    ]
+
+
+def _spread(
+    layout: TierLayout, table: Subtable, rows: _Int, place: Located, part: int, slot_bytes: int
+) -> tuple[_Int, ...]:
+    """The bursts of one part of rows."""
+    shape, size = layout.shape(table.row_bytes), layout.spec.burst_bytes
+    bursts = -(-min(slot_bytes, shape.read_bytes - part * slot_bytes) // size)
+    ordinal = np.tile(np.arange(bursts), rows.size)
     row, channel, bank, dram_row, column = (
         np.repeat(array, bursts) for array in (rows, place.channel, place.bank, place.row, place.column)
     )
-    return np.full(burst.size, table), row, burst, channel, bank, dram_row, column + burst
+    burst = ordinal + part * slot_bytes // size
+    return np.full(burst.size, table.id), row, burst, channel, bank, dram_row, column + ordinal
 
 
-def _hot_homes(placement: ModelPlacement, table: int, rows: _Int) -> list[tuple[_Int, ...]]:
-    layout = placement.hot_layout
-    if layout is None:
-        return []
-    if placement.hot_r[table] >= 0:
-        return [
-            _spread(layout, table, rows, layout.locate((placement.hot_r[table] + rows) * layout.vector_bytes))
-        ]
-    at = placement.find_hot(placement.first_row[table] + rows)
-    hot, kept = at[at >= 0], rows[at >= 0]
-    return [_spread(layout, table, kept, layout.locate((placement.hot_first + hot) * layout.vector_bytes))]
-
-
-def _replica_homes(placement: ModelPlacement, table: int, rows: _Int) -> list[tuple[_Int, ...]]:
+def _copies(placement: ModelPlacement, table: Subtable, rows: _Int) -> list[tuple[_Int, ...]]:
+    """Every burst of the copies at every PE."""
     layout = placement.pim_layout
-    if layout is None or not placement.replicated or placement.small[table] < 0:
+    if layout is None or table.row_bytes not in layout.replicas:
         return []
-    number = placement.small[table] + rows - placement.lut_rows
-    kept, number = rows[number >= 0], number[number >= 0]
+    if placement.replicated and placement.small[table.id] >= 0:
+        banked = placement.small[table.id] + rows >= placement.lut_rows
+        kept, number = rows[banked], placement.replica_base[table.id] + rows[banked]
+    else:
+        slot = placement.spread.find(placement.first_row[table.id] + rows)
+        kept, number = rows[slot >= 0], slot[slot >= 0]
+    shape = layout.replicas[table.row_bytes].shape
     homes = []
-    for channel in range(layout.first_channel, layout.first_channel + layout.tier.channels):
+    for channel in layout.channels:
         for unit in range(layout.units):
-            place = layout.locate_replica(number, np.full_like(number, channel), np.full_like(number, unit))
-            homes.append(_spread(layout, table, kept, place))
+            where = np.full_like(number, channel), np.full_like(number, unit)
+            for part in range(shape.pieces):
+                place = layout.locate_replica(table.row_bytes, number, *where, part)
+                homes.append(_spread(layout, table, kept, place, part, shape.slot_bytes))
     return homes

@@ -37,6 +37,8 @@ extern "C" {
 #define HEAM_KIND_PIM_WRLUT 9
 #define HEAM_KIND_PIM_LUT 10
 #define HEAM_KIND_OTHER 11
+#define HEAM_KIND_REFPB 12 /* refresh of one bank */
+#define HEAM_KIND_REFSB 13 /* refresh of the same bank of every bank group */
 
 #define HEAM_ITEM_HOST_READ 0
 #define HEAM_ITEM_PIM_READ 1
@@ -45,9 +47,32 @@ extern "C" {
 #define HEAM_ROLE_ACC 0
 #define HEAM_ROLE_LOAD 1
 #define HEAM_ROLE_MAC 2
+#define HEAM_ROLE_MUL 3
+#define HEAM_ROLE_FILL 4
+#define HEAM_ROLE_NONE 255 /* PREpb that no request asked for: row policy, refresh of a bank */
+
+/* The item came with the instruction of the item before it, of the same GnR and channel. */
+#define HEAM_FLAG_CARRIED 1
+/* The item's row may be kept in the PE's cache. */
+#define HEAM_FLAG_CACHE 2
 
 #define HEAM_CHANNEL_PLAIN 0
 #define HEAM_CHANNEL_PIM 1
+
+/* Policies of plain channels (docs/engine.md). */
+#define HEAM_SCHEDULER_FRFCFS 0
+#define HEAM_SCHEDULER_FCFS 1
+#define HEAM_SCHEDULER_FRFCFS_CAP 2
+
+#define HEAM_ROWS_OPEN 0
+#define HEAM_ROWS_CLOSED 1
+#define HEAM_ROWS_TIMEOUT 2
+#define HEAM_ROWS_CAPPED 3
+
+#define HEAM_REFRESH_NONE 0
+#define HEAM_REFRESH_ALL_BANK 1
+#define HEAM_REFRESH_PER_BANK 2
+#define HEAM_REFRESH_SAME_BANK 3
 
 #define HEAM_STATE_NEED_INPUT 0
 #define HEAM_STATE_PAUSED 1
@@ -60,8 +85,17 @@ extern "C" {
 #define HEAM_ENGINE_AVX2 3
 #define HEAM_ENGINE_AVX512 4
 
+/* Histograms of read latencies, in cycles: a bin for each value below EXACT, then OCTAVE bins of equal width for every doubling, so
+   that no bin is wider than 1/OCTAVE of its least value; 64 bits in all. */
+#define HEAM_LATENCY_EXACT 4096
+#define HEAM_LATENCY_OCTAVE 64
+#define HEAM_LATENCY_BINS 7424
+
 /* The log's command number of a host access that the LLC served. */
 #define HEAM_LOG_LLC_HIT 255
+/* The log's command numbers of rows that a PE had: from its cache, or from an identical operand's read. */
+#define HEAM_LOG_PE_HIT 254
+#define HEAM_LOG_MERGED 253
 /* The log's unit number where no PE is concerned. */
 #define HEAM_NO_UNIT 65535
 
@@ -100,12 +134,13 @@ typedef struct {
     uint32_t burst_cycles;      /* nBL */
     uint32_t burst_bytes;
     uint32_t refresh_interval;  /* nREFI, cycles */
+    const uint8_t *alignment;   /* per command: it starts in cycles 1, 1 + alignment, ... only; NULL: all 1 */
 } heam_spec_desc;
 
 typedef struct {
     uint32_t kind;               /* HEAM_CHANNEL_* */
     uint32_t period;             /* ticks per cycle */
-    uint32_t refresh;            /* 0 or 1 */
+    uint32_t refresh;            /* HEAM_REFRESH_*; pim: none or all-bank */
     uint32_t read_queue;         /* plain: entries, 1..16384 */
     uint32_t write_queue;        /* plain: entries */
     uint32_t write_high_percent; /* plain: switch to writes above this fill */
@@ -123,9 +158,22 @@ typedef struct {
     uint32_t merge_cycles;       /* per burst */
     uint32_t mov_latency;
     uint32_t res_latency;
-    uint32_t lut_cycles;         /* per LUT row */
+    uint32_t port_bytes_per_cycle; /* pim: of a PE's LUT and cache port; 0: there is none, and LUT items are refused */
     uint32_t lut_load;           /* bursts to load per rank before the first instruction */
-    uint32_t result_bursts;      /* bursts of a partial */
+    uint32_t result_bursts;      /* bursts of a pooled vector, 1..64 */
+    uint32_t second_stage_cycles; /* pim: cycles an instruction then occupies the path of its rank; 0: there is none */
+    uint32_t host_driven;        /* pim: 1: no instruction path (instruction_cycles is 0), commands share the channel's command bus */
+    uint32_t cache_sets;         /* pim: of every PE's cache of operand rows; 0: there is none, and FILL is refused */
+    uint32_t cache_ways;
+    uint32_t merge_identical;    /* pim: 1: an operand whose row is already queued at its PE is not read again */
+    uint32_t scheduler;          /* plain: HEAM_SCHEDULER_* */
+    uint32_t row_hit_cap;        /* plain, frfcfs-cap: column commands of a row after which younger hits no longer overtake */
+    uint32_t row_policy;         /* plain: HEAM_ROWS_* */
+    uint32_t row_timeout;        /* plain, timeout: cycles */
+    uint32_t row_cap;            /* plain, capped: column commands, >= 1 */
+    uint32_t refresh_stagger;    /* plain: 1: the ranks' due cycles lie evenly apart */
+    uint32_t refresh_postpone;   /* plain: intervals that a refresh may wait, 0..8 */
+    uint32_t refresh_interval;   /* plain: cycles in which every bank is refreshed once; 0: the standard's nREFI */
 } heam_channel_desc;
 
 typedef struct {
@@ -140,7 +188,18 @@ typedef struct {
     uint32_t batch;           /* 0: sliding window; else barrier every so many GnRs */
 } heam_host_desc;
 
-/* Work of `gnrs` bags; item i of bag g: offsets[g] <= i < offsets[g + 1]. */
+/* A map from byte addresses to places in which every bit of a burst's address has an image, and a place is the XOR of the images of
+   the bits that are set. */
+typedef struct {
+    uint32_t burst_bits;     /* log2 of a burst's bytes: the lowest bits of an address */
+    uint32_t bits;           /* of the burst's address inside the capacity, next to them; with burst_bits at most 63 */
+    const uint16_t *channel; /* per bit */
+    const uint16_t *bank;    /* per bit: flat in its channel */
+    const uint32_t *row;     /* per bit */
+    const uint16_t *column;  /* per bit: in bursts */
+} heam_map_desc;
+
+/* Work of `gnrs` bags; item i of bag g: offsets[g] <= i < offsets[g + 1]. NULL for an array from `segment` on: all zero. */
 typedef struct {
     uint64_t gnrs;
     const uint64_t *offsets;
@@ -153,7 +212,11 @@ typedef struct {
     const uint16_t *bursts;
     const uint16_t *unit;
     const uint32_t *slot;
-    const uint64_t *line;
+    const uint64_t *line;   /* host reads: line address; PIM_READ: a number of the row's own, for PE caches and merging */
+    const uint8_t *segment; /* first burst of the pooled vector that the operand adds to */
+    const uint8_t *covers;  /* how many bursts of it; 0: as many as `bursts` */
+    const uint16_t *alu;    /* ALU cycles per burst; 0: the channel's alu_cycles */
+    const uint8_t *flags;   /* HEAM_FLAG_* */
 } heam_items;
 
 typedef struct {
@@ -233,14 +296,25 @@ HEAM_API int32_t heam_replay_create_engine(uint32_t channels, const heam_channel
 /* The engine in use; never HEAM_ENGINE_AUTO. */
 HEAM_API uint32_t heam_replay_engine(const heam_replay *self);
 HEAM_API void heam_replay_destroy(heam_replay *self);
-/* Runs n more requests until the last of them is accepted; nothing else of that cycle happens yet. */
+/* Runs n more requests until the last of them is accepted; nothing else of that cycle happens yet. `rest` is what a request's
+   address holds beside its place: only a queued write with the same place and rest answers a read or absorbs a write. It has no
+   other effect. NULL: 0 for all. */
 HEAM_API int32_t heam_replay_run(heam_replay *self, uint64_t n, const uint16_t *channel, const uint16_t *bank, const uint32_t *row,
-                                 const uint16_t *column, const uint8_t *is_write, uint64_t *detail);
+                                 const uint16_t *column, const uint8_t *is_write, const uint64_t *rest, uint64_t *detail);
+/* The same for byte addresses below 2^63. Their rest is the part inside the burst and the part beyond the capacity.
+   HEAM_BAD_ARGUMENT: an image lies outside the memory; nothing is taken then. */
+HEAM_API int32_t heam_replay_run_addresses(heam_replay *self, const heam_map_desc *map, uint64_t n, const uint64_t *address,
+                                           const uint8_t *is_write);
 /* Brings the counters to the clock at which the last request was accepted, as a run that stops there reports them. */
 HEAM_API int32_t heam_replay_stop(heam_replay *self);
 /* Goes on until every request has retired and its data have arrived. */
 HEAM_API int32_t heam_replay_drain(heam_replay *self);
 HEAM_API uint32_t heam_replay_counters(const heam_replay *self, uint32_t channel, uint64_t *out, uint32_t capacity);
+/* Copies up to `capacity` bins of a channel's read latencies, the reads that `reads_completed` counts; returns how many bins there
+   are (HEAM_LATENCY_BINS, or 0 if there is no such channel). */
+HEAM_API uint32_t heam_replay_latencies(const heam_replay *self, uint32_t channel, uint64_t *out, uint32_t capacity);
+/* The least latency of a bin, in cycles; UINT64_MAX for bins beyond the last. */
+HEAM_API uint64_t heam_latency_least(uint32_t bin);
 HEAM_API uint64_t heam_replay_cycle(const heam_replay *self);
 HEAM_API uint64_t heam_replay_take_log(heam_replay *self, heam_log_record *out, uint64_t capacity);
 HEAM_API uint64_t heam_replay_log_size(const heam_replay *self);

@@ -14,11 +14,16 @@ static const uint8_t counter_of_kind[HEAM_KINDS] = {
     [HEAM_KIND_PIM_WRLUT] = HEAM_COUNT_pim_wrlut,
     [HEAM_KIND_PIM_LUT] = HEAM_COUNT_pim_lut,
     [HEAM_KIND_OTHER] = HEAM_COUNT_cycles,
+    [HEAM_KIND_REFPB] = HEAM_COUNT_ref_bank,
+    [HEAM_KIND_REFSB] = HEAM_COUNT_ref_bank,
 };
 
 #define BOUND_CODES 6u
 
 int32_t heam_channel_init(heam_channel *self, const heam_channel_desc *desc, const heam_spec *spec, uint16_t index, heam_ring *log) {
+    if (!heam_spec_can_refresh(spec, desc)) {
+        return HEAM_BAD_REFRESH;
+    }
     self->desc = *desc;
     self->index = index;
     self->log = log;
@@ -41,10 +46,14 @@ void heam_channel_clear(heam_channel *self) {
 }
 
 void heam_channel_issue(heam_channel *self, uint32_t kind, uint64_t cycle, const heam_log_record *record) {
-    uint32_t rows = self->timing.spec.rows_count;
     uint32_t command = self->timing.spec.of_kind[kind];
     heam_timing_issue(&self->timing, command, record->bank, record->row, cycle);
     self->counters[counter_of_kind[kind]]++;
+    heam_channel_note(self, command, cycle, record);
+}
+
+void heam_channel_note(heam_channel *self, uint32_t command, uint64_t cycle, const heam_log_record *record) {
+    uint32_t rows = self->timing.spec.rows_count;
     self->counters[HEAM_COUNT_cycles] = cycle;
     self->bounds[record->bound >= 0 ? (uint32_t)record->bound : rows + (uint32_t)(-1 - record->bound)]++;
     if (self->log == NULL) {

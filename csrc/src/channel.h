@@ -8,7 +8,10 @@
 
 /* One operand as the host hands it to a channel. */
 typedef struct {
+    uint64_t line;   /* names the row in PE caches */
     uint64_t pushed; /* first channel cycle that may see it */
+    uint64_t rest; /* of the address, beside the place: see heam_replay_run */
+    uint64_t adds;   /* bursts of the pooled vector that it adds to, a bit each; 0: none (LOAD, MUL) */
     uint32_t gnr_slot; /* the host's table entry */
     uint32_t tag;
     uint32_t row;
@@ -17,10 +20,12 @@ typedef struct {
     uint16_t column;
     uint16_t bursts;
     uint16_t unit;
+    uint16_t alu; /* cycles per burst; 0: the channel's */
     uint8_t kind;
     uint8_t role;
     uint8_t last_of_unit;
     uint8_t last_of_channel;
+    uint8_t flags;
 } heam_order;
 
 /* A burst on its way to the host. */
@@ -36,6 +41,7 @@ typedef struct {
     heam_timing timing;
     uint16_t index;
     heam_ring orders;   /* from the host, in order */
+    uint32_t instructions; /* among the orders: all that are not CARRIED */
     heam_ring bursts;   /* to the host: reads of a plain channel, results of a PIM channel */
     heam_ring *log;     /* of the run, or NULL */
     uint64_t *bounds;   /* commands by what set their time */
@@ -47,6 +53,8 @@ int32_t heam_channel_init(heam_channel *self, const heam_channel_desc *desc, con
 void heam_channel_clear(heam_channel *self);
 /* Issues `command`, counts it, logs it. `bound` as in heam_log_record. */
 void heam_channel_issue(heam_channel *self, uint32_t kind, uint64_t cycle, const heam_log_record *record);
+/* Counts what set its time, and logs it; also for what is no DRAM command (HEAM_LOG_*). */
+void heam_channel_note(heam_channel *self, uint32_t command, uint64_t cycle, const heam_log_record *record);
 /* Hits, misses and conflicts: by the bank's state before a request's first command. */
 void heam_channel_count_row(heam_channel *self, uint32_t bank, uint32_t row);
 void heam_channel_push_burst(heam_channel *self, uint64_t cycle, uint64_t arrival, uint32_t gnr_slot, bool is_write);

@@ -39,8 +39,17 @@ int32_t heam_device_earliest(const heam_device *self, uint32_t command, uint32_t
     if (!addressable(self, command, bank) || cycle == NULL || row == NULL) {
         return HEAM_BAD_ARGUMENT;
     }
-    *cycle = heam_timing_earliest(&self->timing, command, bank, row);
+    *cycle = heam_timing_earliest_any(&self->timing, command, bank, row);
     return HEAM_OK;
+}
+
+static bool all_closed(const heam_timing *timing, heam_span span) {
+    for (uint32_t i = 0; i < span.count; i++) {
+        if (timing->open_row[span.first + i * span.step] != HEAM_CLOSED) {
+            return false;
+        }
+    }
+    return true;
 }
 
 static bool legal_state(const heam_timing *timing, uint32_t command, uint32_t bank, uint64_t dram_row) {
@@ -56,6 +65,9 @@ static bool legal_state(const heam_timing *timing, uint32_t command, uint32_t ba
             return open != HEAM_CLOSED && open == dram_row;
         case HEAM_KIND_REF:
             return timing->rank_open[heam_rank_of(timing, bank)] == 0;
+        case HEAM_KIND_REFPB:
+        case HEAM_KIND_REFSB:
+            return all_closed(timing, heam_timing_span(timing, command, bank));
         default:
             return true;
     }
@@ -69,7 +81,8 @@ int32_t heam_device_probe(const heam_device *self, uint32_t command, uint32_t ba
     if (!legal_state(&self->timing, command, bank, dram_row)) {
         return HEAM_BAD_STATE;
     }
-    return heam_timing_earliest(&self->timing, command, bank, &row) > cycle ? HEAM_TOO_EARLY : HEAM_OK;
+    bool off_beat = heam_timing_align(&self->timing.spec, command, cycle) != cycle;
+    return off_beat || heam_timing_earliest_any(&self->timing, command, bank, &row) > cycle ? HEAM_TOO_EARLY : HEAM_OK;
 }
 
 int32_t heam_device_issue(heam_device *self, uint32_t command, uint32_t bank, uint64_t dram_row, uint64_t cycle) {

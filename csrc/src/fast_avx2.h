@@ -2,14 +2,20 @@
 /* Lanes in AVX2 registers of 16. */
 #include <immintrin.h>
 
-#define FAST_TARGET __attribute__((target("avx2,bmi,bmi2,popcnt")))
-#define FAST_FN static inline __attribute__((always_inline, target("avx2,bmi,bmi2,popcnt")))
+#if !defined(FAST_ISA)
+#define FAST_ISA "avx2,bmi,bmi2,popcnt"
+#endif
+#define FAST_TARGET __attribute__((target(FAST_ISA)))
+#define FAST_FN static inline __attribute__((always_inline, target(FAST_ISA)))
 #define HALF 16u
 
 typedef __m256i half;
 
 FAST_FN half h_load(const uint16_t *from) {
     return _mm256_load_si256((const __m256i *)(const void *)from);
+}
+FAST_FN half h_load_any(const uint16_t *from) {
+    return _mm256_loadu_si256((const __m256i_u *)(const void *)from);
 }
 FAST_FN void h_store(uint16_t *to, half x) {
     _mm256_store_si256((__m256i *)(void *)to, x);
@@ -60,77 +66,47 @@ FAST_FN half h_at_most(half x, half y) {
 
 #include "fast_vector.h"
 
-typedef vec lane_t;
-
-static const _Alignas(32) uint16_t numbers[FAST_LANES] = {
-    0,  1,  2,  3,  4,  5,  6,  7,  8,  9,  10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31,
-    32, 33, 34, 35, 36, 37, 38, 39, 40, 41, 42, 43, 44, 45, 46, 47, 48, 49, 50, 51, 52, 53, 54, 55, 56, 57, 58, 59, 60, 61, 62, 63};
-
-FAST_FN lane_t v_lane(uint32_t lane) {
-    vec r = v_load(numbers);
-    half one = h_set1((uint16_t)lane);
-#define S(f) r.f = h_equal(r.f, one);
+/* How many lanes of a mask are set. */
+FAST_FN uint32_t v_count(vec mask) {
+    uint32_t count = 0;
+#define S(f) count += (uint32_t)__builtin_popcount((uint32_t)_mm256_movemask_epi8(mask.f));
     EACH(S)
 #undef S
-    return r;
+    return count / 2;
 }
 
-FAST_FN vec v_put(vec x, lane_t at, uint32_t value) {
-    return v_select(at, v_set1(value), x);
+/* The halves of a row of vectors are numbered through. */
+FAST_FN half v_half(const vec *x, uint32_t number) {
+    half halves[FAST_WIDTH / HALF];
+    memcpy(halves, &x[number / (FAST_WIDTH / HALF)], sizeof(halves));
+    return halves[number % (FAST_WIDTH / HALF)];
 }
 
-/* A bit per lane, from lane masks. */
-FAST_FN uint64_t bits_of(vec mask) {
-    uint64_t bits = 0;
-    uint32_t at = 0;
-    half zero = _mm256_setzero_si256();
-#define S(f)                                                                                                                             \
-    bits |= (uint64_t)(uint32_t)_mm256_movemask_epi8(_mm256_permute4x64_epi64(_mm256_packs_epi16(mask.f, zero), 0xD8)) << at;            \
-    at += HALF;
-    EACH(S)
-#undef S
-    (void)at;
-    return bits;
-}
-
-/* How many lanes are less than or equal to a value. */
-FAST_FN uint32_t v_below(vec x, uint32_t value) {
-    half limit = h_set1((uint16_t)value);
-#define S(f) x.f = h_at_most(x.f, limit);
-    EACH(S)
-#undef S
-    return (uint32_t)__builtin_popcountll(bits_of(x));
-}
-
-/* Makes room among the ranks for a new stamp. */
-FAST_FN vec v_rank_in(vec rank, vec stamp, uint32_t value) {
-    half limit = h_set1((uint16_t)value);
-#define S(f) rank.f = h_add(h_add(rank.f, h_set1(1)), h_at_most(stamp.f, limit));
-    EACH(S)
-#undef S
-    return rank;
-}
-
-FAST_FN vec v_rank_out(vec rank, uint32_t value) {
-    half limit = h_set1((uint16_t)value);
-#define S(f) rank.f = h_sub(h_sub(rank.f, h_set1(1)), h_at_most(rank.f, limit));
-    EACH(S)
-#undef S
-    return rank;
-}
-
-FAST_FN uint32_t v_least(vec x, uint32_t *lane, lane_t *here, vec *key) {
-    half least = h_set1(0xFFFF);
-#define S(f) least = h_min(least, x.f);
-    EACH(S)
-#undef S
+/* The least of all lanes, none of which are equal unless they are FAST_NONE: where it is, and itself in every lane. */
+FAST_FN uint32_t v_least(const vec *x, uint32_t vectors, uint32_t *vector, uint32_t *lane, vec *everywhere) {
+    uint32_t halves = vectors * (FAST_WIDTH / HALF);
+    half least = v_half(x, 0);
+    for (uint32_t h = 1; h < halves; h++) {
+        least = h_min(least, v_half(x, h));
+    }
     __m128i eight = _mm_minpos_epu16(_mm_min_epu16(_mm256_castsi256_si128(least), _mm256_extracti128_si256(least, 1)));
     half one = _mm256_broadcastw_epi16(eight);
-#define S(f) key->f = one, x.f = h_equal(x.f, one);
+#define S(f) everywhere->f = one;
     EACH(S)
 #undef S
-    *here = x;
-    *lane = fast_first(bits_of(x));
+    uint32_t first = 0;
+    uint32_t found = 0;
+    for (uint32_t h = 0; h < halves && found == 0; h += 2) {
+        half second = h + 1 < halves ? h_equal(v_half(x, h + 1), one) : _mm256_setzero_si256();
+        found = (uint32_t)_mm256_movemask_epi8(_mm256_packs_epi16(h_equal(v_half(x, h), one), second));
+        first = h;
+    }
+    /* Lanes are packed eight from one half and eight from the other. */
+    uint32_t at = fast_first(found);
+    uint32_t inside = (at >> 1 & 8) | (at & 7);
+    uint32_t number = first + (at >> 3 & 1);
+    *vector = number / (FAST_WIDTH / HALF);
+    *lane = number % (FAST_WIDTH / HALF) * HALF + inside;
     return (uint32_t)_mm_cvtsi128_si32(eight) & 0xFFFF;
 }
 

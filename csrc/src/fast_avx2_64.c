@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The fast engine for channels of up to 64 banks, with AVX2. */
+/* The fast engine for ranks of up to 64 banks, with AVX2. */
 #include "fast.h"
 
 #if defined(FAST_X86)

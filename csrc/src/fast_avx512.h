@@ -11,6 +11,9 @@ typedef __m512i half;
 FAST_FN half h_load(const uint16_t *from) {
     return _mm512_load_si512(from);
 }
+FAST_FN half h_load_any(const uint16_t *from) {
+    return _mm512_loadu_si512(from);
+}
 FAST_FN void h_store(uint16_t *to, half x) {
     _mm512_store_si512(to, x);
 }
@@ -25,6 +28,9 @@ FAST_FN half h_min(half x, half y) {
 }
 FAST_FN half h_add(half x, half y) {
     return _mm512_add_epi16(x, y);
+}
+FAST_FN half h_sub(half x, half y) {
+    return _mm512_sub_epi16(x, y);
 }
 FAST_FN half h_subs(half x, half y) {
     return _mm512_subs_epu16(x, y);
@@ -47,65 +53,49 @@ FAST_FN half h_not(half x) {
 FAST_FN half h_select(half mask, half x, half y) {
     return _mm512_ternarylogic_epi32(mask, x, y, 0xCA);
 }
+FAST_FN half h_equal(half x, half y) {
+    return _mm512_movm_epi16(_mm512_cmpeq_epi16_mask(x, y));
+}
+FAST_FN half h_at_most(half x, half y) {
+    return _mm512_movm_epi16(_mm512_cmple_epu16_mask(x, y));
+}
 
 #include "fast_vector.h"
 
-typedef uint64_t lane_t; /* a bit per lane */
-
-FAST_FN lane_t v_lane(uint32_t lane) {
-    return (uint64_t)1 << lane;
-}
-
-FAST_FN vec v_put(vec x, lane_t at, uint32_t value) {
-#define S(f) x.f = _mm512_mask_set1_epi16(x.f, (__mmask32)at, (int16_t)value), at >>= 16, at >>= 16;
-    EACH(S)
-#undef S
-    return x;
-}
-
-/* How many lanes are less than or equal to a value. */
-FAST_FN uint32_t v_below(vec x, uint32_t value) {
-    half limit = h_set1((uint16_t)value);
+/* How many lanes of a mask are set. */
+FAST_FN uint32_t v_count(vec mask) {
     uint32_t count = 0;
-#define S(f) count += (uint32_t)__builtin_popcount(_mm512_cmple_epu16_mask(x.f, limit));
+#define S(f) count += (uint32_t)__builtin_popcount(_mm512_movepi16_mask(mask.f));
     EACH(S)
 #undef S
     return count;
 }
 
-/* Makes room among the ranks for a new stamp. */
-FAST_FN vec v_rank_in(vec rank, vec stamp, uint32_t value) {
-    half limit = h_set1((uint16_t)value);
-#define S(f) rank.f = _mm512_mask_add_epi16(rank.f, _mm512_cmpgt_epu16_mask(stamp.f, limit), rank.f, h_set1(1));
-    EACH(S)
+/* The least of all lanes, none of which are equal unless they are FAST_NONE: where it is, and itself in every lane. */
+FAST_FN uint32_t v_least(const vec *x, uint32_t vectors, uint32_t *vector, uint32_t *lane, vec *everywhere) {
+    half least = x[0].a;
+    for (uint32_t v = 0; v < vectors; v++) {
+#define S(f) least = h_min(least, x[v].f);
+        EACH(S)
 #undef S
-    return rank;
-}
-
-FAST_FN vec v_rank_out(vec rank, uint32_t value) {
-    half limit = h_set1((uint16_t)value);
-#define S(f) rank.f = _mm512_mask_sub_epi16(rank.f, _mm512_cmpgt_epu16_mask(rank.f, limit), rank.f, h_set1(1));
-    EACH(S)
-#undef S
-    return rank;
-}
-
-FAST_FN uint32_t v_least(vec x, uint32_t *lane, lane_t *here, vec *key) {
-    half least = x.a;
-#define S(f) least = h_min(least, x.f);
-    EACH(S)
-#undef S
+    }
     __m256i sixteen = _mm256_min_epu16(_mm512_castsi512_si256(least), _mm512_extracti64x4_epi64(least, 1));
     __m128i eight = _mm_minpos_epu16(_mm_min_epu16(_mm256_castsi256_si128(sixteen), _mm256_extracti128_si256(sixteen, 1)));
     half one = _mm512_broadcastw_epi16(eight);
-    uint64_t found = 0;
-    uint32_t at = 0;
-#define S(f) key->f = one, found |= (uint64_t)_mm512_cmpeq_epi16_mask(x.f, one) << at, at += HALF;
+#define S(f) everywhere->f = one;
     EACH(S)
 #undef S
-    (void)at;
-    *here = found;
-    *lane = fast_first(found);
+    *vector = *lane = 0;
+    for (uint32_t v = 0; v < vectors; v++) {
+        uint64_t found = 0;
+        uint32_t at = 0;
+#define S(f) found |= (uint64_t)_mm512_cmpeq_epi16_mask(x[v].f, one) << at, at += HALF;
+        EACH(S)
+#undef S
+        (void)at;
+        *vector = found != 0 ? v : *vector;
+        *lane = found != 0 ? fast_first(found) : *lane;
+    }
     return (uint32_t)_mm_cvtsi128_si32(eight) & 0xFFFF;
 }
 

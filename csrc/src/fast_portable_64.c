@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The fast engine for channels of up to 64 banks, on any processor. */
+/* The fast engine for ranks of up to 64 banks, on any processor. */
 #include "fast.h"
 
 #define FAST_WIDTH 64u

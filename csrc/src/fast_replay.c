@@ -4,6 +4,7 @@
  * cycle when a request is offered to it, or until it has a place when a request waits for one.
  */
 #include "fast_replay.h"
+#include "latencies.h"
 
 #define READS_MAX 65536u
 
@@ -18,7 +19,7 @@ struct fast_replay {
     bool offering; /* the offers of `cycle` are made, the rest of it is to come */
     bool failed;
     unsigned char *memory;
-    fast_channel *channel; /* in `memory`, aligned */
+    fast_channel *channel; /* in `memory`, aligned; behind them all the lanes */
 };
 
 static bool processor_can(uint32_t engine) {
@@ -35,39 +36,50 @@ static bool processor_can(uint32_t engine) {
     return engine == HEAM_ENGINE_PORTABLE;
 }
 
-static fast_serve *serve_of(uint32_t engine, uint32_t lanes) {
+static fast_serve *serve_of(uint32_t engine, uint32_t width) {
 #if defined(FAST_X86)
     if (engine == HEAM_ENGINE_AVX512) {
-        return lanes == 32 ? heam_fast_serve_avx512_32 : heam_fast_serve_avx512_64;
+        return width == 16 ? heam_fast_serve_avx512_16 : width == 32 ? heam_fast_serve_avx512_32 : heam_fast_serve_avx512_64;
     }
     if (engine == HEAM_ENGINE_AVX2) {
-        return lanes == 32 ? heam_fast_serve_avx2_32 : heam_fast_serve_avx2_64;
+        return width == 16 ? heam_fast_serve_avx2_16 : width == 32 ? heam_fast_serve_avx2_32 : heam_fast_serve_avx2_64;
     }
 #endif
     (void)engine;
-    return lanes == 32 ? heam_fast_serve_portable_32 : heam_fast_serve_portable_64;
+    return width == 16 ? heam_fast_serve_portable_16 : width == 32 ? heam_fast_serve_portable_32 : heam_fast_serve_portable_64;
 }
 
 static bool choose_engine(fast_replay *self, uint32_t engine) {
     if (engine == HEAM_ENGINE_AUTO) {
-        engine = processor_can(HEAM_ENGINE_AVX512) ? HEAM_ENGINE_AVX512 : processor_can(HEAM_ENGINE_AVX2) ? HEAM_ENGINE_AVX2 : HEAM_ENGINE_PORTABLE;
+        /* AVX-512 only when it is asked for by name: in its present form it has not run on a processor that has it. */
+        engine = processor_can(HEAM_ENGINE_AVX2) ? HEAM_ENGINE_AVX2 : HEAM_ENGINE_PORTABLE;
     }
     self->engine = engine;
     if (!processor_can(engine)) {
         return false;
     }
-    self->serve = serve_of(engine, self->tables.lanes);
+    self->serve = serve_of(engine, self->tables.width);
     return true;
 }
 
-/* Room for all reads whose data are still to come, and a power of two; 0 if that were too many. */
+/* Room for twice the reads whose data can be still to come, as heam_fast_book needs it; 0 if that were too many. */
 static uint32_t reads_room(const fast_tables *tables, uint32_t offers_per_cycle) {
     uint64_t most = ((uint64_t)offers_per_cycle + 1) * ((uint64_t)tables->read_latency + 2);
-    uint32_t room = 64;
-    while (room < most && room < READS_MAX) {
-        room *= 2;
+    return most > READS_MAX ? 0 : 2 * (uint32_t)most + FAST_READS_MIN;
+}
+
+/* Nothing queued, no row open. */
+static void set_lanes(fast_channel *self) {
+    const fast_tables *tables = self->tables;
+    const uint32_t none[] = {FAST_HIT, FAST_ROW, FAST_AGE, FAST_STAMP};
+    for (uint32_t rank = 0; rank < tables->ranks; rank++) {
+        for (uint32_t k = 0; k < sizeof(none) / sizeof(none[0]); k++) {
+            memset(fast_row(self, rank, none[k], tables->width), 0xFF, tables->width * sizeof(*self->lanes));
+        }
     }
-    return room < most ? 0 : room;
+    for (uint32_t bank = 0; bank < tables->banks; bank++) {
+        self->open_row[bank] = HEAM_CLOSED;
+    }
 }
 
 static int32_t channel_init(fast_channel *self, const fast_tables *tables, const heam_channel_desc *desc, const heam_spec *spec,
@@ -81,20 +93,18 @@ static int32_t channel_init(fast_channel *self, const fast_tables *tables, const
     self->low = (desc->write_low_percent * desc->write_queue + 99) / 100;
     self->low = self->low > 0 ? self->low : 1; /* an empty queue always ends write mode */
     self->last_arrival = HEAM_NEVER;
-    self->reads_mask = reads - 1;
+    self->reads_limit = FAST_READS_MIN;
     self->with_log = with_log;
     self->log.record = sizeof(heam_log_record);
-    for (uint32_t lane = 0; lane < FAST_LANES; lane++) {
-        self->lane.hit[lane] = self->lane.row[lane] = self->lane.stamp[lane] = FAST_NONE;
-        self->open_row[lane] = HEAM_CLOSED;
-    }
-    size_t window = (size_t)FAST_LANES * tables->window;
+    size_t window = (size_t)FAST_BANKS * tables->window;
     self->history = calloc(window + 1, sizeof(*self->history));
     self->maintenance = calloc(HEAM_FAST_MAINTENANCE, sizeof(*self->maintenance));
     self->reads = calloc(reads, sizeof(*self->reads));
-    if (self->history == NULL || self->maintenance == NULL || self->reads == NULL) {
+    self->latencies = calloc(HEAM_LATENCY_BINS, sizeof(*self->latencies));
+    if (self->history == NULL || self->maintenance == NULL || self->reads == NULL || self->latencies == NULL) {
         return HEAM_OUT_OF_MEMORY;
     }
+    set_lanes(self);
     for (size_t i = 0; i < window; i++) {
         self->history[i] = INT64_MIN / 2; /* long ago */
     }
@@ -105,6 +115,7 @@ static void channel_clear(fast_channel *self) {
     free(self->history);
     free(self->maintenance);
     free(self->reads);
+    free(self->latencies);
     heam_ring_clear(&self->log);
     if (self->with_log) {
         heam_timing_clear(&self->shadow);
@@ -115,7 +126,8 @@ int32_t heam_fast_create(uint32_t channels, const heam_channel_desc *desc, const
                          uint32_t with_log, uint32_t engine, fast_replay **out) {
     if (channels > FAST_CHANNELS || desc->read_queue > FAST_QUEUE || desc->write_queue > FAST_QUEUE || desc->read_queue == 0 ||
         desc->write_queue == 0 || desc->write_high_percent > 100 || desc->write_low_percent > desc->write_high_percent || desc->period == 0 ||
-        desc->refresh > 1) {
+        desc->refresh > HEAM_REFRESH_ALL_BANK || desc->refresh_stagger != 0 || desc->refresh_postpone != 0 || desc->refresh_interval != 0 ||
+        desc->scheduler != HEAM_SCHEDULER_FRFCFS || desc->row_policy != HEAM_ROWS_OPEN || spec->aligned) {
         return HEAM_BAD_ENGINE;
     }
     fast_replay *self = calloc(1, sizeof(*self));
@@ -133,13 +145,15 @@ int32_t heam_fast_create(uint32_t channels, const heam_channel_desc *desc, const
         goto out;
     }
     status = HEAM_OUT_OF_MEMORY;
-    self->memory = calloc((size_t)channels + 1, sizeof(*self->channel));
+    size_t lanes = (size_t)self->tables.ranks * FAST_KINDS * self->tables.width;
+    self->memory = calloc((size_t)channels + 1, sizeof(*self->channel) + lanes * sizeof(*self->channel->lanes));
     if (self->memory == NULL) {
         goto out;
     }
     self->channel = (fast_channel *)(void *)(self->memory + (64 - (uintptr_t)self->memory % 64));
     for (uint32_t c = 0; c < channels; c++) {
         self->channel[c].index = (uint16_t)c;
+        self->channel[c].lanes = (uint16_t *)(void *)(self->channel + channels) + c * lanes;
         status = channel_init(&self->channel[c], &self->tables, desc, spec, reads, with_log != 0);
         if (status != HEAM_OK) {
             goto out;
@@ -212,6 +226,9 @@ int32_t heam_fast_run(fast_replay *self, fast_front *requests, heam_ring *log) {
     requests->offers = self->offering ? self->offers : 0;
     requests->offers_per_cycle = self->offers_per_cycle;
     self->offering = true;
+    for (uint32_t c = 0; c < self->channels && requests->rest != NULL; c++) {
+        self->channel[c].with_rest = true; /* from now on; the requests before had 0 */
+    }
     if (requests->cycle == 0) {
         requests->cycle = requests->offers = 1; /* the first cycle sees one offer */
     }
@@ -262,26 +279,16 @@ int32_t heam_fast_drain(fast_replay *self, heam_ring *log) {
     return finish(self, log, moves);
 }
 
-/* Takes the reads off whose data arrive after `clock`. */
-static void count_reads(const fast_channel *self, uint64_t clock, uint64_t *latency, uint64_t *completed) {
-    uint64_t room = (uint64_t)self->reads_mask + 1;
-    uint64_t i = self->reads_count > room ? self->reads_count - room : 0;
-    while (i < self->reads_count && self->reads[i & self->reads_mask].cycle <= clock) {
-        i++;
-    }
-    *completed = i;
-    *latency = self->latency;
-    for (; i < self->reads_count; i++) {
-        *latency -= self->reads[i & self->reads_mask].latency;
-    }
-}
 
 uint32_t heam_fast_counters(const fast_replay *self, uint32_t channel, uint64_t *out, uint32_t capacity) {
     const fast_channel *from = &self->channel[channel];
     uint64_t all[HEAM_COUNTERS];
     uint64_t clock = heam_fast_cycle(self);
     memcpy(all, from->counters, sizeof(all));
-    count_reads(from, clock, &all[HEAM_COUNT_read_latency], &all[HEAM_COUNT_reads_completed]);
+    for (uint32_t i = 0; i < from->reads_size && from->reads[i].cycle <= clock; i++) {
+        all[HEAM_COUNT_read_latency] += from->reads[i].latency;
+        all[HEAM_COUNT_reads_completed]++;
+    }
     all[HEAM_COUNT_cycles] = clock;
     for (uint32_t rank = 0; rank < self->tables.ranks; rank++) {
         if (from->rank_open[rank] > 0 && clock > from->rank_since[rank]) {
@@ -292,6 +299,20 @@ uint32_t heam_fast_counters(const fast_replay *self, uint32_t channel, uint64_t 
         memcpy(out, all, sizeof(all[0]) * (capacity < HEAM_COUNTERS ? capacity : HEAM_COUNTERS));
     }
     return HEAM_COUNTERS;
+}
+
+void heam_fast_latencies(const fast_replay *self, uint32_t channel, uint64_t *out, uint32_t capacity) {
+    const fast_channel *from = &self->channel[channel];
+    uint64_t clock = heam_fast_cycle(self);
+    if (capacity > 0) { /* out may be NULL */
+        memcpy(out, from->latencies, sizeof(*out) * (capacity < HEAM_LATENCY_BINS ? capacity : HEAM_LATENCY_BINS));
+    }
+    for (uint32_t i = 0; i < from->reads_size && from->reads[i].cycle <= clock; i++) {
+        uint32_t bin = heam_latency_bin(from->reads[i].latency);
+        if (bin < capacity) {
+            out[bin]++;
+        }
+    }
 }
 
 uint64_t heam_fast_cycle(const fast_replay *self) {

@@ -17,6 +17,7 @@ uint32_t heam_fast_engine(const fast_replay *self);
 int32_t heam_fast_run(fast_replay *self, fast_front *requests, heam_ring *log);
 int32_t heam_fast_drain(fast_replay *self, heam_ring *log);
 uint32_t heam_fast_counters(const fast_replay *self, uint32_t channel, uint64_t *out, uint32_t capacity);
+void heam_fast_latencies(const fast_replay *self, uint32_t channel, uint64_t *out, uint32_t capacity);
 uint64_t heam_fast_cycle(const fast_replay *self);
 
 #endif

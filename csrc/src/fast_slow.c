@@ -1,15 +1,23 @@
 /* SPDX-License-Identifier: MIT */
 /* The seldom parts of the fast engine: refresh, change of mode, renumbering, the log. Plain C on the state in memory. */
 #include "fast.h"
+#include "latencies.h"
 
+static uint16_t *lane_of(const fast_channel *self, uint32_t bank, uint32_t kind) {
+    const fast_tables *tables = self->tables;
+    return fast_row(self, tables->rank_of[bank], kind, tables->width) + tables->within[bank];
+}
 
+static bool busy(const fast_channel *self, uint32_t bank) {
+    return (self->busy >> bank & 1) != 0;
+}
 
 static void rebase(fast_channel *self) {
     uint64_t by = self->now_row - self->base;
-    for (uint32_t c = 0; c < FAST_BANKED; c++) {
-        for (uint32_t lane = 0; lane < FAST_LANES; lane++) {
-            uint16_t *at = &self->lane.next[c][lane];
-            *at = by >= *at ? 0 : (uint16_t)(*at - by);
+    for (uint32_t rank = 0; rank < self->tables->ranks; rank++) {
+        uint16_t *lanes = fast_row(self, rank, 0, self->tables->width);
+        for (uint32_t i = 0; i < FAST_BANKED * self->tables->width; i++) {
+            lanes[i] = by >= lanes[i] ? 0 : (uint16_t)(lanes[i] - by);
         }
     }
     self->base = self->now_row;
@@ -23,17 +31,21 @@ static void rebuild(fast_channel *self) {
         uint32_t at = fast_first(rest);
         hits |= (uint64_t)(queue->rows[at] == self->open_row[queue->entry[at].bank]) << at;
     }
-    for (uint32_t lane = 0; lane < self->tables->banks; lane++) {
-        uint64_t of_bank = queue->of_bank[lane];
-        self->lane.hit[lane] = (uint16_t)fast_mark(of_bank & hits, FAST_QUEUED);
-        self->lane.row[lane] = (uint16_t)fast_mark(of_bank & ~hits, self->tables->row_bits);
+    for (uint32_t bank = 0; bank < self->tables->banks; bank++) {
+        uint64_t of_bank = queue->of_bank[bank];
+        *lane_of(self, bank, FAST_HIT) = (uint16_t)fast_mark(of_bank & hits, FAST_QUEUED);
+        *lane_of(self, bank, FAST_ROW) = busy(self, bank) ? FAST_NONE : (uint16_t)fast_mark(of_bank & ~hits, self->tables->row_bits);
     }
     self->hits = hits;
 }
 
-static void shift_lanes(uint16_t *lanes, uint32_t by) {
-    for (uint32_t lane = 0; lane < FAST_LANES; lane++) {
-        lanes[lane] = (uint16_t)(lanes[lane] - (lanes[lane] == FAST_NONE ? 0 : by));
+/* FAST_HIT and FAST_ROW, which are side by side. */
+static void shift_lanes(fast_channel *self, uint32_t by) {
+    for (uint32_t rank = 0; rank < self->tables->ranks; rank++) {
+        uint16_t *lanes = fast_row(self, rank, FAST_HIT, self->tables->width);
+        for (uint32_t i = 0; i < 2 * self->tables->width; i++) {
+            lanes[i] = (uint16_t)(lanes[i] - (lanes[i] == FAST_NONE ? 0 : by));
+        }
     }
 }
 
@@ -42,24 +54,29 @@ static void shift(fast_channel *self, uint32_t q, uint32_t by) {
     fast_queue *queue = &self->queue[q];
     memmove(queue->rows, queue->rows + by, (FAST_WINDOW - by) * sizeof(queue->rows[0]));
     memmove(queue->entry, queue->entry + by, (FAST_WINDOW - by) * sizeof(queue->entry[0]));
-    for (uint32_t lane = 0; lane < FAST_LANES; lane++) {
-        queue->of_bank[lane] >>= by;
+    if (self->with_rest && q == FAST_WRITES) {
+        memmove(self->rest, self->rest + by, (FAST_WINDOW - by) * sizeof(self->rest[0]));
+    }
+    for (uint32_t bank = 0; bank < FAST_BANKS; bank++) {
+        queue->of_bank[bank] >>= by;
     }
     queue->live >>= by;
     queue->counted >>= by;
     queue->tail -= by;
     if (q == self->write_mode) {
         self->hits >>= by;
-        shift_lanes(self->lane.hit, by);
-        shift_lanes(self->lane.row, by);
+        shift_lanes(self, by);
     }
 }
 
-static void map_lanes(uint16_t *lanes, const uint8_t map[FAST_WINDOW]) {
-    for (uint32_t lane = 0; lane < FAST_LANES; lane++) {
-        uint32_t old = lanes[lane];
-        uint32_t none = 0 - (uint32_t)(old == FAST_NONE); /* no branch: it could not be foretold */
-        lanes[lane] = (uint16_t)((old & ~(FAST_WINDOW - 1)) | map[old & (FAST_WINDOW - 1)] | none);
+static void map_lanes(fast_channel *self, const uint8_t map[FAST_WINDOW]) {
+    for (uint32_t rank = 0; rank < self->tables->ranks; rank++) {
+        uint16_t *lanes = fast_row(self, rank, FAST_HIT, self->tables->width);
+        for (uint32_t i = 0; i < 2 * self->tables->width; i++) {
+            uint32_t old = lanes[i];
+            uint32_t none = 0 - (uint32_t)(old == FAST_NONE); /* no branch: it could not be foretold */
+            lanes[i] = (uint16_t)((old & ~(FAST_WINDOW - 1)) | map[old & (FAST_WINDOW - 1)] | none);
+        }
     }
 }
 
@@ -82,6 +99,9 @@ static void compact(fast_channel *self, uint32_t q) {
         map[from] = (uint8_t)to;
         queue->rows[to] = queue->rows[from];
         queue->entry[to] = queue->entry[from];
+        if (self->with_rest && q == FAST_WRITES) {
+            self->rest[to] = self->rest[from];
+        }
         queue->of_bank[queue->entry[to].bank] |= (uint64_t)1 << to;
         to++;
     }
@@ -90,21 +110,20 @@ static void compact(fast_channel *self, uint32_t q) {
     queue->live = ((uint64_t)1 << to) - 1; /* to <= FAST_QUEUE */
     if (q == self->write_mode) {
         self->hits = hits;
-        map_lanes(self->lane.hit, map);
-        map_lanes(self->lane.row, map);
+        map_lanes(self, map);
     }
 }
 
-static uint32_t collect_stamps(fast_channel *self, uint16_t *out[3 * FAST_LANES]) {
+static uint32_t collect_stamps(fast_channel *self, uint16_t *out[3 * FAST_BANKS]) {
     uint32_t count = 0;
     for (uint32_t q = 0; q < FAST_QUEUES; q++) {
         for (uint64_t rest = self->queue[q].live; rest != 0; rest &= rest - 1) {
             out[count++] = &self->queue[q].entry[fast_first(rest)].stamp;
         }
     }
-    for (uint32_t lane = 0; lane < self->tables->banks; lane++) {
-        if (self->lane.busy[lane] != 0) {
-            out[count++] = &self->lane.stamp[lane];
+    for (uint32_t bank = 0; bank < self->tables->banks; bank++) {
+        if (busy(self, bank)) {
+            out[count++] = lane_of(self, bank, FAST_STAMP);
         }
     }
     return count;
@@ -112,8 +131,8 @@ static uint32_t collect_stamps(fast_channel *self, uint16_t *out[3 * FAST_LANES]
 
 /* Stamps run from 0; when they reach their end, those in use are numbered anew in the same order. */
 static void renumber(fast_channel *self) {
-    uint16_t *at[3 * FAST_LANES];
-    uint16_t next[3 * FAST_LANES];
+    uint16_t *at[3 * FAST_BANKS];
+    uint16_t next[3 * FAST_BANKS];
     uint32_t count = collect_stamps(self, at);
     for (uint32_t i = 0; i < count; i++) {
         next[i] = 0;
@@ -137,6 +156,19 @@ void heam_fast_make_room(fast_channel *self, uint32_t q) {
     }
 }
 
+void heam_fast_book(fast_channel *self, uint64_t clock) {
+    uint32_t booked = 0;
+    while (booked < self->reads_size && self->reads[booked].cycle <= clock) {
+        uint64_t latency = self->reads[booked++].latency;
+        self->counters[HEAM_COUNT_read_latency] += latency;
+        self->latencies[heam_latency_bin(latency)]++;
+    }
+    self->counters[HEAM_COUNT_reads_completed] += booked;
+    self->reads_size -= booked;
+    memmove(self->reads, self->reads + booked, self->reads_size * sizeof(*self->reads));
+    self->reads_limit = 2 * self->reads_size > FAST_READS_MIN ? 2 * self->reads_size : FAST_READS_MIN;
+}
+
 static void log_command(fast_channel *self, uint32_t command, uint32_t bank, uint32_t row, uint32_t column, uint64_t arrival, uint64_t cycle) {
     int32_t bound;
     bool of_request = command < FAST_BANKED;
@@ -155,24 +187,31 @@ static void log_command(fast_channel *self, uint32_t command, uint32_t bank, uin
     heam_ring_push(&self->log, &record);
 }
 
-void heam_fast_log_choice(fast_channel *self, uint32_t key, uint32_t lane, uint64_t cycle) {
+void heam_fast_log_choice(fast_channel *self, uint32_t key, uint32_t bank, uint64_t cycle) {
     const fast_queue *queue = &self->queue[self->write_mode];
     uint32_t position = key & (FAST_WINDOW - 1);
     bool queued = (key & FAST_QUEUED) != 0;
-    const fast_entry *entry = queued ? &queue->entry[position] : &self->active[lane];
+    const fast_entry *entry = queued ? &queue->entry[position] : &self->active[bank];
     bool column = !queued || (self->hits >> position & 1) != 0;
-    uint32_t command = column ? (entry->is_write ? FAST_WR : FAST_RD) : self->open_row[lane] == HEAM_CLOSED ? FAST_ACT : FAST_PRE;
-    log_command(self, command, lane, column ? self->open_row[lane] : queue->rows[position], entry->column, entry->arrival, cycle);
+    uint32_t command = column ? (entry->is_write ? FAST_WR : FAST_RD) : self->open_row[bank] == HEAM_CLOSED ? FAST_ACT : FAST_PRE;
+    log_command(self, command, bank, column ? self->open_row[bank] : queue->rows[position], entry->column, entry->arrival, cycle);
 }
 
-static void delay(fast_channel *self, uint32_t command, uint32_t node, uint64_t cycle) {
-    const uint16_t *block = fast_delays(self->tables, command, node);
+static void raise_lane(uint16_t *lane, uint32_t time) {
+    if (time > *lane) {
+        *lane = (uint16_t)time;
+    }
+}
+
+static void delay(fast_channel *self, uint32_t command, uint32_t rank, uint32_t within, uint64_t cycle) {
+    const fast_tables *tables = self->tables;
+    const uint16_t *inside = fast_delays(tables, command, within, tables->width);
     uint32_t now = (uint32_t)(cycle - self->base);
-    for (uint32_t c = 0; c < FAST_BANKED; c++) {
-        for (uint32_t lane = 0; lane < self->tables->lanes; lane++) {
-            uint32_t time = now + block[c * self->tables->lanes + lane];
-            if (time > self->lane.next[c][lane]) {
-                self->lane.next[c][lane] = (uint16_t)time;
+    for (uint32_t other = 0; other < tables->ranks; other++) {
+        for (uint32_t c = 0; c < FAST_BANKED; c++) {
+            uint16_t *lanes = fast_row(self, other, c, tables->width);
+            for (uint32_t lane = 0; lane < tables->width; lane++) {
+                raise_lane(&lanes[lane], now + (other == rank ? inside[c * tables->width + lane] : tables->other[command][c]));
             }
         }
     }
@@ -185,36 +224,40 @@ static void step(fast_channel *self, uint64_t cycle, bool column) {
     self->now_row = column && self->tables->split ? cycle : cycle + 1;
 }
 
-static void issue_active(fast_channel *self, uint32_t lane, uint64_t cycle) {
-    const fast_entry *entry = &self->active[lane];
+static void issue_active(fast_channel *self, uint32_t bank, uint64_t cycle) {
+    const fast_entry *entry = &self->active[bank];
     uint32_t command = entry->is_write ? FAST_WR : FAST_RD;
-    uint32_t rank = self->tables->rank_of[lane];
+    uint32_t rank = self->tables->rank_of[bank];
+    uint32_t age = *lane_of(self, bank, FAST_AGE);
+    uint64_t of_bank = self->queue[self->write_mode].of_bank[bank];
     if (self->with_log) {
-        log_command(self, command, lane, self->open_row[lane], entry->column, entry->arrival, cycle);
+        log_command(self, command, bank, self->open_row[bank], entry->column, entry->arrival, cycle);
     }
     self->last[command][rank] = cycle + 1;
     for (uint32_t other = 0; other < self->tables->banks; other++) {
-        self->lane.rank[other] = (uint16_t)(self->lane.rank[other] - (self->lane.rank[other] > self->lane.rank[lane]));
+        uint16_t *lane = lane_of(self, other, FAST_AGE);
+        *lane = (uint16_t)(*lane - (*lane != FAST_NONE && *lane > age));
     }
-    self->lane.busy[lane] = 0;
-    self->lane.stamp[lane] = FAST_NONE;
+    *lane_of(self, bank, FAST_AGE) = *lane_of(self, bank, FAST_STAMP) = FAST_NONE;
+    *lane_of(self, bank, FAST_ROW) = (uint16_t)fast_mark(of_bank & ~self->hits, self->tables->row_bits);
+    self->busy &= ~((uint64_t)1 << bank);
     fast_retire(self, entry, cycle);
-    delay(self, command, lane, cycle);
+    delay(self, command, rank, self->tables->within[bank], cycle);
     step(self, cycle, true);
 }
 
 /* The active request that comes first, and when; HEAM_NEVER if there is none. */
-static uint64_t first_active(const fast_channel *self, uint32_t *lane) {
+static uint64_t first_active(const fast_channel *self, uint32_t *bank) {
     uint64_t best = HEAM_NEVER;
     for (uint32_t at = 0; at < self->tables->banks; at++) {
-        if (self->lane.busy[at] == 0) {
+        if (!busy(self, at)) {
             continue;
         }
-        uint64_t time = self->base + self->lane.next[self->active[at].is_write ? FAST_WR : FAST_RD][at];
+        uint64_t time = self->base + *lane_of(self, at, self->active[at].is_write ? FAST_WR : FAST_RD);
         time = time < self->now_column ? self->now_column : time;
-        if (time < best || (time == best && self->lane.rank[at] < self->lane.rank[*lane])) {
+        if (time < best || (time == best && *lane_of(self, at, FAST_AGE) < *lane_of(self, *bank, FAST_AGE))) {
             best = time;
-            *lane = at;
+            *bank = at;
         }
     }
     return best;
@@ -229,7 +272,7 @@ static void close_rank(fast_channel *self, uint32_t rank, uint64_t cycle) {
     uint32_t first = rank * self->tables->rank_stride;
     for (uint32_t bank = first; bank < first + self->tables->rank_stride; bank++) {
         self->open_row[bank] = HEAM_CLOSED;
-        self->lane.open[bank] = 0;
+        *lane_of(self, bank, FAST_OPEN) = 0;
     }
     if (self->rank_open[rank] > 0) {
         self->counters[HEAM_COUNT_rank_active] += cycle - self->rank_since[rank];
@@ -241,11 +284,11 @@ static void close_rank(fast_channel *self, uint32_t rank, uint64_t cycle) {
 /* Has one of its banks an active request? */
 static bool rank_busy(const fast_channel *self, uint32_t rank) {
     uint32_t first = rank * self->tables->rank_stride;
-    uint32_t busy = 0;
+    bool found = false;
     for (uint32_t bank = first; bank < first + self->tables->rank_stride; bank++) {
-        busy |= self->lane.busy[bank];
+        found = found || busy(self, bank);
     }
-    return busy != 0;
+    return found;
 }
 
 /* When the head of the maintenance queue may be served. */
@@ -272,7 +315,7 @@ static void issue_maintenance(fast_channel *self, uint32_t rank, uint32_t comman
         log_command(self, command, rank * self->tables->rank_stride, 0, 0, 0, cycle);
     }
     self->last[command][rank] = cycle + 1;
-    delay(self, command, rank, cycle);
+    delay(self, command, rank, 0, cycle);
     if (command == FAST_PREA) {
         self->counters[HEAM_COUNT_prea]++;
         close_rank(self, rank, cycle);
@@ -307,10 +350,10 @@ static void maintain(fast_channel *self, uint64_t limit) {
         if (self->maintenance_size == 0) {
             return;
         }
-        uint32_t lane = 0;
+        uint32_t bank = 0;
         uint32_t rank = self->maintenance[self->maintenance_head];
         uint32_t command = self->rank_open[rank] > 0 ? FAST_PREA : FAST_REF;
-        uint64_t active = first_active(self, &lane);
+        uint64_t active = first_active(self, &bank);
         uint64_t maintenance = maintenance_time(self, rank, command);
         uint64_t first = active <= maintenance ? active : maintenance;
         uint64_t stop = limit < self->next_refresh ? limit : self->next_refresh;
@@ -324,7 +367,7 @@ static void maintain(fast_channel *self, uint64_t limit) {
             continue;
         }
         if (active <= maintenance) {
-            issue_active(self, lane, active);
+            issue_active(self, bank, active);
         } else {
             issue_maintenance(self, rank, command, maintenance);
         }
@@ -351,9 +394,5 @@ bool heam_fast_settle(fast_channel *self, uint64_t limit, uint32_t want) {
 }
 
 bool heam_fast_idle(const fast_channel *self) {
-    uint32_t busy = self->maintenance_size | self->queue[FAST_READS].size | self->queue[FAST_WRITES].size;
-    for (uint32_t lane = 0; lane < self->tables->banks; lane++) {
-        busy |= self->lane.busy[lane];
-    }
-    return busy == 0;
+    return (self->busy | self->maintenance_size | self->queue[FAST_READS].size | self->queue[FAST_WRITES].size) == 0;
 }

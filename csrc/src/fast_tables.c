@@ -2,6 +2,8 @@
 /* Turns a standard's rows into delays between lanes, or finds that it cannot. */
 #include "fast.h"
 
+#define FAST_ALIGN 64u
+
 static const uint8_t kind_of[FAST_COMMANDS] = {
     [FAST_ACT] = HEAM_KIND_ACT, [FAST_PRE] = HEAM_KIND_PRE, [FAST_RD] = HEAM_KIND_RD,
     [FAST_WR] = HEAM_KIND_WR, [FAST_PREA] = HEAM_KIND_PREA, [FAST_REF] = HEAM_KIND_REF,
@@ -24,15 +26,20 @@ static void raise_lane(uint16_t *at, uint32_t cycles) {
 
 /* Enters a row of a bank's or rank's command into the lanes of the banks that it binds. */
 static void add_lanes(fast_tables *self, const heam_spec *spec, uint32_t command, uint32_t following, const heam_update *update) {
-    uint32_t step = command < FAST_BANKED ? 1 : self->rank_stride;
     uint32_t stride = spec->stride[update->level];
     uint32_t parent = update->level == 0 ? stride : spec->stride[update->level - 1];
-    for (uint32_t bank = 0; bank < self->banks; bank += step) {
-        uint16_t *lanes = self->delay + self->begin[command] + ((size_t)(bank / step) * FAST_BANKED + following) * self->lanes;
-        for (uint32_t other = 0; other < self->banks; other++) {
+    uint32_t nodes = command < FAST_BANKED ? self->rank_stride : 1;
+    if (update->sibling ? update->level == 1 : update->level == 0) { /* deeper levels do not reach beyond a rank */
+        raise_lane(&self->other[command][following], update->cycles);
+        self->crosses[command] |= (uint8_t)(1u << following);
+    }
+    for (uint32_t bank = 0; bank < nodes; bank++) {
+        uint16_t *lanes = self->delay + (((size_t)command * self->width + bank) * FAST_BANKED + following) * self->width;
+        for (uint32_t other = 0; other < self->rank_stride; other++) {
             bool same = bank / stride == other / stride;
             if (update->sibling ? !same && bank / parent == other / parent : same) {
                 raise_lane(&lanes[other], update->cycles);
+                self->binds[command] |= (uint8_t)(1u << following);
             }
         }
     }
@@ -65,9 +72,14 @@ static bool add_window(fast_tables *self, const heam_spec *spec, const heam_upda
     if (update->cycles > self->window_cycles) {
         self->window_cycles = update->cycles;
     }
+    self->window_wide = stride > self->rank_stride;
     for (uint32_t bank = 0; bank < self->banks; bank++) {
         self->window_node[bank] = (uint8_t)(bank / stride);
-        self->window_lanes[(size_t)(bank / stride) * self->lanes + bank] = 0xFFFF;
+    }
+    for (uint32_t bank = 0; bank < self->rank_stride; bank++) {
+        for (uint32_t other = 0; other < self->rank_stride; other++) {
+            self->window_lanes[(size_t)bank * self->width + other] = bank / stride == other / stride ? 0xFFFF : 0;
+        }
     }
     return true;
 }
@@ -97,7 +109,7 @@ static bool add_updates(fast_tables *self, const heam_spec *spec, uint32_t comma
 }
 
 static void set_shape(fast_tables *self, const heam_spec *spec) {
-    self->lanes = spec->banks <= 32 ? 32 : 64;
+    self->width = spec->stride[1] <= 16 ? 16 : spec->stride[1] <= 32 ? 32 : 64;
     self->banks = spec->banks;
     self->ranks = spec->nodes[1];
     self->rank_stride = spec->stride[1];
@@ -107,22 +119,22 @@ static void set_shape(fast_tables *self, const heam_spec *spec) {
     self->refresh_interval = spec->refresh_interval;
     for (uint32_t bank = 0; bank < spec->banks; bank++) {
         self->rank_of[bank] = (uint8_t)(bank / spec->stride[1]);
+        self->within[bank] = (uint8_t)(bank % spec->stride[1]);
     }
     for (uint32_t c = 0; c < FAST_COMMANDS; c++) {
         self->command[c] = spec->of_kind[kind_of[c]];
-        self->begin[c] = c == 0 ? 0 : self->begin[c - 1] + (size_t)(c - 1 < FAST_BANKED ? self->banks : self->ranks) * FAST_BANKED * self->lanes;
         self->to_prea[c][0] = self->to_prea[c][1] = self->to_ref[c][0] = self->to_ref[c][1] = -1;
     }
 }
 
 int32_t heam_fast_tables_init(fast_tables *self, const heam_spec *spec) {
     memset(self, 0, sizeof(*self));
-    if (spec->banks > FAST_LANES) {
+    if (spec->banks > FAST_BANKS) {
         return HEAM_BAD_ENGINE;
     }
     set_shape(self, spec);
-    size_t cells = self->begin[FAST_REF] + (size_t)self->ranks * FAST_BANKED * self->lanes;
-    self->memory = calloc(cells + (size_t)FAST_LANES * self->lanes + FAST_LANES, sizeof(*self->memory));
+    size_t cells = (size_t)FAST_COMMANDS * self->width * FAST_BANKED * self->width;
+    self->memory = calloc(cells + (size_t)self->width * self->width + FAST_ALIGN, sizeof(*self->memory));
     if (self->memory == NULL) {
         return HEAM_OUT_OF_MEMORY;
     }

@@ -1,52 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* A channel with plain read and write traffic (docs/engine.md, "A plain channel"). */
-#include "channel.h"
-
-#define MAINTENANCE_MAX 1568u /* as the controller this one is compatible with */
-
-enum { SLOT_COLUMN = 1, SLOT_ROW = 2 };
-enum { QUEUE_READ, QUEUE_WRITE, QUEUE_ACTIVE, QUEUES };
-
-/* Requests in order of entry. `order` lists pool entries; the hot fields lie in arrays of their own. */
-typedef struct {
-    uint32_t size;
-    uint32_t capacity;
-    uint16_t *order;
-} queue;
-
-typedef struct {
-    heam_order what;
-    uint64_t arrival; /* clock stamp */
-    uint8_t is_write;
-    uint8_t counted;
-    uint8_t next; /* HEAM_KIND_* of its next command, valid while ready > 0 */
-    int16_t bound;
-} request;
-
-struct heam_plain {
-    heam_channel base;
-    queue queues[QUEUES];
-    request *pool;
-    uint64_t *ready; /* per pool entry: lower bound of its next command's time; 0 = look again */
-    uint16_t *vacant; /* stack of unused pool entries */
-    uint32_t vacant_size;
-    uint32_t *active_in_bank;
-    uint32_t *active_in_rank;
-    uint16_t *maintenance; /* ring of ranks that wait for REFab */
-    uint32_t maintenance_head;
-    uint32_t maintenance_size;
-    uint64_t last_cycle;
-    uint64_t next_refresh;
-    bool write_mode;
-};
-
-typedef struct {
-    uint32_t queue;
-    uint32_t position;
-    uint32_t kind;
-    int16_t bound;
-    bool found;
-} choice;
+#include "plain.h"
 
 static int32_t queue_init(queue *self, uint32_t capacity) {
     self->capacity = capacity;
@@ -54,9 +8,21 @@ static int32_t queue_init(queue *self, uint32_t capacity) {
     return self->order == NULL ? HEAM_OUT_OF_MEMORY : HEAM_OK;
 }
 
+static bool create_bank_arrays(heam_plain *self) {
+    uint32_t banks = self->base.timing.spec.banks;
+    self->requests_in_bank = calloc(banks, sizeof(*self->requests_in_bank));
+    self->held = calloc(banks, sizeof(*self->held));
+    self->served = calloc(banks, sizeof(*self->served));
+    self->last_use = calloc(banks, sizeof(*self->last_use));
+    self->mark = calloc(banks, sizeof(*self->mark));
+    return self->requests_in_bank != NULL && self->held != NULL && self->served != NULL && self->last_use != NULL && self->mark != NULL;
+}
+
 int32_t heam_plain_create(const heam_channel_desc *desc, const heam_spec *spec, uint16_t index, heam_ring *log, heam_plain **out) {
     if (desc->read_queue == 0 || desc->read_queue > 16384 || desc->write_queue == 0 || desc->write_queue > 16384 || desc->period == 0 ||
-        desc->write_high_percent > 100 || desc->write_low_percent > desc->write_high_percent || desc->refresh > 1) {
+        desc->write_high_percent > 100 || desc->write_low_percent > desc->write_high_percent ||
+        desc->scheduler > HEAM_SCHEDULER_FRFCFS_CAP || desc->row_policy > HEAM_ROWS_CAPPED ||
+        (desc->row_policy == HEAM_ROWS_CAPPED && desc->row_cap == 0)) {
         return HEAM_BAD_CHANNEL;
     }
     heam_plain *self = calloc(1, sizeof(*self));
@@ -78,7 +44,7 @@ int32_t heam_plain_create(const heam_channel_desc *desc, const heam_spec *spec, 
     self->maintenance = calloc(MAINTENANCE_MAX, sizeof(*self->maintenance));
     status = HEAM_OUT_OF_MEMORY;
     if (self->pool == NULL || self->ready == NULL || self->vacant == NULL || self->active_in_bank == NULL ||
-        self->active_in_rank == NULL || self->maintenance == NULL ||
+        self->active_in_rank == NULL || self->maintenance == NULL || !create_bank_arrays(self) ||
         queue_init(&self->queues[QUEUE_READ], desc->read_queue) != HEAM_OK ||
         queue_init(&self->queues[QUEUE_WRITE], desc->write_queue) != HEAM_OK ||
         queue_init(&self->queues[QUEUE_ACTIVE], own->banks) != HEAM_OK) {
@@ -87,10 +53,12 @@ int32_t heam_plain_create(const heam_channel_desc *desc, const heam_spec *spec, 
     for (uint32_t i = 0; i < pool; i++) {
         self->vacant[self->vacant_size++] = (uint16_t)(pool - 1 - i);
     }
-    self->next_refresh = desc->refresh ? own->refresh_interval : HEAM_NEVER;
-    *out = self;
-    self = NULL;
-    status = HEAM_OK;
+    self->choosy = desc->scheduler != HEAM_SCHEDULER_FRFCFS || desc->row_policy == HEAM_ROWS_CAPPED;
+    status = heam_refresh_init(self);
+    if (status == HEAM_OK) {
+        *out = self;
+        self = NULL;
+    }
 out:
     heam_plain_destroy(self);
     return status;
@@ -110,6 +78,12 @@ void heam_plain_destroy(heam_plain *self) {
     free(self->active_in_bank);
     free(self->active_in_rank);
     free(self->maintenance);
+    free(self->requests_in_bank);
+    free(self->held);
+    free(self->served);
+    free(self->last_use);
+    free(self->mark);
+    heam_refresh_clear(self);
     free(self);
 }
 
@@ -122,8 +96,7 @@ static void remove_at(queue *self, uint32_t position) {
     memmove(self->order + position, self->order + position + 1, (self->size - position) * sizeof(*self->order));
 }
 
-/* A bank's state or its active requests changed: what waits for it must be looked at again. */
-static void wake_bank(heam_plain *self, uint32_t bank) {
+void heam_plain_wake_bank(heam_plain *self, uint32_t bank) {
     for (int q = 0; q < QUEUES; q++) {
         for (uint32_t i = 0; i < self->queues[q].size; i++) {
             uint32_t entry = self->queues[q].order[i];
@@ -134,7 +107,7 @@ static void wake_bank(heam_plain *self, uint32_t bank) {
     }
 }
 
-static void wake_all(heam_plain *self) {
+void heam_plain_wake_all(heam_plain *self) {
     for (int q = 0; q < QUEUES; q++) {
         for (uint32_t i = 0; i < self->queues[q].size; i++) {
             self->ready[self->queues[q].order[i]] = 0;
@@ -142,24 +115,25 @@ static void wake_all(heam_plain *self) {
     }
 }
 
-/* Sets an entry's next command and its earliest time (HEAM_NEVER while an active request keeps its bank open). */
-static void look(heam_plain *self, uint32_t entry) {
+void heam_plain_stir(heam_plain *self) {
+    self->close_at = 0;
+    self->refresh.unwanted_at = 0;
+}
+
+/* Never: an active request keeps its bank open, or a refresh keeps new work away. */
+void heam_plain_look(heam_plain *self, uint32_t q, uint32_t entry, uint64_t cycle) {
     request *r = &self->pool[entry];
     heam_timing *timing = &self->base.timing;
     uint32_t open = timing->open_row[r->what.bank];
     int32_t row;
     r->next = open == HEAM_CLOSED ? HEAM_KIND_ACT : open != r->what.row ? HEAM_KIND_PRE : r->is_write ? HEAM_KIND_WR : HEAM_KIND_RD;
-    if (r->next == HEAM_KIND_PRE && self->active_in_bank[r->what.bank] > 0) {
+    if ((r->next == HEAM_KIND_PRE && self->active_in_bank[r->what.bank] > 0) || (self->held[r->what.bank] && q != QUEUE_ACTIVE)) {
         self->ready[entry] = HEAM_NEVER;
         return;
     }
-    uint64_t earliest = heam_timing_earliest(timing, timing->spec.of_kind[r->next], r->what.bank, &row);
+    uint64_t earliest = heam_timing_from(timing, timing->spec.of_kind[r->next], r->what.bank, cycle, &row);
     self->ready[entry] = earliest == 0 ? 1 : earliest;
     r->bound = (int16_t)row;
-}
-
-static int slot_of(uint32_t kind) {
-    return kind == HEAM_KIND_RD || kind == HEAM_KIND_WR ? SLOT_COLUMN : SLOT_ROW;
 }
 
 /* The earliest arrived request that is ready and fits the slot; on equal arrival the one that entered the list first. */
@@ -171,7 +145,7 @@ static bool pick(heam_plain *self, uint32_t q, uint64_t cycle, int slots, choice
         if (self->ready[entry] > cycle) {
             continue;
         }
-        look(self, entry);
+        heam_plain_look(self, q, entry, cycle);
         const request *r = &self->pool[entry];
         if (self->ready[entry] > cycle || (slot_of(r->next) & slots) == 0 || r->arrival >= best) {
             continue;
@@ -183,29 +157,9 @@ static bool pick(heam_plain *self, uint32_t q, uint64_t cycle, int slots, choice
         }
     }
     if (out->found && self->ready[list->order[out->position]] < cycle) {
-        const request *r = &self->pool[list->order[out->position]];
-        out->bound = r->arrival + 1 == cycle ? HEAM_BOUND_ARRIVAL : HEAM_BOUND_SLOT;
+        out->bound = late_bound(&self->pool[list->order[out->position]], cycle);
     }
     return out->found;
-}
-
-static bool pick_maintenance(heam_plain *self, uint64_t cycle, int slots, choice *out) {
-    if (self->maintenance_size == 0 || (slots & SLOT_ROW) == 0) {
-        return false;
-    }
-    heam_timing *timing = &self->base.timing;
-    uint32_t rank = self->maintenance[self->maintenance_head];
-    uint32_t kind = timing->rank_open[rank] > 0 ? HEAM_KIND_PREA : HEAM_KIND_REF;
-    if (kind == HEAM_KIND_PREA && self->active_in_rank[rank] > 0) {
-        return false;
-    }
-    int32_t row;
-    uint64_t earliest = heam_timing_earliest(timing, timing->spec.of_kind[kind], rank * timing->spec.stride[1], &row);
-    if (earliest > cycle) {
-        return false;
-    }
-    *out = (choice){.queue = QUEUES, .position = rank, .kind = kind, .bound = (int16_t)(earliest == cycle ? row : HEAM_BOUND_SLOT), .found = true};
-    return true;
 }
 
 static void decide_mode(heam_plain *self) {
@@ -221,18 +175,6 @@ static void decide_mode(heam_plain *self) {
     }
 }
 
-static void issue_maintenance(heam_plain *self, const choice *chosen, uint64_t cycle) {
-    const heam_spec *spec = &self->base.timing.spec;
-    heam_log_record record = {.bank = (uint16_t)(chosen->position * spec->stride[1]), .unit = HEAM_NO_UNIT, .bound = chosen->bound};
-    heam_channel_issue(&self->base, chosen->kind, cycle, &record);
-    if (chosen->kind == HEAM_KIND_REF) {
-        self->maintenance_head = (self->maintenance_head + 1) % MAINTENANCE_MAX;
-        self->maintenance_size--;
-    } else {
-        wake_all(self);
-    }
-}
-
 static void retire(heam_plain *self, uint32_t entry, uint64_t cycle) {
     request *r = &self->pool[entry];
     if (r->is_write) {
@@ -241,6 +183,7 @@ static void retire(heam_plain *self, uint32_t entry, uint64_t cycle) {
         self->base.counters[HEAM_COUNT_reads_retired]++;
         heam_channel_push_burst(&self->base, cycle + self->base.timing.spec.read_latency, r->arrival, r->what.gnr_slot, false);
     }
+    self->requests_in_bank[r->what.bank]--;
     self->vacant[self->vacant_size++] = (uint16_t)entry;
 }
 
@@ -257,21 +200,26 @@ static void issue(heam_plain *self, const choice *chosen, uint64_t cycle) {
     heam_log_record record = {.row = r->what.row, .tag = r->what.tag, .slot = r->what.slot, .bank = r->what.bank, .column = r->what.column,
                               .unit = HEAM_NO_UNIT, .bound = chosen->bound, .role = r->what.role};
     heam_channel_issue(&self->base, chosen->kind, cycle, &record);
+    heam_plain_stir(self);
     if (chosen->kind == HEAM_KIND_ACT) {
+        self->last_use[bank] = cycle;
+        self->served[bank] = 0;
         remove_at(list, chosen->position);
         queue *active = &self->queues[QUEUE_ACTIVE];
         active->order[active->size++] = (uint16_t)entry;
         self->active_in_bank[bank]++;
         self->active_in_rank[rank]++;
-        wake_bank(self, bank);
+        heam_plain_wake_bank(self, bank);
     } else if (chosen->kind == HEAM_KIND_PRE) {
-        wake_bank(self, bank);
+        heam_plain_wake_bank(self, bank);
     } else {
+        self->last_use[bank] = cycle;
+        self->served[bank]++;
         remove_at(list, chosen->position);
         if (chosen->queue == QUEUE_ACTIVE) {
             self->active_in_rank[rank]--;
             if (--self->active_in_bank[bank] == 0) {
-                wake_bank(self, bank);
+                heam_plain_wake_bank(self, bank);
             }
         }
         retire(self, entry, cycle);
@@ -285,19 +233,19 @@ static bool try_slot(heam_plain *self, uint64_t cycle, int slots) {
         issue(self, &chosen, cycle);
         return true;
     }
-    if (pick_maintenance(self, cycle, slots, &chosen)) {
-        issue_maintenance(self, &chosen, cycle);
+    if ((slots & SLOT_ROW) != 0 && heam_refresh_maintain(self, cycle)) {
         return true;
     }
     if (self->maintenance_size > 0) {
         return false;
     }
     decide_mode(self);
-    if (pick(self, self->write_mode ? QUEUE_WRITE : QUEUE_READ, cycle, slots, &chosen)) {
+    uint32_t q = self->write_mode ? QUEUE_WRITE : QUEUE_READ;
+    if (self->choosy ? heam_policy_pick(self, q, cycle, slots, &chosen) : pick(self, q, cycle, slots, &chosen)) {
         issue(self, &chosen, cycle);
         return true;
     }
-    return false;
+    return (slots & SLOT_ROW) != 0 && (heam_refresh_unwanted(self, cycle) || heam_policy_close(self, cycle));
 }
 
 static uint64_t earliest_in(const heam_plain *self, uint32_t q) {
@@ -311,21 +259,14 @@ static uint64_t earliest_in(const heam_plain *self, uint32_t q) {
 
 /* After a cycle in which nothing was issued: when can something happen? Bounds may be early, never late. */
 static uint64_t next_event(heam_plain *self, uint64_t cycle) {
-    uint64_t next = self->next_refresh;
+    uint64_t next = heam_refresh_next(self);
     uint64_t active = earliest_in(self, QUEUE_ACTIVE);
     next = active < next ? active : next;
-    if (self->maintenance_size > 0) {
-        heam_timing *timing = &self->base.timing;
-        uint32_t rank = self->maintenance[self->maintenance_head];
-        uint32_t kind = timing->rank_open[rank] > 0 ? HEAM_KIND_PREA : HEAM_KIND_REF;
-        if (kind == HEAM_KIND_REF || self->active_in_rank[rank] == 0) {
-            int32_t row;
-            uint64_t due = heam_timing_earliest(timing, timing->spec.of_kind[kind], rank * timing->spec.stride[1], &row);
-            next = due < next ? due : next;
-        }
-    } else {
-        uint64_t queued = earliest_in(self, self->write_mode ? QUEUE_WRITE : QUEUE_READ);
+    if (self->maintenance_size == 0) {
+        uint32_t q = self->write_mode ? QUEUE_WRITE : QUEUE_READ;
+        uint64_t queued = self->choosy ? heam_policy_earliest(self, q) : earliest_in(self, q);
         next = queued < next ? queued : next;
+        next = self->base.desc.row_policy != HEAM_ROWS_OPEN && self->close_at < next ? self->close_at : next;
     }
     return next > cycle ? next : cycle + 1;
 }
@@ -345,7 +286,8 @@ static uint64_t key_of(const heam_order *order) {
 static bool write_queued(const heam_plain *self, const heam_order *order) {
     const queue *writes = &self->queues[QUEUE_WRITE];
     for (uint32_t i = 0; i < writes->size; i++) {
-        if (key_of(&self->pool[writes->order[i]].what) == key_of(order)) {
+        const heam_order *what = &self->pool[writes->order[i]].what;
+        if (key_of(what) == key_of(order) && what->rest == order->rest) {
             return true;
         }
     }
@@ -373,6 +315,8 @@ bool heam_plain_offer(heam_plain *self, const heam_order *order, bool is_write, 
     uint32_t entry = self->vacant[--self->vacant_size];
     self->pool[entry] = (request){.what = *order, .arrival = stamp, .is_write = is_write};
     self->ready[entry] = 0;
+    self->requests_in_bank[order->bank]++;
+    heam_plain_stir(self);
     list->order[list->size++] = (uint16_t)entry;
     counters[is_write ? HEAM_COUNT_writes : HEAM_COUNT_reads]++;
     uint64_t queued = (uint64_t)self->queues[QUEUE_READ].size + self->queues[QUEUE_WRITE].size;
@@ -383,14 +327,7 @@ bool heam_plain_offer(heam_plain *self, const heam_order *order, bool is_write, 
 }
 
 uint64_t heam_plain_schedule(heam_plain *self, uint64_t cycle) {
-    if (cycle == self->next_refresh) {
-        self->next_refresh += self->base.timing.spec.refresh_interval;
-        for (uint32_t rank = 0; rank < self->base.timing.spec.nodes[1]; rank++) {
-            if (self->maintenance_size < MAINTENANCE_MAX) {
-                self->maintenance[(self->maintenance_head + self->maintenance_size++) % MAINTENANCE_MAX] = (uint16_t)rank;
-            }
-        }
-    }
+    heam_refresh_tick(self, cycle);
     bool issued;
     if (self->base.timing.spec.split_buses) {
         issued = try_slot(self, cycle, SLOT_COLUMN);
@@ -417,5 +354,5 @@ uint64_t heam_plain_cycle(heam_plain *self, uint64_t cycle) {
 
 bool heam_plain_idle(const heam_plain *self) {
     return self->queues[QUEUE_READ].size == 0 && self->queues[QUEUE_WRITE].size == 0 && self->queues[QUEUE_ACTIVE].size == 0 &&
-           self->maintenance_size == 0;
+           self->refresh.owed == 0;
 }

@@ -2,6 +2,8 @@
 /* Plain request streams through the compatibility front end (docs/engine.md, "Replay front end"). */
 #include "channel.h"
 #include "fast_replay.h"
+#include "latencies.h"
+#include "places.h"
 
 #define MAX_CHANNELS 4096u
 
@@ -10,6 +12,7 @@ typedef struct {
     heam_channel *base;
     uint64_t next_cycle;
     uint64_t begun; /* the cycle for which heam_plain_begin has run */
+    uint64_t *latencies; /* HEAM_LATENCY_BINS */
 } member;
 
 struct heam_replay {
@@ -20,6 +23,7 @@ struct heam_replay {
     uint32_t channels;
     uint32_t offers_per_cycle;
     member *members;
+    heam_places *places; /* NULL until addresses come */
     heam_ring log;
     bool with_log;
     uint64_t cycle;   /* the last complete one, or the one whose offers are being made */
@@ -39,6 +43,10 @@ static int32_t create_members(heam_replay *self, const heam_channel_desc *desc, 
         if (status != HEAM_OK) {
             return status;
         }
+        m->latencies = calloc(HEAM_LATENCY_BINS, sizeof(*m->latencies));
+        if (m->latencies == NULL) {
+            return HEAM_OUT_OF_MEMORY;
+        }
         m->base = heam_plain_base(m->plain);
         m->next_cycle = 1;
     }
@@ -50,6 +58,9 @@ int32_t heam_replay_create_engine(uint32_t channels, const heam_channel_desc *de
     if (channels == 0 || channels > MAX_CHANNELS || desc == NULL || spec == NULL || out == NULL || offers_per_cycle == 0 ||
         engine > HEAM_ENGINE_AVX512) {
         return HEAM_BAD_ARGUMENT;
+    }
+    if (!heam_spec_can_refresh(spec, desc)) {
+        return HEAM_BAD_REFRESH;
     }
     heam_replay *self = calloc(1, sizeof(*self));
     if (self == NULL) {
@@ -92,8 +103,10 @@ void heam_replay_destroy(heam_replay *self) {
     }
     for (uint32_t c = 0; self->members != NULL && c < self->channels; c++) {
         heam_plain_destroy(self->members[c].plain);
+        free(self->members[c].latencies);
     }
     free(self->members);
+    free(self->places);
     heam_fast_destroy(self->fast);
     heam_ring_clear(&self->log);
     free(self);
@@ -107,12 +120,14 @@ static void begin(heam_replay *self, member *m) {
 }
 
 /* Data that have arrived, in the order in which they were asked for. */
-static void complete(heam_channel *base, uint64_t cycle) {
+static void complete(member *m, uint64_t cycle) {
+    heam_channel *base = m->base;
     while (base->bursts.size > 0) {
         const heam_burst *burst = heam_ring_at(&base->bursts, 0);
         if (burst->cycle > cycle) {
             return;
         }
+        m->latencies[heam_latency_bin(burst->cycle - burst->arrival)]++;
         base->counters[HEAM_COUNT_read_latency] += burst->cycle - burst->arrival;
         base->counters[HEAM_COUNT_reads_completed]++;
         heam_ring_pop(&base->bursts);
@@ -125,7 +140,7 @@ static void schedule(heam_replay *self) {
         member *m = &self->members[c];
         if (m->next_cycle == self->cycle || m->begun == self->cycle) {
             begin(self, m);
-            complete(m->base, self->cycle);
+            complete(m, self->cycle);
             m->next_cycle = heam_plain_schedule(m->plain, self->cycle);
             self->failed = self->failed || m->base->failed;
         }
@@ -158,7 +173,7 @@ static void catch_up(heam_replay *self) {
 }
 
 static int32_t run_generic(heam_replay *self, uint64_t n, const uint16_t *channel, const uint16_t *bank, const uint32_t *row,
-                           const uint16_t *column, const uint8_t *is_write) {
+                           const uint16_t *column, const uint8_t *is_write, const uint64_t *rest) {
     uint64_t i = 0;
     bool blocked = false;
     if (n > 0 && !self->offering) {
@@ -175,7 +190,7 @@ static int32_t run_generic(heam_replay *self, uint64_t n, const uint16_t *channe
         blocked = false;
         while (i < n && self->offers > 0) {
             member *m = &self->members[channel[i]];
-            heam_order order = {.bank = bank[i], .row = row[i], .column = column[i], .bursts = 1};
+            heam_order order = {.bank = bank[i], .row = row[i], .column = column[i], .bursts = 1, .rest = rest == NULL ? 0 : rest[i]};
             begin(self, m);
             if (!heam_plain_offer(m->plain, &order, is_write[i] != 0, self->cycle - 1)) {
                 blocked = true;
@@ -222,8 +237,18 @@ static uint64_t first_bad(const heam_replay *self, uint64_t n, const uint16_t *c
     return i;
 }
 
+/* Requests that are known to address what exists. */
+static int32_t run(heam_replay *self, uint64_t n, const uint16_t *channel, const uint16_t *bank, const uint32_t *row,
+                   const uint16_t *column, const uint8_t *is_write, const uint64_t *rest) {
+    if (self->fast != NULL) {
+        fast_front requests = {.n = n, .channel = channel, .bank = bank, .row = row, .column = column, .is_write = is_write, .rest = rest};
+        return heam_fast_run(self->fast, &requests, &self->log);
+    }
+    return run_generic(self, n, channel, bank, row, column, is_write, rest);
+}
+
 int32_t heam_replay_run(heam_replay *self, uint64_t n, const uint16_t *channel, const uint16_t *bank, const uint32_t *row,
-                        const uint16_t *column, const uint8_t *is_write, uint64_t *detail) {
+                        const uint16_t *column, const uint8_t *is_write, const uint64_t *rest, uint64_t *detail) {
     if (self == NULL || (n > 0 && (channel == NULL || bank == NULL || row == NULL || column == NULL || is_write == NULL))) {
         return HEAM_BAD_ARGUMENT;
     }
@@ -234,11 +259,34 @@ int32_t heam_replay_run(heam_replay *self, uint64_t n, const uint16_t *channel, 
         }
         return HEAM_BAD_ITEM;
     }
-    if (self->fast != NULL) {
-        fast_front requests = {.n = n, .channel = channel, .bank = bank, .row = row, .column = column, .is_write = is_write};
-        return heam_fast_run(self->fast, &requests, &self->log);
+    return run(self, n, channel, bank, row, column, is_write, rest);
+}
+
+int32_t heam_replay_run_addresses(heam_replay *self, const heam_map_desc *map, uint64_t n, const uint64_t *address,
+                                  const uint8_t *is_write) {
+    if (self == NULL || map == NULL || (n > 0 && (address == NULL || is_write == NULL)) ||
+        (map->bits > 0 && (map->channel == NULL || map->bank == NULL || map->row == NULL || map->column == NULL))) {
+        return HEAM_BAD_ARGUMENT;
     }
-    return run_generic(self, n, channel, bank, row, column, is_write);
+    if (self->places == NULL) {
+        self->places = malloc(sizeof(*self->places));
+        if (self->places == NULL) {
+            return HEAM_OUT_OF_MEMORY;
+        }
+    }
+    heam_places *places = self->places;
+    const heam_shape shape = {.channels = self->channels, .banks = self->banks, .rows = self->dram_rows, .columns = self->dram_columns};
+    if (!heam_places_init(places, map, &shape)) {
+        return HEAM_BAD_ARGUMENT;
+    }
+    int32_t status = HEAM_OK;
+    for (uint64_t at = 0; at < n && status == HEAM_OK; at += HEAM_PLACES) {
+        uint64_t some = n - at < HEAM_PLACES ? n - at : HEAM_PLACES;
+        heam_places_find(places, some, address + at);
+        status = run(self, some, places->channel, places->bank, places->row, places->column, is_write + at,
+                     places->rest_bits == 0 ? NULL : places->rest);
+    }
+    return status;
 }
 
 int32_t heam_replay_stop(heam_replay *self) {
@@ -250,7 +298,7 @@ int32_t heam_replay_stop(heam_replay *self) {
     }
     uint64_t clock = self->offering ? self->cycle - 1 : self->cycle;
     for (uint32_t c = 0; c < self->channels; c++) {
-        complete(self->members[c].base, clock);
+        complete(&self->members[c], clock);
         self->members[c].base->counters[HEAM_COUNT_cycles] = clock;
     }
     return self->failed ? HEAM_OUT_OF_MEMORY : HEAM_OK;
@@ -301,6 +349,27 @@ uint32_t heam_replay_counters(const heam_replay *self, uint32_t channel, uint64_
         return heam_fast_counters(self->fast, channel, out, capacity);
     }
     return heam_channel_counters(self->members[channel].base, heam_replay_cycle(self), out, capacity);
+}
+
+uint32_t heam_replay_latencies(const heam_replay *self, uint32_t channel, uint64_t *out, uint32_t capacity) {
+    if (self == NULL || channel >= self->channels || (out == NULL && capacity > 0)) {
+        return 0;
+    }
+    if (self->fast != NULL) {
+        heam_fast_latencies(self->fast, channel, out, capacity);
+    } else if (capacity > 0) { /* out may be NULL */
+        memcpy(out, self->members[channel].latencies, sizeof(*out) * (capacity < HEAM_LATENCY_BINS ? capacity : HEAM_LATENCY_BINS));
+    }
+    return HEAM_LATENCY_BINS;
+}
+
+uint64_t heam_latency_least(uint32_t bin) {
+    if (bin < HEAM_LATENCY_EXACT) {
+        return bin;
+    }
+    uint32_t octave = (bin - HEAM_LATENCY_EXACT) / HEAM_LATENCY_OCTAVE;
+    uint64_t part = (bin - HEAM_LATENCY_EXACT) % HEAM_LATENCY_OCTAVE;
+    return bin < HEAM_LATENCY_BINS ? (HEAM_LATENCY_EXACT + part * (HEAM_LATENCY_EXACT / HEAM_LATENCY_OCTAVE)) << octave : UINT64_MAX;
 }
 
 uint64_t heam_replay_cycle(const heam_replay *self) {

@@ -45,8 +45,11 @@ static int32_t check_commands(const heam_spec_desc *desc, uint64_t *detail) {
             return fail(detail, command, HEAM_BAD_COMMAND);
         }
         bool of_bank = kind == HEAM_KIND_ACT || kind == HEAM_KIND_PRE || kind == HEAM_KIND_RD || kind == HEAM_KIND_WR ||
-                       kind == HEAM_KIND_PIM_RD;
+                       kind == HEAM_KIND_PIM_RD || kind == HEAM_KIND_REFPB || kind == HEAM_KIND_REFSB;
         bool of_rank = kind == HEAM_KIND_PREA || kind == HEAM_KIND_REF;
+        if (desc->alignment != NULL && desc->alignment[command] == 0) {
+            return fail(detail, command, HEAM_BAD_COMMAND);
+        }
         if ((of_bank && desc->scope[command] != desc->levels - 1) || (of_rank && desc->scope[command] != 1)) {
             return fail(detail, command, HEAM_BAD_COMMAND);
         }
@@ -73,6 +76,11 @@ static int32_t check_rows(const heam_spec_desc *desc, uint64_t *detail) {
             desc->row_id[i] < 0 || desc->row_cycles[i] > 100000000) {
             return fail(detail, i, HEAM_BAD_ROW);
         }
+        /* Which nodes would be the other ones of a command that stands at several? */
+        bool at_many = desc->kind[desc->row_preceding[i]] == HEAM_KIND_REFSB || desc->kind[desc->row_following[i]] == HEAM_KIND_REFSB;
+        if (desc->row_sibling[i] == 1 && at_many) {
+            return fail(detail, i, HEAM_BAD_ROW);
+        }
     }
     return HEAM_OK;
 }
@@ -96,6 +104,8 @@ static void set_shape(heam_spec *self, const heam_spec_desc *desc) {
     for (uint32_t command = 0; command < self->commands; command++) {
         self->kind[command] = desc->kind[command];
         self->scope[command] = desc->scope[command];
+        self->alignment[command] = desc->alignment == NULL ? 1 : desc->alignment[command];
+        self->aligned = self->aligned || self->alignment[command] > 1;
         if (desc->kind[command] != HEAM_KIND_OTHER) {
             self->of_kind[desc->kind[command]] = (uint8_t)command;
         }
@@ -197,6 +207,53 @@ int32_t heam_spec_create(const heam_spec_desc *desc, heam_spec **out, uint64_t *
 out:
     heam_spec_destroy(self);
     return status;
+}
+
+/* All ranks at once: they follow each other, and the last is busy for as long as its longest row says. */
+static uint64_t cost_of_ranks(const heam_spec *self) {
+    uint32_t ref = self->of_kind[HEAM_KIND_REF];
+    uint64_t apart = 1;
+    uint64_t after = 0;
+    for (uint32_t u = self->update_begin[ref]; u < self->update_begin[ref + 1]; u++) {
+        const heam_update *row = &self->updates[u];
+        after = row->cycles > after ? row->cycles : after;
+        if (row->following == ref && (row->sibling || row->level == 0) && row->cycles > apart) {
+            apart = row->cycles;
+        }
+    }
+    return (self->nodes[1] - 1) * apart + after;
+}
+
+/* Every bank once: a rank's refreshes follow each other, and all of a channel share its command slots. */
+static uint64_t cost_of_banks(const heam_spec *self, uint32_t command, uint32_t turns) {
+    uint64_t in_rank = 1;
+    uint64_t in_channel = 1;
+    for (uint32_t u = self->update_begin[command]; u < self->update_begin[command + 1]; u++) {
+        const heam_update *row = &self->updates[u];
+        if (row->following != command || row->level == self->levels - 1) {
+            continue;
+        }
+        uint64_t *apart = row->level == 0 ? &in_channel : &in_rank;
+        *apart = row->cycles > *apart ? row->cycles : *apart;
+    }
+    in_channel *= self->nodes[1];
+    return turns * (in_rank > in_channel ? in_rank : in_channel);
+}
+
+bool heam_spec_can_refresh(const heam_spec *self, const heam_channel_desc *desc) {
+    uint64_t interval = desc->refresh_interval > 0 ? desc->refresh_interval : self->refresh_interval;
+    uint32_t kind = desc->refresh == HEAM_REFRESH_PER_BANK ? HEAM_KIND_REFPB : HEAM_KIND_REFSB;
+    switch (desc->refresh) {
+        case HEAM_REFRESH_NONE:
+            return true;
+        case HEAM_REFRESH_ALL_BANK:
+            return interval > cost_of_ranks(self);
+        default: {
+            uint32_t turns = desc->refresh == HEAM_REFRESH_PER_BANK ? self->stride[1] : self->counts[self->levels - 1];
+            uint32_t command = self->of_kind[kind];
+            return command == HEAM_NO_COMMAND || interval > cost_of_banks(self, command, turns);
+        }
+    }
 }
 
 void heam_spec_clear(heam_spec *self) {

@@ -11,6 +11,7 @@
     X(BAD_COMMAND, "a command's kind or scope is out of range, or a needed command is missing")                \
     X(BAD_ROW, "a constraint row names a level, command or window that does not exist")                        \
     X(BAD_CHANNEL, "a channel's parameters are out of range")                                                  \
+    X(BAD_REFRESH, "refreshes fall due before those of all ranks can be over; lengthen nREFI or turn refresh off")  \
     X(BAD_HOST, "a host parameter is out of range")                                                            \
     X(BAD_ITEM, "an item addresses something that does not exist or breaks the order of its operands")         \
     X(BAD_STATE, "the bank is not in a state in which this command is legal")                                  \
@@ -20,7 +21,8 @@
     X(STUCK, "the simulation cannot make progress")
 
 #define HEAM_KIND_TABLE(X)                                                                                     \
-    X(ACT) X(PRE) X(PREA) X(RD) X(WR) X(REF) X(PIM_RD) X(PIM_MOV) X(PIM_RDRES) X(PIM_WRLUT) X(PIM_LUT) X(OTHER)
+    X(ACT) X(PRE) X(PREA) X(RD) X(WR) X(REF) X(PIM_RD) X(PIM_MOV) X(PIM_RDRES) X(PIM_WRLUT) X(PIM_LUT) X(OTHER) \
+    X(REFPB) X(REFSB)
 
 #define HEAM_COUNTER_TABLE(X)                                                                                  \
     X(cycles, "cycles", "cycles of the channel's clock until its last event")                                  \
@@ -52,7 +54,13 @@
     X(alu_busy, "cycles", "sum over PEs of cycles in which the ALU worked")                                    \
     X(merge_busy, "cycles", "cycles in which the merge node's adder worked")                                   \
     X(lut_busy, "cycles", "sum over PEs of cycles in which the LUT port was taken")                            \
-    X(queue_peak, "entries", "largest number of requests or operands queued at once")
+    X(queue_peak, "entries", "largest number of requests or operands queued at once")                          \
+    X(ref_bank, "commands", "REFpb or REFsb issued")                                                           \
+    X(pre_unasked, "commands", "PREpb that no request asked for (row policy, refresh of a bank)")                   \
+    X(second_busy, "cycles", "sum over ranks of cycles in which the second stage of delivery was taken")             \
+    X(pe_hits, "operands", "operands whose row was in its PE's cache or on its way there")                     \
+    X(pe_misses, "operands", "operands looked up in a PE's cache in vain")                                     \
+    X(merged, "operands", "operands that took their row from the read of an identical one")
 
 #define HEAM_HOST_COUNTER_TABLE(X)                                                                             \
     X(gnrs, "GnRs", "bags finished")                                                                           \

@@ -74,16 +74,19 @@ static inline uint32_t ring_of(const heam_timing *self, const heam_group *group,
     return group->offset + (node - self->spec.base[group->level]) * group->window;
 }
 
+static inline void push_ring(heam_timing *self, const heam_group *group, uint32_t node, uint64_t cycle) {
+    uint32_t ring = ring_of(self, group, node);
+    self->history[ring + self->seen[ring] % group->window] = cycle;
+    self->seen[ring]++;
+    if (self->seen[ring] == 2 * group->window * 1024) {
+        self->seen[ring] = group->window * 1024; /* same phase, no overflow */
+    }
+}
+
 static void push_history(heam_timing *self, uint32_t command, const uint32_t *node, uint64_t cycle) {
     const heam_spec *spec = &self->spec;
     for (uint32_t g = spec->group_begin[command]; g < spec->group_begin[command + 1]; g++) {
-        const heam_group *group = &spec->groups[g];
-        uint32_t ring = ring_of(self, group, node[group->level]);
-        self->history[ring + self->seen[ring] % group->window] = cycle;
-        self->seen[ring]++;
-        if (self->seen[ring] == 2 * group->window * 1024) {
-            self->seen[ring] = group->window * 1024; /* same phase, no overflow */
-        }
+        push_ring(self, &spec->groups[g], node[spec->groups[g].level], cycle);
     }
 }
 
@@ -133,22 +136,83 @@ static void change_state(heam_timing *self, uint32_t command, uint32_t bank, uin
     }
 }
 
+static inline void apply(heam_timing *self, uint32_t node, const heam_update *update, uint64_t cycle) {
+    if (update->window > 1) {
+        raise_windowed(self, node, update);
+    } else if (update->sibling) {
+        raise_siblings(self, node, update, cycle + update->cycles);
+    } else {
+        raise_bound(self, node, update, cycle + update->cycles);
+    }
+}
+
+/* The node of `level` above the i-th bank of a span, or NO_NODE if it is that of the bank before. */
+#define NO_NODE UINT32_MAX
+static uint32_t new_node(const heam_timing *self, const heam_span *span, uint32_t i, uint32_t level) {
+    const uint32_t *node = self->node_of + (size_t)(span->first + i * span->step) * self->spec.levels + level;
+    bool same = i > 0 && node[-(ptrdiff_t)((size_t)span->step * self->spec.levels)] == node[0];
+    return same ? NO_NODE : node[0];
+}
+
+/* A command on the paths of several banks; it closes none, as they must be closed. */
+static void issue_span(heam_timing *self, uint32_t command, const heam_span *span, uint64_t cycle) {
+    const heam_spec *spec = &self->spec;
+    for (uint32_t g = spec->group_begin[command]; g < spec->group_begin[command + 1]; g++) {
+        for (uint32_t i = 0; i < span->count; i++) {
+            uint32_t node = new_node(self, span, i, spec->groups[g].level);
+            if (node != NO_NODE) {
+                push_ring(self, &spec->groups[g], node, cycle);
+            }
+        }
+    }
+    const heam_update *end = spec->updates + spec->update_begin[command + 1];
+    for (const heam_update *update = spec->updates + spec->update_begin[command]; update < end; update++) {
+        for (uint32_t i = 0; i < span->count; i++) {
+            uint32_t node = new_node(self, span, i, update->level);
+            if (node != NO_NODE) {
+                apply(self, node, update, cycle);
+            }
+        }
+    }
+}
+
 void heam_timing_issue(heam_timing *self, uint32_t command, uint32_t bank, uint32_t dram_row, uint64_t cycle) {
     const heam_spec *spec = &self->spec;
+    if (spec->kind[command] == HEAM_KIND_REFSB) {
+        heam_span span = heam_timing_span(self, command, bank);
+        issue_span(self, command, &span, cycle);
+        return;
+    }
     const uint32_t *node = self->node_of + (size_t)bank * spec->levels;
     push_history(self, command, node, cycle);
     const heam_update *end = spec->updates + spec->update_begin[command + 1];
     for (const heam_update *update = spec->updates + spec->update_begin[command]; update < end; update++) {
-        uint32_t at = node[update->level];
-        if (update->window > 1) {
-            raise_windowed(self, at, update);
-        } else if (update->sibling) {
-            raise_siblings(self, at, update, cycle + update->cycles);
-        } else {
-            raise_bound(self, at, update, cycle + update->cycles);
-        }
+        apply(self, node[update->level], update, cycle);
     }
     change_state(self, command, bank, dram_row, cycle);
+}
+
+heam_span heam_timing_span(const heam_timing *self, uint32_t command, uint32_t bank) {
+    const heam_spec *spec = &self->spec;
+    if (spec->kind[command] != HEAM_KIND_REFSB) {
+        return (heam_span){.first = bank, .step = 1, .count = 1};
+    }
+    uint32_t step = spec->counts[spec->levels - 1];
+    return (heam_span){.first = bank / spec->stride[1] * spec->stride[1] + bank % step, .step = step, .count = spec->stride[1] / step};
+}
+
+uint64_t heam_timing_earliest_any(const heam_timing *self, uint32_t command, uint32_t bank, int32_t *row) {
+    heam_span span = heam_timing_span(self, command, bank);
+    uint64_t best = heam_timing_earliest(self, command, span.first, row);
+    for (uint32_t i = 1; i < span.count; i++) {
+        int32_t other;
+        uint64_t earliest = heam_timing_earliest(self, command, span.first + i * span.step, &other);
+        if (earliest > best) {
+            best = earliest;
+            *row = other;
+        }
+    }
+    return best;
 }
 
 uint64_t heam_timing_active(const heam_timing *self, uint64_t cycle) {

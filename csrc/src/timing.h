@@ -12,7 +12,7 @@
 #define HEAM_MAX_LEVELS 8
 #define HEAM_MAX_COMMANDS 64
 #define HEAM_MAX_BANKS 4096
-#define HEAM_KINDS 12
+#define HEAM_KINDS 14
 #define HEAM_NO_COMMAND 255u
 #define HEAM_CLOSED UINT32_MAX
 #define HEAM_NEVER UINT64_MAX
@@ -48,6 +48,8 @@ struct heam_spec {
     uint8_t kind[HEAM_MAX_COMMANDS];
     uint8_t scope[HEAM_MAX_COMMANDS];
     uint8_t of_kind[HEAM_KINDS];
+    uint8_t alignment[HEAM_MAX_COMMANDS];
+    bool aligned; /* some command may not start in every cycle */
     uint32_t update_begin[HEAM_MAX_COMMANDS + 1];
     uint32_t group_begin[HEAM_MAX_COMMANDS + 1];
     uint32_t updates_count;
@@ -80,11 +82,27 @@ typedef struct {
 
 int32_t heam_spec_copy(const heam_spec *self, heam_spec *out);
 void heam_spec_clear(heam_spec *self);
+/*
+ * Is a refresh interval longer than what its refreshes take? While refreshes wait, no request is begun in what they concern: with a
+ * shorter interval none ever would be, and a run would not end.
+ */
+bool heam_spec_can_refresh(const heam_spec *self, const heam_channel_desc *desc);
 
 int32_t heam_timing_init(heam_timing *self, const heam_spec *spec);
 void heam_timing_clear(heam_timing *self);
 /* Issues without checking; the caller has. */
 void heam_timing_issue(heam_timing *self, uint32_t command, uint32_t bank, uint32_t dram_row, uint64_t cycle);
+/* Banks `first`, `first + step`, ...: `count` of them. */
+typedef struct {
+    uint32_t first;
+    uint32_t step;
+    uint32_t count;
+} heam_span;
+
+/* Banks on whose paths a command at `bank` stands: one, or those of a REFSB. */
+heam_span heam_timing_span(const heam_timing *self, uint32_t command, uint32_t bank);
+/* As heam_timing_earliest, for commands of any kind. */
+uint64_t heam_timing_earliest_any(const heam_timing *self, uint32_t command, uint32_t bank, int32_t *row);
 /* Sum over ranks of cycles with a bank open, up to `cycle`. */
 uint64_t heam_timing_active(const heam_timing *self, uint64_t cycle);
 
@@ -92,6 +110,13 @@ static inline uint32_t heam_rank_of(const heam_timing *self, uint32_t bank) {
     return bank / self->spec.stride[1];
 }
 
+/* The first cycle from `cycle` on in which a command may start. */
+static inline uint64_t heam_timing_align(const heam_spec *spec, uint32_t command, uint64_t cycle) {
+    uint32_t alignment = spec->alignment[command];
+    return alignment == 1 ? cycle : cycle + (alignment - (cycle + alignment - 1) % alignment) % alignment;
+}
+
+/* For commands that stand on one path: all but REFSB. */
 static inline uint64_t heam_timing_earliest(const heam_timing *self, uint32_t command, uint32_t bank, int32_t *row) {
     const heam_spec *spec = &self->spec;
     const uint32_t *node = self->node_of + (size_t)bank * spec->levels;
@@ -105,7 +130,14 @@ static inline uint64_t heam_timing_earliest(const heam_timing *self, uint32_t co
         }
     }
     *row = who;
-    return best;
+    return heam_timing_align(spec, command, best);
+}
+
+/* As heam_timing_earliest for a caller in `cycle`: at most `cycle` exactly if the command may be issued now. */
+static inline uint64_t heam_timing_from(const heam_timing *self, uint32_t command, uint32_t bank, uint64_t cycle, int32_t *row) {
+    uint64_t earliest = heam_timing_earliest(self, command, bank, row);
+    uint64_t now = heam_timing_align(&self->spec, command, cycle);
+    return earliest > cycle || now == cycle ? earliest : now;
 }
 
 #endif

@@ -6,6 +6,8 @@ from __future__ import annotations
 from heam_sim._core.records import (
     BOUND_NAMES,
     ENGINES,
+    FLAG_CACHE,
+    FLAG_CARRIED,
     ITEM_DTYPES,
     ITEM_HOST_READ,
     ITEM_PIM_LUT,
@@ -14,9 +16,13 @@ from heam_sim._core.records import (
     LLC_HIT,
     LOG_DTYPE,
     NO_UNIT,
+    OPTIONAL_ITEMS,
+    PSEUDO_COMMANDS,
     ROLE_ACC,
+    ROLE_FILL,
     ROLE_LOAD,
     ROLE_MAC,
+    ROLE_MUL,
     STATE_DONE,
     STATE_NEED_INPUT,
     STATE_PAUSED,
@@ -26,12 +32,14 @@ from heam_sim._core.records import (
     counters,
     host_counters,
 )
-from heam_sim._core.runs import Replay, System
+from heam_sim._core.runs import Replay, System, latency_edges
 from heam_sim._core.specs import Device, SpecHandle
 
 __all__ = [
     "BOUND_NAMES",
     "ENGINES",
+    "FLAG_CACHE",
+    "FLAG_CARRIED",
     "ITEM_DTYPES",
     "ITEM_HOST_READ",
     "ITEM_PIM_LUT",
@@ -40,9 +48,13 @@ __all__ = [
     "LLC_HIT",
     "LOG_DTYPE",
     "NO_UNIT",
+    "OPTIONAL_ITEMS",
+    "PSEUDO_COMMANDS",
     "ROLE_ACC",
+    "ROLE_FILL",
     "ROLE_LOAD",
     "ROLE_MAC",
+    "ROLE_MUL",
     "STATE_DONE",
     "STATE_NEED_INPUT",
     "STATE_PAUSED",
@@ -55,4 +67,5 @@ __all__ = [
     "System",
     "counters",
     "host_counters",
+    "latency_edges",
 ]

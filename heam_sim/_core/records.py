@@ -15,6 +15,8 @@ from heam_sim.errors import ConfigError, unknown_name
 __all__ = [
     "BOUND_NAMES",
     "ENGINES",
+    "FLAG_CACHE",
+    "FLAG_CARRIED",
     "ITEM_DTYPES",
     "ITEM_HOST_READ",
     "ITEM_PIM_LUT",
@@ -23,9 +25,13 @@ __all__ = [
     "LLC_HIT",
     "LOG_DTYPE",
     "NO_UNIT",
+    "OPTIONAL_ITEMS",
+    "PSEUDO_COMMANDS",
     "ROLE_ACC",
+    "ROLE_FILL",
     "ROLE_LOAD",
     "ROLE_MAC",
+    "ROLE_MUL",
     "STATE_DONE",
     "STATE_NEED_INPUT",
     "STATE_PAUSED",
@@ -41,14 +47,25 @@ __all__ = [
 ITEM_HOST_READ: int = lib.HEAM_ITEM_HOST_READ
 ITEM_PIM_READ: int = lib.HEAM_ITEM_PIM_READ
 ITEM_PIM_LUT: int = lib.HEAM_ITEM_PIM_LUT
+FLAG_CACHE: int = lib.HEAM_FLAG_CACHE
+FLAG_CARRIED: int = lib.HEAM_FLAG_CARRIED
 ROLE_ACC: int = lib.HEAM_ROLE_ACC
+ROLE_FILL: int = lib.HEAM_ROLE_FILL
 ROLE_LOAD: int = lib.HEAM_ROLE_LOAD
 ROLE_MAC: int = lib.HEAM_ROLE_MAC
+ROLE_MUL: int = lib.HEAM_ROLE_MUL
 STATE_NEED_INPUT: int = lib.HEAM_STATE_NEED_INPUT
 STATE_PAUSED: int = lib.HEAM_STATE_PAUSED
 STATE_DONE: int = lib.HEAM_STATE_DONE
 LLC_HIT: int = lib.HEAM_LOG_LLC_HIT
 NO_UNIT: int = lib.HEAM_NO_UNIT
+
+#: What the log holds beside DRAM commands, by the core's number (see docs/formats.md).
+PSEUDO_COMMANDS: dict[int, str] = {
+    lib.HEAM_LOG_LLC_HIT: "LLC_HIT",
+    lib.HEAM_LOG_PE_HIT: "PE_HIT",
+    lib.HEAM_LOG_MERGED: "MERGED",
+}
 
 #: Names of the negative values of the log's field ``bound``.
 BOUND_NAMES: dict[int, str] = {
@@ -62,6 +79,27 @@ BOUND_NAMES: dict[int, str] = {
 
 #: Ways to simulate plain request streams; the index is the core's number.
 ENGINES: tuple[str, ...] = ("auto", "generic", "portable", "avx2", "avx512")
+
+# The core's numbers of the policies of plain channels, by name.
+_POLICIES: dict[str, dict[str, int]] = {
+    "scheduler": {
+        "frfcfs": lib.HEAM_SCHEDULER_FRFCFS,
+        "fcfs": lib.HEAM_SCHEDULER_FCFS,
+        "frfcfs-cap": lib.HEAM_SCHEDULER_FRFCFS_CAP,
+    },
+    "row_policy": {
+        "open": lib.HEAM_ROWS_OPEN,
+        "closed": lib.HEAM_ROWS_CLOSED,
+        "timeout": lib.HEAM_ROWS_TIMEOUT,
+        "capped": lib.HEAM_ROWS_CAPPED,
+    },
+    "refresh": {
+        "none": lib.HEAM_REFRESH_NONE,
+        "all-bank": lib.HEAM_REFRESH_ALL_BANK,
+        "per-bank": lib.HEAM_REFRESH_PER_BANK,
+        "same-bank": lib.HEAM_REFRESH_SAME_BANK,
+    },
+}
 
 _SCALARS = {"uint64_t": "<u8", "uint32_t": "<u4", "uint16_t": "<u2", "int16_t": "<i2", "uint8_t": "u1"}
 
@@ -89,6 +127,9 @@ ITEM_DTYPES: dict[str, np.dtype[Any]] = {
     for name, info in ffi.typeof("heam_items").fields
     if info.type.kind == "pointer" and name != "offsets"
 }
+
+#: Work arrays that may be left out: all zero then.
+OPTIONAL_ITEMS: tuple[str, ...] = ("segment", "covers", "alu", "flags")
 
 
 def text(value: Any) -> str:
@@ -136,17 +177,30 @@ def _numbers(record: ChannelParameters | HostParameters) -> dict[str, int]:
     return {
         item.name: c_number(getattr(record, item.name), item.name)
         for item in fields(record)
-        if item.name != "kind"
+        if item.name not in ("kind", *_POLICIES)
     }
+
+
+def _policy(record: ChannelParameters, name: str) -> int:
+    numbers, value = _POLICIES[name], getattr(record, name)
+    if name == "refresh" and isinstance(value, bool):
+        value = "all-bank" if value else "none"
+    if not isinstance(value, str) or value not in numbers:
+        raise unknown_name(name, str(value), numbers, where=name)
+    return numbers[value]
 
 
 @dataclass(frozen=True, kw_only=True)
 class ChannelParameters:
-    """Parameters of one channel's controller; meaning and units stand in ``heam_sim.h``."""
+    """Parameters of one channel's controller; meaning and units stand in ``heam_sim.h``.
+
+    `scheduler`, `row_policy` and `refresh` have the names of :class:`heam_sim.dram.Controller`; true means
+    all-bank refresh, false none.
+    """
 
     kind: str
     period: int
-    refresh: bool = True
+    refresh: bool | str = True
     read_queue: int = 32
     write_queue: int = 32
     write_high_percent: int = 80
@@ -164,16 +218,30 @@ class ChannelParameters:
     merge_cycles: int = 0
     mov_latency: int = 0
     res_latency: int = 0
-    lut_cycles: int = 0
+    port_bytes_per_cycle: int = 0
     lut_load: int = 0
     result_bursts: int = 1
+    scheduler: str = "frfcfs"
+    row_hit_cap: int = 0
+    row_policy: str = "open"
+    row_timeout: int = 0
+    row_cap: int = 0
+    refresh_stagger: bool = False
+    refresh_postpone: int = 0
+    refresh_interval: int = 0
+    second_stage_cycles: int = 0
+    host_driven: bool = False
+    cache_sets: int = 0
+    cache_ways: int = 0
+    merge_identical: bool = False
 
     def to_c(self) -> dict[str, int]:
         """Return the fields as the C record has them."""
         kinds = {"plain": lib.HEAM_CHANNEL_PLAIN, "pim": lib.HEAM_CHANNEL_PIM}
         if self.kind not in kinds:
             raise unknown_name("kind of channel", self.kind, kinds)
-        return {"kind": kinds[self.kind], **_numbers(self)}
+        policies = {name: _policy(self, name) for name in _POLICIES}
+        return {"kind": kinds[self.kind], **policies, **_numbers(self)}
 
 
 @dataclass(frozen=True, kw_only=True)

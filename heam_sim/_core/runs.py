@@ -16,6 +16,7 @@ from heam_sim._core.records import (
     ITEM_DTYPES,
     LATENCY_DTYPE,
     LOG_DTYPE,
+    OPTIONAL_ITEMS,
     ChannelParameters,
     HostParameters,
     c_number,
@@ -25,7 +26,7 @@ from heam_sim._core.records import (
 from heam_sim._core.specs import SpecHandle
 from heam_sim.errors import ConfigError, unknown_name
 
-__all__ = ["Replay", "System"]
+__all__ = ["Replay", "System", "latency_edges"]
 
 
 def _descriptions(channels: Sequence[ChannelParameters]) -> Any:
@@ -99,7 +100,8 @@ class System(_Run):
         Parameters
         ----------
         items
-            The arrays of :data:`~heam_sim._core.records.ITEM_DTYPES`, all of one length.
+            The arrays of :data:`~heam_sim._core.records.ITEM_DTYPES`, all of one length; those of
+            :data:`~heam_sim._core.records.OPTIONAL_ITEMS` are zero where they are missing.
         offsets
             uint64, bags + 1 entries: items ``offsets[g]:offsets[g + 1]`` belong to bag ``g``.
         last
@@ -111,6 +113,8 @@ class System(_Run):
         count = int(offsets[-1])
         record: dict[str, Any] = {"gnrs": offsets.size - 1, "offsets": pointer_to("uint64_t[]", offsets)}
         for name, dtype in ITEM_DTYPES.items():
+            if name in OPTIONAL_ITEMS and name not in items:
+                continue
             array = checked_array(items.get(name), dtype, f"items[{name!r}]")
             if array.size != count:
                 raise ConfigError(f"items[{name!r}]: has {array.size} entries, the offsets end at {count}.")
@@ -180,6 +184,12 @@ class System(_Run):
             )
 
 
+def latency_edges() -> NDArray[np.uint64]:
+    """Return the least latency of every bin in cycles, and 2^64 - 1 behind the last (uint64, bins + 1)."""
+    bins = range(lib.HEAM_LATENCY_BINS + 1)
+    return np.array([lib.heam_latency_least(number) for number in bins], np.uint64)
+
+
 _REQUEST_DTYPES = {
     "channel": np.uint16,
     "bank": np.uint16,
@@ -244,19 +254,69 @@ class Replay(_Run):
             return ENGINES[lib.heam_replay_engine(pointer)]
 
     def run(self, requests: Mapping[str, NDArray[Any]]) -> None:
-        """Run more requests (channel, bank, row, column, is_write) until the last of them is accepted."""
+        """Run more requests until the last of them is accepted.
+
+        Parameters
+        ----------
+        requests
+            Arrays of one length: ``channel``, ``bank``, ``column`` (uint16), ``row`` (uint32), ``is_write``
+            (uint8), and perhaps ``rest`` (uint64), what the addresses hold beside that place: a queued write
+            answers or absorbs only requests with the same place and rest. Left out: all 0.
+        """
         arrays = {
             name: checked_array(requests.get(name), np.dtype(dtype), name)
             for name, dtype in _REQUEST_DTYPES.items()
         }
+        if "rest" in requests:
+            arrays["rest"] = checked_array(requests["rest"], np.dtype(np.uint64), "rest")
         sizes = {array.size for array in arrays.values()}
         if len(sizes) != 1:
             raise ConfigError("requests: the arrays differ in length.")
         pointers = [pointer_to(f"uint{8 * array.itemsize}_t[]", array) for array in arrays.values()]
+        if "rest" not in arrays:
+            pointers.append(ffi.NULL)
         detail = ffi.new("uint64_t *")
         with self.exclusive() as pointer:
             status = lib.heam_replay_run(pointer, sizes.pop(), *pointers, detail)
         check_status(status, "requests", int(detail[0]))
+
+    def run_addresses(
+        self, images: Mapping[str, NDArray[Any]], burst_bits: int, address: Any, is_write: Any
+    ) -> None:
+        """Run requests by their addresses, as :meth:`run` does; the core finds the places.
+
+        Parameters
+        ----------
+        images
+            For every bit of a burst's address, the ``channel``, ``bank``, ``column`` (uint16) and ``row``
+            (uint32) that it stands for; the place of an address is the XOR of its bits' images.
+        burst_bits
+            Bits of an address below those.
+        address
+            uint64, bytes, below 2^63.
+        is_write
+            uint8, of the same length.
+        """
+        address = checked_array(address, np.dtype(np.uint64), "address")
+        is_write = checked_array(is_write, np.dtype(np.uint8), "is_write")
+        if address.size != is_write.size:
+            raise ConfigError("requests: the arrays differ in length.")
+        fields = {
+            name: checked_array(images.get(name), np.dtype(_REQUEST_DTYPES[name]), f"images[{name!r}]")
+            for name in ("channel", "bank", "row", "column")
+        }
+        sizes = {field.size for field in fields.values()}
+        if len(sizes) != 1:
+            raise ConfigError("images: the arrays differ in length.")
+        pointers = {
+            name: pointer_to(f"uint{8 * field.itemsize}_t[]", field) for name, field in fields.items()
+        }
+        bits = {"burst_bits": c_number(burst_bits, "burst_bits"), "bits": sizes.pop()}
+        desc = ffi.new("heam_map_desc *", {**bits, **pointers})
+        flags, numbers = pointer_to("uint8_t[]", is_write), pointer_to("uint64_t[]", address)
+        with self.exclusive() as pointer:
+            status = lib.heam_replay_run_addresses(pointer, desc, address.size, numbers, flags)
+        check_status(status, "requests")
 
     def stop(self) -> None:
         """Bring the counters to the clock at which the last request was accepted."""
@@ -282,6 +342,14 @@ class Replay(_Run):
             return _read_counters(
                 lambda out, size: lib.heam_replay_counters(pointer, channel, out, size), names
             )
+
+    def latencies(self, channel: int) -> NDArray[np.uint64]:
+        """Return the completed reads of one channel by bin of latency (see :func:`latency_edges`)."""
+        self._check_channel(channel)
+        out = np.zeros(lib.HEAM_LATENCY_BINS, np.uint64)
+        with self.exclusive() as pointer:
+            lib.heam_replay_latencies(pointer, channel, pointer_to("uint64_t[]", out), out.size)
+        return out
 
     def take_log(self) -> NDArray[Any]:
         """Move the command log collected so far out of the core."""

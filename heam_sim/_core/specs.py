@@ -78,6 +78,7 @@ def _flatten(spec: Spec) -> dict[str, list[int]]:
         "counts": [_find(spec.counts, "count of level", name, spec) for name in spec.levels],
         "kind": [_KINDS.get(command.kind, lib.HEAM_KIND_OTHER) for command in spec.commands],
         "scope": [_find(level, "scope", command.scope, spec) for command in spec.commands],
+        "alignment": [command.alignment for command in spec.commands],
     }
     rows = [
         (
@@ -99,11 +100,12 @@ def _flatten(spec: Spec) -> dict[str, list[int]]:
     return arrays
 
 
-_KINDS = {text(lib.heam_kind_name(kind)): kind for kind in range(lib.HEAM_KIND_OTHER + 1)}
+_KINDS = {text(lib.heam_kind_name(kind)): kind for kind in range(lib.HEAM_KIND_REFSB + 1)}
 _SPEC_TYPES = {
     "counts": "uint32_t",
     "kind": "uint8_t",
     "scope": "uint8_t",
+    "alignment": "uint8_t",
     "row_level": "uint8_t",
     "row_preceding": "uint8_t",
     "row_following": "uint8_t",

@@ -14,6 +14,7 @@ from heam_sim.check.logs import (
     LOG_DTYPE,
     CommandLog,
     Recording,
+    log_ending,
     read_any_log,
     read_log,
     read_ramulator_csv,
@@ -22,9 +23,11 @@ from heam_sim.check.logs import (
 )
 from heam_sim.check.protocol import check_protocol
 from heam_sim.check.report import Report, Violation
+from heam_sim.check.reuse import CacheRules
 
 __all__ = [
     "LOG_DTYPE",
+    "CacheRules",
     "CommandLog",
     "FunctionalReport",
     "Homes",
@@ -34,6 +37,7 @@ __all__ = [
     "Violation",
     "check_functional",
     "check_protocol",
+    "log_ending",
     "read_any_log",
     "read_log",
     "read_ramulator_csv",

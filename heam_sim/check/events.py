@@ -17,7 +17,7 @@ __all__ = ["NO_UNIT", "CommandLike", "ConstraintLike", "Events", "SpecLike", "Tr
 IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
 NO_UNIT = 65535
-SKIPPED = ("LLC_HIT",)
+SKIPPED = ("LLC_HIT", "PE_HIT", "MERGED")
 
 
 class CommandLike(Protocol):
@@ -103,6 +103,23 @@ class Tree:
     def nodes(self, depth: int) -> int:
         """Nodes of a channel at a depth."""
         return self.banks // self.banks_per_node[depth]
+
+    def places(self, events: Events, chosen: IntArray, depth: int) -> tuple[IntArray, IntArray]:
+        """Every (event, node of a depth) pair at which the chosen events stand, in the order of the events.
+
+        That is one node each, but for kind REFSB: it stands at the same bank of every node of the innermost
+        level above the banks in its rank, and at all that lies above these banks.
+        """
+        size, inner = self.banks_per_node[depth], self.banks_per_node[-2]
+        rank = self.banks_per_node[1]
+        many = events.is_kind("REFSB")[chosen] & (depth > 1)
+        step = max(size, inner)
+        event = np.repeat(chosen, np.where(many, rank // step, 1))
+        spread = np.repeat(many, np.where(many, rank // step, 1))
+        first = np.searchsorted(event, event)  # chosen is sorted, so are the repeated events
+        bank = events.bank[event]
+        same = bank // rank * rank + (np.arange(len(event)) - first) * step + bank % inner
+        return event, np.where(spread, same, bank) // size
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Arithmetic of a functional check: composing factors, and sums that are collected and drained once.
+"""Arithmetic of a functional check: values on their way, and sums that are collected and drained once.
 
 A value arrives at a place at a moment, which is its row in the log. A place is the host or a unit of a
 channel, and holds one sum per GnR and granule. All sums wrap at 64 bits, so they do not depend on order.
@@ -15,11 +15,11 @@ import numpy.typing as npt
 
 from heam_sim.check.report import Findings
 
-__all__ = ["ACC", "LOAD", "MAC", "Access", "Flow", "compose", "drain"]
+__all__ = ["ACC", "FILL", "LOAD", "MAC", "MUL", "Access", "Flow", "drain", "place_name", "report"]
 
 IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
-ACC, LOAD, MAC = 0, 1, 2
+ACC, LOAD, MAC, MUL, FILL = 0, 1, 2, 3, 4
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,16 +54,42 @@ class Flow:
 
 @dataclass(frozen=True, eq=False)
 class Access(Flow):
-    """Operands as they were read: a flow with register name and role."""
+    """Operands as they were read: a flow with register name, role, and the table row that was read.
+
+    ``granule`` counts in the pooled vector where rows are vectors or parts of one, and in the row itself for
+    the cores of a tensor train.
+    """
 
     slot: IntArray
     role: IntArray
+    number: IntArray
 
-    def only(self, which: BoolArray) -> Access:
+    def only(self, which: IntArray | BoolArray) -> Access:
         """Select some of the operands."""
         flow = self.take(which)
         return Access(
-            flow.place, flow.tag, flow.granule, flow.moment, flow.value, self.slot[which], self.role[which]
+            flow.place,
+            flow.tag,
+            flow.granule,
+            flow.moment,
+            flow.value,
+            self.slot[which],
+            self.role[which],
+            self.number[which],
+        )
+
+    def joined(self, other: Access) -> Access:
+        """Both, one after the other."""
+        flow = self.plus(other)
+        return Access(
+            flow.place,
+            flow.tag,
+            flow.granule,
+            flow.moment,
+            flow.value,
+            np.concatenate((self.slot, other.slot)),
+            np.concatenate((self.role, other.role)),
+            np.concatenate((self.number, other.number)),
         )
 
 
@@ -82,50 +108,6 @@ def report(
     """Record violations that concern one log row each."""
     none = np.full(len(moment), -1, dtype=np.int64)
     findings.add(rule, rule, (none, moment), (none, clock[moment]), _wording(moment, rule, what))
-
-
-def compose(access: Access, clock: IntArray, findings: Findings) -> Flow:
-    """Turn operands into what is added: ACC as it is, LOAD and MAC of one register multiplied.
-
-    A register (place, GnR, slot, granule) without exactly one LOAD and one MAC is a violation, and so is a
-    PE's register with the MAC first.
-    """
-    plain = access.role == ACC
-    factors = access.only(~plain)
-    order = np.lexsort(
-        (factors.moment, factors.role, factors.granule, factors.slot, factors.tag, factors.place)
-    )
-    f = factors.take(order)
-    slot, role = factors.slot[order], factors.role[order]
-    new = np.ones(len(order), dtype=np.bool_)
-    for key in (f.place, f.tag, slot, f.granule):
-        new[1:] &= key[1:] == key[:-1]
-    new[1:] = ~new[1:]
-    start = np.flatnonzero(new)
-    size = np.diff(np.append(start, len(order)))
-    pair = start[size == 2]
-    good = (role[pair] == LOAD) & (role[pair + 1] == MAC)
-    load, mac = pair[good], pair[good] + 1
-    lone = np.concatenate((start[size != 2], pair[~good]))
-    report(
-        findings, "pairing", f.moment[lone], clock,
-        lambda i: f"GnR {int(f.tag[lone[i]])} slot {int(slot[lone[i]])} granule {int(f.granule[lone[i]])} "
-        f"does not meet exactly one LOAD and one MAC at {place_name(int(f.place[lone[i]]))}",
-    )  # fmt: skip
-    early = mac[(f.moment[mac] < f.moment[load]) & (f.place[mac] >= 0)]
-    report(
-        findings, "pairing", f.moment[early], clock,
-        lambda i: f"the MAC of GnR {int(f.tag[early[i]])} slot {int(slot[early[i]])} comes before its LOAD "
-        f"at {place_name(int(f.place[early[i]]))}",
-    )  # fmt: skip
-    product = Flow(
-        f.place[mac],
-        f.tag[mac],
-        f.granule[mac],
-        np.maximum(f.moment[load], f.moment[mac]),
-        f.value[load] * f.value[mac],
-    )
-    return access.take(plain).plus(product)
 
 
 def _keys(*flows: Flow, granules: int) -> list[IntArray]:

@@ -10,20 +10,22 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from heam_sim.check.chains import Weights, compose, compose_cores
 from heam_sim.check.events import need_fields
-from heam_sim.check.flow import Access, Flow, compose, drain
+from heam_sim.check.flow import FILL, Access, Flow, drain
 from heam_sim.check.flow import report as tell
 from heam_sim.check.homes import AddressMap, Homes
-from heam_sim.check.operands import Values, count_operands
+from heam_sim.check.operands import Values, count_operands, weights_of
 from heam_sim.check.report import Findings, Report, Violation
-from heam_sim.embedding import EmbeddingScheme, reference
+from heam_sim.check.reuse import CacheRules, reuse
+from heam_sim.embedding import EmbeddingScheme, Subtable, reference
 from heam_sim.errors import CheckError
 from heam_sim.trace import LookupTrace
 
 __all__ = ["FunctionalReport", "Mismatch", "check_functional"]
 
 IntArray = npt.NDArray[np.int64]
-NAMES = ("RD", "LLC_HIT", "PIM_RD", "PIM_LUT", "PIM_MOV", "PIM_RDRES")
+NAMES = ("RD", "LLC_HIT", "PIM_RD", "PIM_LUT", "PIM_MOV", "PIM_RDRES", "PE_HIT", "MERGED")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +54,8 @@ class FunctionalReport(Report):
     granule_bytes
         Size of the granules that values are kept for: the smallest burst of the run.
     reads
-        Commands by name: ``RD``, ``LLC_HIT``, ``PIM_RD``, ``PIM_LUT``, ``PIM_MOV``, ``PIM_RDRES``.
+        Commands by name: ``RD``, ``LLC_HIT``, ``PIM_RD``, ``PIM_LUT``, ``PIM_MOV``, ``PIM_RDRES``,
+        ``PE_HIT``, ``MERGED``.
     mismatches
         Wrong (GnR, granule) sums.
     first_mismatch
@@ -74,6 +77,8 @@ class _Run:
     kind: IntArray  # index into NAMES, -1 for all others
     per_burst: IntArray  # granules of a burst, per channel
     granules: int
+    granule_bytes: int
+    subtables: tuple[Subtable, ...]
     findings: Findings
 
     def rows(self, *names: str) -> IntArray:
@@ -84,9 +89,9 @@ class _Run:
         """``channel * 65536 + unit`` of log rows."""
         return self.column["channel"][rows] << 16 | self.column["unit"][rows]
 
-    def spread(self, first: IntArray, count: IntArray) -> tuple[IntArray, IntArray]:
-        """One (element, granule) pair for ``count`` granules from ``first`` on, cut at the vector's end."""
-        count = np.maximum(np.minimum(count, self.granules - first), 0)
+    def spread(self, first: IntArray, count: IntArray, end: IntArray | int) -> tuple[IntArray, IntArray]:
+        """One (element, granule) pair for ``count`` granules from ``first`` on, cut at ``end``."""
+        count = np.maximum(np.minimum(count, end - first), 0)
         element = np.repeat(np.arange(len(first), dtype=np.int64), count)
         ordinal = np.arange(len(element), dtype=np.int64) - np.repeat(np.cumsum(count) - count, count)
         return element, first[element] + ordinal
@@ -110,6 +115,7 @@ def _prepare(
     names: Sequence[str],
     bursts: dict[int, int],
     vector_bytes: int,
+    subtables: tuple[Subtable, ...],
     limit: int,
 ) -> _Run:
     need_fields(log, ("clock", "channel", "command", "bank", "row", "column", "tag", "slot", "unit", "role"))
@@ -131,12 +137,14 @@ def _prepare(
             f"burst_bytes_of_channel does not name channel {channel}, which the log uses; add it."
         )
     granules = -(-vector_bytes // smallest)
-    return _Run(column, kind, per_burst, granules, Findings(limit))
+    return _Run(column, kind, per_burst, granules, smallest, subtables, Findings(limit))
 
 
-def _memory_reads(run: _Run, homes: Homes, values: Values) -> tuple[Access, IntArray]:
-    """Operands read from memory or from the LLC, granule by granule, with their numbers in ``values``."""
-    rows = run.rows("RD", "LLC_HIT", "PIM_RD")
+def _memory_reads(
+    run: _Run, homes: Homes, values: Values, rules: CacheRules | None
+) -> tuple[Access, IntArray]:
+    """Operands from memory, a cache or another's read, by granules, and the granules' numbers in rows."""
+    rows = run.rows("RD", "LLC_HIT", "PIM_RD", "PE_HIT", "MERGED")
     c = run.column
     home = AddressMap.of(homes).find(c["channel"][rows], c["bank"][rows], c["row"][rows], c["column"][rows])
     lost = rows[home < 0]
@@ -147,15 +155,67 @@ def _memory_reads(run: _Run, homes: Homes, values: Values) -> tuple[Access, IntA
     )  # fmt: skip
     rows, home = rows[home >= 0], home[home >= 0]
     per_burst = run.per_burst[c["channel"][rows]]
-    element, granule = run.spread(homes.burst[home] * per_burst, per_burst)
-    number = values.number(homes.subtable_id[home], homes.row[home])[element]
-    local = run.kind[rows] == NAMES.index("PIM_RD")
+    number = values.number(homes.subtable_id[home], homes.row[home])
+    first = homes.burst[home] * per_burst
+    count = _granules_taken(run, rows, home, number, first, per_burst, rules)
+    summed = c["role"][rows] != FILL
+    rows, number, first, count = rows[summed], number[summed], first[summed], count[summed]
+    element, granule = run.spread(first, count, values.size[number])
+    local = run.kind[rows] >= NAMES.index("PIM_RD")
     place = np.where(local, run.place(rows), -1)
-    return _access(run, rows[element], place[element], granule, values.at(number, granule)), number
+    return _access(run, rows[element], place[element], number[element], granule, values)
+
+
+def _granules_taken(
+    run: _Run,
+    rows: IntArray,
+    home: IntArray,
+    number: IntArray,
+    first: IntArray,
+    per_burst: IntArray,
+    rules: CacheRules | None,
+) -> IntArray:
+    """Granules that every command brings: a burst, or the part of a row that its PE has."""
+    count, kind, c = per_burst.copy(), run.kind[rows], run.column
+    taking = np.flatnonzero((kind == NAMES.index("PE_HIT")) | (kind == NAMES.index("MERGED")))
+    if not len(taking):
+        return count
+    reading = np.flatnonzero(kind == NAMES.index("PIM_RD"))
+    mine = rows[reading]
+    # What is read as one lies in one DRAM row; a row in pieces is several operands.
+    keys = (
+        c["role"][mine] == FILL,
+        *(c[name][mine] for name in ("slot", "tag", "row", "bank")),
+        run.place(mine),
+    )
+    operand = np.zeros(len(mine), dtype=np.int64)
+    order = np.lexsort(keys)
+    new = np.zeros(len(mine), dtype=np.bool_)
+    for key in keys:
+        new[1:] |= key[order][1:] != key[order][:-1]
+    operand[order] = np.cumsum(new)
+    is_hit = kind[taking] == NAMES.index("PE_HIT")
+    found = reuse(
+        (mine, run.place(mine), number[reading], first[reading], per_burst[reading], operand, home[reading]),
+        (rows[taking], run.place(rows[taking]), number[taking], first[taking], home[taking]),
+        is_hit,
+        rules,
+    )
+    count[taking] = found.granules
+    for which, text in (
+        (found.unread, "takes a row that this PE has not read before"),
+        (found.stale, "takes a row that must have left the cache"),
+    ):
+        at = rows[taking][which]
+        tell(
+            run.findings, "cache", at, c["clock"],
+            lambda i, at=at, text=text: f"unit {c['unit'][at[i]]} of channel {c['channel'][at[i]]} {text}",  # type: ignore[misc]
+        )  # fmt: skip
+    return count
 
 
 def _lut_reads(run: _Run, lut: tuple[IntArray, IntArray], values: Values) -> tuple[Access, IntArray]:
-    """Operands served by LUTs: a PIM_LUT yields the whole vector."""
+    """Operands served by LUTs: a PIM_LUT yields the whole row."""
     rows = run.rows("PIM_LUT")
     entry = run.column["row"][rows]
     lost = rows[entry >= len(lut[0])]
@@ -167,23 +227,35 @@ def _lut_reads(run: _Run, lut: tuple[IntArray, IntArray], values: Values) -> tup
         lambda i: f"LUT row {run.column['row'][lost[i]]} was never filled",
     )
     rows, entry = rows[entry < len(lut[0])], entry[entry < len(lut[0])]
-    element, granule = run.spread(
-        np.zeros(len(rows), dtype=np.int64), np.full(len(rows), run.granules, dtype=np.int64)
-    )
-    number = values.number(lut[0][entry], lut[1][entry])[element]
-    return _access(run, rows[element], run.place(rows)[element], granule, values.at(number, granule)), number
+    number = values.number(lut[0][entry], lut[1][entry])
+    size = values.size[number]
+    element, granule = run.spread(np.zeros(len(rows), dtype=np.int64), size, size)
+    return _access(run, rows[element], run.place(rows)[element], number[element], granule, values)
 
 
-def _access(run: _Run, rows: IntArray, place: IntArray, granule: IntArray, value: IntArray) -> Access:
+def _access(
+    run: _Run, rows: IntArray, place: IntArray, number: IntArray, granule: IntArray, values: Values
+) -> tuple[Access, IntArray]:
     c = run.column
-    return Access(place, c["tag"][rows], granule, rows, value, c["slot"][rows], c["role"][rows])
+    segments = [part.segment_bytes // run.granule_bytes for part in run.subtables]
+    segment = _per_subtable(segments, 0, values.subtable)
+    return Access(
+        place,
+        c["tag"][rows],
+        granule + segment[values.subtable[number]],
+        rows,
+        values.at(number, granule),
+        c["slot"][rows],
+        c["role"][rows],
+        number,
+    ), granule
 
 
 def _drains(run: _Run, name: str, lanes: int) -> Flow:
     """The commands that move results on; ``column`` is the burst number of the partial."""
     rows = run.rows(name)
     per_burst = run.per_burst[run.column["channel"][rows]]
-    element, granule = run.spread(run.column["column"][rows] * per_burst, per_burst)
+    element, granule = run.spread(run.column["column"][rows] * per_burst, per_burst, run.granules)
     outside = rows[run.column["column"][rows] * per_burst >= run.granules]
     tell(
         run.findings,
@@ -198,10 +270,34 @@ def _drains(run: _Run, name: str, lanes: int) -> Flow:
     )
 
 
-def _execute(run: _Run, access: Access, merges: dict[int, bool], default: bool, gnrs: int) -> IntArray:
+def _per_subtable(known: Sequence[int], other: int, used: IntArray) -> IntArray:
+    """One number per subtable, also for those that the homes name and the embedding does not have."""
+    size = max(len(known), int(used.max(initial=-1)) + 1)
+    result = np.full(size, other, dtype=np.int64)
+    result[: len(known)] = known
+    return result
+
+
+def _composed(
+    run: _Run, access: Access, values: Values, embedding: EmbeddingScheme, weights: Weights, vector_bytes: int
+) -> Flow:
+    """What the lookups' rows become before they are added."""
+    clock = run.column["clock"]
+    is_core = _per_subtable([int(part.covers_bytes > 0) for part in run.subtables], 0, values.subtable)
+    core = is_core[values.subtable[access.number]] > 0
+    added = compose(access.only(~core), weights, clock, run.findings)
+    if not is_core.any():
+        return added
+    return added.plus(
+        compose_cores(
+            access.only(core), values, embedding, run.subtables, weights, vector_bytes, clock, run.findings
+        )
+    )
+
+
+def _execute(run: _Run, added: Flow, merges: dict[int, bool], default: bool, gnrs: int) -> IntArray:
     """Follow every value to the host. Returns int64 (gnrs, granules, lanes)."""
-    clock, lanes = run.column["clock"], access.value.shape[1]
-    added = compose(access, clock, run.findings)
+    clock, lanes = run.column["clock"], added.value.shape[1]
     local = added.take(added.place >= 0)
     table = np.full(65536, default, dtype=np.bool_)
     for channel, merge in merges.items():
@@ -287,13 +383,16 @@ def check_functional(
     locate: Homes,
     lut_rows: Mapping[int, tuple[int, int]] | Sequence[tuple[int, int]] | None = None,
     merge: bool | Mapping[int, bool] = True,
+    cache: CacheRules | None = None,
     exactly_once: bool = True,
     limit: int = 100,
 ) -> FunctionalReport:
     """Execute a command log on integer embeddings and compare every sum with the ground truth.
 
-    Rows are found by their physical addresses alone. Operands of role LOAD and MAC with one GnR, slot and
-    burst are multiplied where they meet (in the host, or in one unit); the rest is added. PIM_MOV empties a
+    Rows are found by their physical addresses alone. Operands of role LOAD, MUL and MAC with one GnR, slot
+    and burst are multiplied where they meet (in the host, or in one unit); the cores of a tensor train are
+    multiplied when all of them are there, whole; the rest is added. A weighted trace's vectors are multiplied
+    with small integers that stand for the weights. PIM_MOV empties a
     unit's partial into the channel's merge node, PIM_RDRES empties the merge node (or the unit) into the
     host; each burst exactly once.
 
@@ -308,7 +407,7 @@ def check_functional(
     embedding
         The scheme of the run.
     vector_bytes
-        Size of a pooled vector and of a row. Rows smaller than a burst must have a burst of their own.
+        Size of a pooled vector. Rows smaller than a burst must have a burst of their own.
     scope
         ``"bag"`` or ``"sample"``.
     burst_bytes_of_channel
@@ -319,6 +418,8 @@ def check_functional(
         (subtable, row) of each LUT row, the same in all LUTs.
     merge
         Whether units hand their partials to a merge node; per channel, or one answer for all.
+    cache
+        What the PEs' caches can hold; ``None``: there are none.
     exactly_once
         Also demand that each GnR reads precisely its operands, each once: more than equal sums.
     limit
@@ -338,17 +439,21 @@ def check_functional(
     """
     bursts = _burst_table(burst_bytes_of_channel)
     granule_bytes = min(bursts.values())
-    run = _prepare(log, command_names, bursts, vector_bytes, limit)
+    subtables = embedding.subtables(trace.cardinalities, vector_bytes)
+    run = _prepare(log, command_names, bursts, vector_bytes, subtables, limit)
     truth = reference.pooled(trace, embedding, vector_bytes, granule_bytes, scope)
     lut = _lut_arrays(lut_rows)
     values = Values.of(
-        np.concatenate((locate.subtable_id, lut[0])), np.concatenate((locate.row, lut[1])), run.granules
+        np.concatenate((locate.subtable_id, lut[0])),
+        np.concatenate((locate.row, lut[1])),
+        _per_subtable(
+            [-(-part.row_bytes // granule_bytes) for part in subtables], run.granules, locate.subtable_id
+        ),
+        reference.lanes_of(embedding, granule_bytes),
     )
-    memory, memory_numbers = _memory_reads(run, locate, values)
-    from_lut, lut_numbers = _lut_reads(run, lut, values)
-    flow = memory.plus(from_lut)
-    slot, role = np.concatenate((memory.slot, from_lut.slot)), np.concatenate((memory.role, from_lut.role))
-    access = Access(flow.place, flow.tag, flow.granule, flow.moment, flow.value, slot, role)
+    memory, memory_granules = _memory_reads(run, locate, values, cache)
+    from_lut, lut_granules = _lut_reads(run, lut, values)
+    access = memory.joined(from_lut)
     foreign = np.unique(access.moment[access.tag >= len(truth)])
     tell(
         run.findings,
@@ -358,11 +463,13 @@ def check_functional(
         lambda i: f"GnR {run.column['tag'][foreign[i]]} does not exist",
     )
     if exactly_once:
-        numbers = np.concatenate((memory_numbers, lut_numbers))
-        seen = np.stack((access.tag, numbers, access.granule))
-        count_operands(seen, values, trace, embedding, vector_bytes, scope, run.granules, run.findings)
+        granule = np.concatenate((memory_granules, lut_granules))
+        count_operands(
+            access.tag, access.number, granule, values, trace, embedding, vector_bytes, scope, run.findings
+        )
     merges, default = (dict(merge), True) if isinstance(merge, Mapping) else ({}, bool(merge))
-    host = _execute(run, access, merges, default, len(truth))
+    added = _composed(run, access, values, embedding, weights_of(trace, scope), vector_bytes)
+    host = _execute(run, added, merges, default, len(truth))
     mismatches, first = _compare(run, host, truth, scope, trace)
     report = run.findings.report(int((run.kind >= 0).sum()))
     return FunctionalReport(

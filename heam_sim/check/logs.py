@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import csv
 import os
+import re
 import zipfile
 import zlib
 from collections.abc import Sequence
@@ -22,6 +23,7 @@ __all__ = [
     "LOG_DTYPE",
     "CommandLog",
     "Recording",
+    "log_ending",
     "read_any_log",
     "read_log",
     "read_ramulator_csv",
@@ -66,7 +68,9 @@ class Recording(CommandLog):
     is_write: npt.NDArray[np.bool_]
 
 
-def _kind(path: Path) -> str:
+def log_ending(path: str | os.PathLike[str]) -> str:
+    """Return a log file's ending, ``".npz"`` or ``".csv"``; :class:`ConfigError` if it has another one."""
+    path = Path(path)
     if path.suffix not in (".npz", ".csv"):
         raise unknown_name("ending of a command log", path.suffix, (".npz", ".csv"), where=str(path))
     return path.suffix
@@ -89,7 +93,7 @@ def read_log(path: str | os.PathLike[str]) -> CommandLog:
         The file is missing, foreign or malformed; the line is named for ``.csv``.
     """
     path = Path(path)
-    return _read_npz(path) if _kind(path) == ".npz" else _read_csv(path)
+    return _read_npz(path) if log_ending(path) == ".npz" else _read_csv(path)
 
 
 def write_log(path: str | os.PathLike[str], log: npt.NDArray[Any], command_names: Sequence[str]) -> None:
@@ -114,7 +118,7 @@ def write_log(path: str | os.PathLike[str], log: npt.NDArray[Any], command_names
         The file cannot be written.
     """
     path = Path(path)
-    kind = _kind(path)
+    kind = log_ending(path)
     need_fields(log, FIELDS)
     part = path.with_name(path.name + ".part")
     try:
@@ -290,7 +294,14 @@ def _from_table(
     log = np.zeros(len(table), dtype=LOG_DTYPE)
     for field in ("clock", "command", "channel", "row", "column"):
         # A wide command has no row or column; recordings may carry -1 there.
-        log[field] = np.maximum(table[:, place[field]], 0)
+        values = np.maximum(table[:, place[field]], 0)
+        most = int(np.iinfo(LOG_DTYPE[field]).max)
+        if len(values) and int(values.max()) > most:
+            raise DatasetError(
+                f"{path}: command {int(values.argmax())} has {field} {int(values.max())}, beyond {most}; "
+                "record it anew."
+            )
+        log[field] = values
     log["bank"] = _flat_banks(path, table, place, names, spec, tree)
     log["unit"] = NO_UNIT
     return log
@@ -338,7 +349,7 @@ def _ramulator_row(
             f"{path}, line {line}: {len(values)} values instead of {len(columns)}; correct the line."
         )
     try:
-        return [
+        row = [
             names.setdefault(text, len(names)) if name == "command" else int(text)
             for name, text in zip(columns, values, strict=True)
         ]
@@ -346,6 +357,9 @@ def _ramulator_row(
         raise DatasetError(
             f"{path}, line {line}: holds something that is no integer; correct the line."
         ) from None
+    if min(row) < -1 or max(row) >= 1 << 63:
+        raise DatasetError(f"{path}, line {line}: holds a number outside -1 to 2^63 - 1; correct the line.")
+    return row
 
 
 def read_any_log(path: str | os.PathLike[str], spec: SpecLike) -> CommandLog:
@@ -357,7 +371,9 @@ def read_any_log(path: str | os.PathLike[str], spec: SpecLike) -> CommandLog:
         The file is missing, foreign or malformed.
     """
     path = Path(path)
-    if _kind(path) == ".npz":
+    if re.fullmatch(r"\.ch[0-9]+", path.suffix):
+        return read_ramulator_csv(path, spec)  # as its recorder names the file of a channel
+    if log_ending(path) == ".npz":
         # Ours holds one structured array, a recording a table of integers beside the requests.
         return read_recording(path, spec) if "commands" in _names(path) else read_log(path)
     try:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,55 +14,101 @@ from heam_sim.embedding import EmbeddingScheme, reference
 from heam_sim.errors import CheckError
 from heam_sim.trace import LookupTrace
 
-__all__ = ["Values", "count_operands"]
+__all__ = ["Values", "count_operands", "weights_of"]
 
 IntArray = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
 class Values:
-    """Touched rows numbered in order of (subtable, row), and their integer values (rows, granules, lanes)."""
+    """Touched rows numbered in order of (subtable, row), and their integer values, granule after granule.
 
-    subtables: IntArray
-    starts: IntArray
-    rows: IntArray
+    Attributes
+    ----------
+    subtable, row
+        int64 (rows,): what each number stands for.
+    size, first
+        int64 (rows,): granules of a row, and where they begin in `table`.
+    table
+        int64 (granules of all rows, lanes).
+    """
+
+    subtable: IntArray
+    row: IntArray
+    size: IntArray
+    first: IntArray
     table: IntArray
 
     @classmethod
-    def of(cls, subtable: IntArray, row: IntArray, granules: int) -> Values:
-        """Number the different rows among the given ones."""
+    def of(cls, subtable: IntArray, row: IntArray, granules: IntArray, lanes: int) -> Values:
+        """Number the different rows among the given ones; ``granules``: length of a subtable's rows."""
         order = np.lexsort((row, subtable))
         s, r = subtable[order], row[order]
         new = np.ones(len(order), dtype=np.bool_)
         new[1:] = (s[1:] != s[:-1]) | (r[1:] != r[:-1])
         s, r = s[new], r[new]
-        subtables, starts = np.unique(s, return_index=True)
-        starts = np.append(starts, len(s)).astype(np.int64)
-        table = np.zeros((len(s), granules, reference.LANES), dtype=np.int64)
-        for i, one in enumerate(subtables):
-            part = slice(int(starts[i]), int(starts[i + 1]))
-            table[part] = reference.row_values(int(one), r[part], granules)
-        return cls(subtables.astype(np.int64), starts, r, table)
+        size = granules[s]
+        first = np.cumsum(size) - size
+        table = np.zeros((int(size.sum()), lanes), dtype=np.int64)
+        for one in np.unique(s).tolist():
+            mine = np.flatnonzero(s == one)
+            found = reference.row_values(one, r[mine], int(granules[one]), lanes)
+            table[first[mine[0]] : first[mine[-1]] + granules[one]] = found.reshape(-1, lanes)
+        return cls(s, r, size, first, table)
 
     def number(self, subtable: IntArray, row: IntArray) -> IntArray:
         """Number of each (subtable, row); -1 where it is not among the touched ones."""
         result = np.full(len(subtable), -1, dtype=np.int64)
-        for i, one in enumerate(self.subtables):
+        for one in np.unique(subtable):
             which = np.flatnonzero(subtable == one)
-            part = self.rows[self.starts[i] : self.starts[i + 1]]
+            start, stop = np.searchsorted(self.subtable, (one, one + 1))
+            if start == stop:
+                continue
+            part = self.row[start:stop]
             at = np.minimum(np.searchsorted(part, row[which]), len(part) - 1)
             hit = part[at] == row[which]
-            result[which[hit]] = at[hit] + self.starts[i]
+            result[which[hit]] = at[hit] + start
         return result
 
     def name(self, number: int) -> str:
         """Name a row for a message."""
-        i = int(np.searchsorted(self.starts, number, side="right")) - 1
-        return f"row {int(self.rows[number])} of subtable {int(self.subtables[i])}"
+        return f"row {int(self.row[number])} of subtable {int(self.subtable[number])}"
 
     def at(self, number: IntArray, granule: IntArray) -> IntArray:
         """Values (n, lanes) of granules of rows."""
-        return np.asarray(self.table[number, granule], dtype=np.int64)
+        return np.asarray(self.table[self.first[number] + granule], dtype=np.int64)
+
+    def rows_of(self, number: IntArray) -> IntArray:
+        """Values (n, granules, lanes) of whole rows, padded with zeros up to the longest."""
+        longest = int(self.size[number].max())
+        granule = np.arange(longest)
+        inside = granule < self.size[number][:, None]
+        at = np.where(inside, self.first[number][:, None] + granule, 0)
+        found: IntArray = np.where(inside[:, :, None], self.table[at], 0)
+        return found
+
+
+def weights_of(trace: LookupTrace, scope: str) -> Callable[[IntArray, IntArray], IntArray]:
+    """Return a function that gives the integer weight of (GnR, slot): 0 for lookups that do not exist."""
+    lengths = np.stack([np.diff(cuts) for cuts in trace.offsets], axis=1)
+    per_gnr = lengths.ravel() if scope == "bag" else lengths.sum(axis=1)
+    first = np.cumsum(per_gnr) - per_gnr
+    flat = np.ones(int(per_gnr.sum()), dtype=np.int64)
+    if trace.weights is not None:
+        table = np.repeat(np.arange(trace.tables), [len(one) for one in trace.indices])
+        sample = np.concatenate(
+            [np.repeat(np.arange(trace.samples), np.diff(cuts)) for cuts in trace.offsets]
+        )
+        flat = reference.weight_values(np.concatenate(trace.weights))[np.lexsort((table, sample))]
+
+    def weight(tag: IntArray, slot: IntArray) -> IntArray:
+        known = tag < len(per_gnr)
+        known[known] = slot[known] < per_gnr[tag[known]]
+        result = np.zeros(len(tag), dtype=np.int64)
+        result[known] = flat[first[tag[known]] + slot[known]]
+        return result
+
+    return weight
 
 
 def _expected(
@@ -86,35 +133,36 @@ def _expected(
 
 
 def count_operands(
-    seen: IntArray,
+    gnr: IntArray,
+    number: IntArray,
+    granule: IntArray,
     values: Values,
     trace: LookupTrace,
     embedding: EmbeddingScheme,
     vector_bytes: int,
     scope: str,
-    granules: int,
     findings: Findings,
 ) -> None:
     """Every GnR must have read each granule of its operands as often as it looks them up, and nothing else.
 
-    ``seen`` holds GnR, row number and granule of each granule read, (3, n).
+    ``gnr``, ``number`` and ``granule`` describe every granule of a row that was read.
     """
-    gnr, number = _expected(values, trace, embedding, vector_bytes, scope)
-    rows = max(len(values.rows), 1)
-    wanted = (gnr * rows + number)[:, None] * granules + np.arange(granules, dtype=np.int64)
-    got = (seen[0] * rows + seen[1]) * granules + seen[2]
-    keys, inverse = np.unique(np.concatenate((wanted.ravel(), got)), return_inverse=True)
+    want_gnr, want = _expected(values, trace, embedding, vector_bytes, scope)
+    size, total = values.size[want], max(len(values.table), 1)
+    ordinal = np.arange(int(size.sum()), dtype=np.int64) - np.repeat(np.cumsum(size) - size, size)
+    wanted = np.repeat(want_gnr * total + values.first[want], size) + ordinal
+    got = gnr * total + values.first[number] + granule
+    keys, inverse = np.unique(np.concatenate((wanted, got)), return_inverse=True)
     wanted_count = np.bincount(inverse[: wanted.size], minlength=len(keys))
     got_count = np.bincount(inverse[wanted.size :], minlength=len(keys))
     wrong = np.flatnonzero(wanted_count != got_count)
 
     def message(i: int) -> str:
-        key = int(keys[wrong[i]])
-        one, granule = divmod(key, granules)
-        tag, which = divmod(one, rows)
+        tag, at = divmod(int(keys[wrong[i]]), total)
+        which = int(np.searchsorted(values.first, at, side="right")) - 1
         return (
-            f"operand: GnR {tag} reads granule {granule} of {values.name(which)} {int(got_count[wrong[i]])} "
-            f"times instead of {int(wanted_count[wrong[i]])}"
+            f"operand: GnR {tag} reads granule {at - int(values.first[which])} of {values.name(which)} "
+            f"{int(got_count[wrong[i]])} times instead of {int(wanted_count[wrong[i]])}"
         )
 
     none = np.full(len(wrong), -1, dtype=np.int64)

@@ -11,7 +11,14 @@ import numpy.typing as npt
 
 from heam_sim.check.events import Events, IntArray, SpecLike, Tree, collect
 from heam_sim.check.report import Findings, Report
-from heam_sim.check.rules import check_bank_states, check_bus, check_refresh, check_slots, find_units
+from heam_sim.check.rules import (
+    check_alignment,
+    check_bank_states,
+    check_bus,
+    check_refresh,
+    check_slots,
+    find_units,
+)
 from heam_sim.check.timing import check_rows
 
 __all__ = ["check_protocol"]
@@ -43,14 +50,15 @@ def check_protocol(
     unit_level: str | None = None,
     res_latency: int | None = None,
     allow_closed_precharge: bool = False,
-    postponed_refreshes: int = 8,
+    postponed_refreshes: int | None = None,
     limit: int = 100,
 ) -> Report:
     """Hold a command log against a resolved spec.
 
-    The rules: every constraint row; ACT only on a closed bank, RD, WR and PIM_RD only on the open row, PREpb
-    only on an open bank, REFab only when all banks of its scope are closed; clocks that never go back in a
-    channel; one command per command slot; no overlapping bursts on a host-side data bus; no late refresh.
+    The rules: every constraint row; ACT only on a closed bank; RD, WR, PIM_RD, RDA and WRA only on the open
+    row, which the latter two close; PREpb only on an open bank, a refresh only when all banks that it
+    concerns are closed; clocks that never go back in a channel; one command per command slot; no overlapping
+    bursts on a host-side data bus; no late refresh.
 
     Parameters
     ----------
@@ -76,7 +84,7 @@ def check_protocol(
     allow_closed_precharge
         Accept PREpb on a closed bank, as some simulators do.
     postponed_refreshes
-        How many refresh intervals may be postponed; 8 in DDR4 (JESD79-4).
+        How many refresh intervals may be postponed; by default what the spec states, or else 8 (JESD79-4).
     limit
         Violations spelled out per row label; all are counted.
 
@@ -96,11 +104,14 @@ def check_protocol(
     events, issued = collect(log, command_names, spec, tree, channel)
     _check_order(log, issued, findings)
     check_rows(events, tree, tuple(spec.constraints), findings)
+    check_alignment(events, spec, findings)
     check_bank_states(events, tree, findings, allow_closed_precharge=allow_closed_precharge)
     _check_slots(events, tree, spec, split_buses, unit_level, findings)
     check_bus(events, tree, spec, res_latency, findings)
     if refresh:
-        check_refresh(events, tree, spec, postponed_refreshes, findings)
+        stated = getattr(spec, "max_postponed_refreshes", None)
+        limit_of = postponed_refreshes if postponed_refreshes is not None else 8 if stated is None else stated
+        check_refresh(events, tree, spec, limit_of, findings)
     return findings.report(len(events))
 
 

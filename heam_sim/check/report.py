@@ -24,8 +24,8 @@ class Violation:
     ----------
     rule
         Family of the rule: ``"row"`` (a constraint row), ``"bank state"``, ``"clock order"``,
-        ``"command slot"``, ``"unit"``, ``"data bus"``, ``"refresh deadline"``; the functional check has
-        families of its own.
+        ``"alignment"``, ``"command slot"``, ``"unit"``, ``"data bus"``, ``"refresh deadline"``; the
+        functional check has families of its own.
     row
         Label of the constraint row, e.g. ``"rank RD->WR 10 (rank_io)"``; the family's name for other rules.
     first_index, second_index

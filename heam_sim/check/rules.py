@@ -10,45 +10,56 @@ from heam_sim.check.events import NO_UNIT, Events, SpecLike, Tree
 from heam_sim.check.report import Findings
 from heam_sim.errors import SpecError
 
-__all__ = ["check_bank_states", "check_bus", "check_refresh", "check_slots", "find_units"]
+__all__ = ["check_alignment", "check_bank_states", "check_bus", "check_refresh", "check_slots", "find_units"]
 
 IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
-COLUMN_READS = ("RD", "WR", "PIM_RD")
+COLUMN_KINDS = ("RD", "WR", "RDA", "WRA", "PIM_RD")
+BANK_REFRESHES = ("REFPB", "REFSB")
+# Automatic precharge: the bank closes by itself; the constraint rows say from when on it may be activated.
+CLOSING_KINDS = ("PRE", "PREA", "REF", "RDA", "WRA")
 PIM_KINDS = ("PIM_RD", "PIM_MOV", "PIM_RDRES", "PIM_WRLUT", "PIM_LUT")
 LOCAL_KINDS = ("ACT", "PRE", "PIM_RD")
 
 
 def _spread(events: Events, tree: Tree) -> tuple[IntArray, IntArray]:
-    """One (event, bank of its scope) pair per event that uses or changes bank states, grouped by bank."""
+    """One (event, bank that it concerns) pair per event that uses or changes bank states, grouped by bank."""
     width = np.array([tree.banks_per_node[depth] for depth in events.depths], dtype=np.int64)[events.command]
-    width[~events.is_kind("ACT", "PRE", "PREA", "REF", *COLUMN_READS)] = 0
+    width[~events.is_kind("ACT", *CLOSING_KINDS, *COLUMN_KINDS)] = 0
     event = np.repeat(np.arange(len(events), dtype=np.int64), width)
     ordinal = np.arange(len(event), dtype=np.int64) - np.repeat(np.cumsum(width) - width, width)
     node_first = events.bank[event] // np.maximum(width[event], 1) * width[event]
-    bank = events.channel[event] * tree.banks + node_first + ordinal
-    order = np.argsort(bank, kind="stable")
+    bank = node_first + ordinal
+    refreshed, place = tree.places(
+        events, np.flatnonzero(events.is_kind(*BANK_REFRESHES)), len(tree.levels) - 1
+    )
+    event, bank = np.concatenate((event, refreshed)), np.concatenate((bank, place))
+    bank += events.channel[event] * tree.banks
+    order = np.lexsort((event, bank))
     return event[order], bank[order]
 
 
 def check_bank_states(
     events: Events, tree: Tree, findings: Findings, *, allow_closed_precharge: bool
 ) -> None:
-    """ACT on a closed bank, column commands on the open row, PREpb on an open bank, REFab on closed banks."""
+    """ACT and refresh on closed banks, column commands on the open row, PREpb on an open bank.
+
+    RDA and WRA close their bank.
+    """
     event, bank = _spread(events, tree)
     if len(event) == 0:
         return
     act = events.is_kind("ACT")[event]
-    changes = act | events.is_kind("PRE", "PREA", "REF")[event]
+    changes = act | events.is_kind(*CLOSING_KINDS)[event]
     last = np.maximum.accumulate(np.where(changes, np.arange(len(event)), -1))
     last = np.concatenate((np.array([-1], dtype=np.int64), last[:-1]))
     last[(last >= 0) & (bank[last] != bank)] = -1
     is_open = (last >= 0) & act[last]
     row = np.where(is_open, events.row[event[last]], -1)
-    column = events.is_kind(*COLUMN_READS)[event]
+    column = events.is_kind(*COLUMN_KINDS)[event]
     broken = act & is_open
     broken |= column & (row != events.row[event])
-    broken |= events.is_kind("REF")[event] & is_open
+    broken |= events.is_kind("REF", *BANK_REFRESHES)[event] & is_open
     if not allow_closed_precharge:
         broken |= events.is_kind("PRE")[event] & ~is_open
     where = np.flatnonzero(broken)
@@ -68,6 +79,23 @@ def check_bank_states(
     first_clock = np.where(cause >= 0, events.clock[cause], -1)
     pairs = first_index, events.index[second]
     findings.add("bank state", "bank state", pairs, (first_clock, events.clock[second]), message)
+
+
+def check_alignment(events: Events, spec: SpecLike, findings: Findings) -> None:
+    """Commands that may not start in every cycle start in cycles 1, 1 + alignment, 1 + 2 alignment, ..."""
+    beats = np.array([getattr(command, "alignment", 1) for command in spec.commands], dtype=np.int64)
+    off = np.flatnonzero((events.clock - 1) % beats[events.command] != 0)
+
+    def message(i: int) -> str:
+        e = int(off[i])
+        beat = int(beats[events.command[e]])
+        return (
+            f"alignment: {events.name_of(e)} at {int(events.clock[e])} does not start in one of the cycles "
+            f"1, {1 + beat}, {1 + 2 * beat}, ..."
+        )
+
+    none = np.full(len(off), -1, dtype=np.int64)
+    findings.add("alignment", "alignment", (none, events.index[off]), (none, events.clock[off]), message)
 
 
 def find_units(events: Events, tree: Tree, unit_level: str | None, findings: Findings) -> IntArray:
@@ -103,9 +131,7 @@ def find_units(events: Events, tree: Tree, unit_level: str | None, findings: Fin
 def _slots(events: Events, tree: Tree, pim: BoolArray, units: IntArray, split: bool) -> IntArray:
     """A number per event and channel: two events with the same number compete for one slot of a cycle."""
     column = (
-        events.is_kind("RD", "WR", "PIM_RD").astype(np.int64)
-        if split
-        else np.zeros(len(events), dtype=np.int64)
+        events.is_kind(*COLUMN_KINDS).astype(np.int64) if split else np.zeros(len(events), dtype=np.int64)
     )
     plain = column
     most = max(tree.banks, 1)
@@ -163,7 +189,9 @@ def check_bus(
     events: Events, tree: Tree, spec: SpecLike, res_latency: int | None, findings: Findings
 ) -> None:
     """No two bursts overlap on one host-side data bus (of a channel, or of a pseudo channel)."""
-    keys = {"RD": "nCL", "WR": "nCWL", "PIM_RDRES": "nCL", "PIM_WRLUT": "nCWL"}
+    keys = dict.fromkeys(("RD", "RDA", "PIM_RDRES"), "nCL") | dict.fromkeys(
+        ("WR", "WRA", "PIM_WRLUT"), "nCWL"
+    )
     used = {events.kinds[code] for code in np.unique(events.command)} & set(keys)
     if not used:
         return
@@ -194,7 +222,14 @@ def check_bus(
 
 
 def check_refresh(events: Events, tree: Tree, spec: SpecLike, postponed: int, findings: Findings) -> None:
-    """From cycle 0 to the end every rank is refreshed at least every ``postponed + 1`` intervals."""
+    """From cycle 0 to the end every rank is refreshed at least every ``postponed + 1`` intervals.
+
+    If banks are refreshed by themselves, the same holds for every bank. An interval is then the time in which
+    every bank has its turn.
+    """
+    if events.is_kind(*BANK_REFRESHES).any():
+        _check_bank_refresh(events, tree, spec, postponed, findings)
+        return
     wide = np.array(
         [kind == "REF" and depth <= 1 for kind, depth in zip(events.kinds, events.depths, strict=True)]
     )
@@ -215,6 +250,35 @@ def check_refresh(events: Events, tree: Tree, spec: SpecLike, postponed: int, fi
             at = np.concatenate(([0], events.clock[own], [clock])).astype(np.int64)
             row = np.concatenate(([-1], events.index[own], [index])).astype(np.int64)
             _late(at, row, longest, f"{tree.levels[depth]} {rank} of channel {int(channel)}", findings)
+
+
+def _bank_interval(events: Events, tree: Tree, spec: SpecLike) -> int:
+    """Cycles in which every bank is to be refreshed once."""
+    apart = getattr(spec, "bank_refresh_interval", None)
+    if apart is None:
+        return int(spec.refresh_interval)
+    same = events.is_kind("REFSB").any()
+    return int(apart) * (tree.banks_per_node[-2] if same else tree.banks_per_node[1])
+
+
+def _check_bank_refresh(
+    events: Events, tree: Tree, spec: SpecLike, postponed: int, findings: Findings
+) -> None:
+    longest = (postponed + 1) * _bank_interval(events, tree, spec)
+    event, bank = tree.places(events, np.flatnonzero(events.is_kind(*BANK_REFRESHES)), len(tree.levels) - 1)
+    wide = np.flatnonzero(events.is_kind("REF"))
+    width = np.array([tree.banks_per_node[depth] for depth in events.depths], dtype=np.int64)[events.command]
+    for channel in np.unique(events.channel):
+        own = np.flatnonzero(events.channel == channel)
+        end = int(own[np.argmax(events.clock[own])])
+        of_rank = wide[events.channel[wide] == channel]
+        for number in range(tree.banks):
+            covers = events.bank[of_rank] // width[of_rank] == number // width[of_rank]
+            one = event[(bank == number) & (events.channel[event] == channel)]
+            mine = np.sort(np.concatenate((one, of_rank[covers])))
+            at = np.concatenate(([0], events.clock[mine], [events.clock[end]])).astype(np.int64)
+            row = np.concatenate(([-1], events.index[mine], [events.index[end]])).astype(np.int64)
+            _late(at, row, longest, f"bank {number} of channel {int(channel)}", findings)
 
 
 def _late(at: IntArray, row: IntArray, longest: int, where: str, findings: Findings) -> None:

@@ -38,9 +38,11 @@ class _Sorted:
 
     @classmethod
     def by_level(cls, events: Events, tree: Tree, depth: int) -> _Sorted:
-        node = events.channel * tree.nodes(depth) + events.bank // tree.banks_per_node[depth]
+        event, node = tree.places(events, np.arange(len(events), dtype=np.int64), depth)
+        node = events.channel[event] * tree.nodes(depth) + node
         order = np.argsort(node, kind="stable")
-        return cls(order, node[order], events.command[order], events.clock[order])
+        event = event[order]
+        return cls(event, node[order], events.command[event], events.clock[event])
 
     def take(self, mask: BoolArray) -> _Sorted:
         return _Sorted(self.order[mask], self.node[mask], self.command[mask], self.clock[mask])
@@ -119,6 +121,8 @@ def _check_row(
         )
     if row.sibling and depth == 0:
         return  # a channel has no siblings inside its own log
+    if row.sibling and any(events.kinds[code] == "REFSB" for code in np.flatnonzero(before | after)):
+        raise SpecError(f"row {label!r}: kind REFSB stands at several nodes; no sibling row may name it.")
     # Sibling rows need the order across all nodes of one parent, so they walk events grouped by the parent.
     grouping = depth - 1 if row.sibling else depth
     if grouping not in levels:

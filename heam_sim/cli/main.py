@@ -12,9 +12,9 @@ from heam_sim._version import __version__
 from heam_sim.cli.convert import convert_command
 from heam_sim.cli.exchange import export_command, from_fbgemm_command, from_requests_command
 from heam_sim.cli.memory import check, replay_command
-from heam_sim.cli.simulations import bound, simulate_command, systems
+from heam_sim.cli.simulations import bound, explain_command, simulate_command, systems
 from heam_sim.cli.spec import spec
-from heam_sim.cli.study import reproduce_command
+from heam_sim.cli.study import reproduce_command, sweep_command
 from heam_sim.cli.traces import trace
 from heam_sim.cli.tuning import tune_command
 from heam_sim.errors import HeamSimError
@@ -41,6 +41,8 @@ for command in (
     reproduce_command,
     simulate_command,
     bound,
+    explain_command,
+    sweep_command,
     tune_command,
     systems,
     trace,

@@ -11,9 +11,10 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from heam_sim.check import check_protocol, read_any_log, write_log
+from heam_sim.check import check_protocol, log_ending, read_any_log, write_log
 from heam_sim.cli.options import parse_overrides
 from heam_sim.dram import derive_pim, load_spec
+from heam_sim.dram.controller import REFRESHES, ROW_POLICIES, SCHEDULERS
 from heam_sim.errors import CheckError, ConfigError
 from heam_sim.traffic import ReplayResult, read_requests, replay_chunks
 
@@ -29,7 +30,12 @@ def _counter_table(result: ReplayResult) -> Table:
     table.add_column("unit")
     table.add_row("time", f"{result.time_ns:,.1f}", "ns")
     table.add_row("bandwidth", f"{result.bandwidth_GBps:.3f}", "GB/s")
-    table.add_row("mean read latency", f"{result.mean_read_latency_cycles:.2f}", "cycles")
+    latency = result.latency
+    table.add_row("mean read latency", f"{latency.mean:.2f}", "cycles")
+    if latency.count:
+        for percent in (50, 95, 99):
+            table.add_row(f"p{percent} read latency", f"{latency.percentile(percent):,}", "cycles")
+        table.add_row("largest read latency", f"{latency.max:,}", "cycles")
     for statistic in result.statistics:
         value = result.counters[statistic.name]
         if value:
@@ -47,12 +53,33 @@ def _counter_table(result: ReplayResult) -> Table:
 @click.option(
     "--offers-per-cycle", type=int, default=1, show_default=True, help="Requests offered per cycle."
 )
-@click.option("--refresh", type=click.Choice(["all-bank", "none"]), default="all-bank", show_default=True)
+@click.option("--refresh", type=click.Choice(REFRESHES), default="all-bank", show_default=True)
+@click.option("--refresh-stagger", is_flag=True, help="Ranks in turn instead of all at once.")
+@click.option(
+    "--refresh-postpone", type=int, default=0, show_default=True, help="Intervals that a refresh may wait."
+)
+@click.option("--scheduler", type=click.Choice(SCHEDULERS), default="frfcfs", show_default=True)
+@click.option("--row-hit-cap", type=int, help="With frfcfs-cap: column commands before an older request.")
+@click.option("--row-policy", type=click.Choice(ROW_POLICIES), default="open", show_default=True)
+@click.option("--row-timeout", type=int, help="With timeout: cycles after the last use.")
+@click.option("--row-cap", type=int, help="With capped: column commands of an open row.")
 @click.option(
     "--address-map", default="RoBaRaCoCh", show_default=True, help="Name, field list or DRAMsim3's letters."
 )
 @click.option("--read-queue", type=int, default=32, show_default=True)
 @click.option("--write-queue", type=int, default=32, show_default=True)
+@click.option("--write-high-percent", type=int, default=80, show_default=True, help="Above: writes first.")
+@click.option("--write-low-percent", type=int, default=20, show_default=True, help="Below: reads again.")
+@click.option(
+    "--front-end",
+    type=click.Choice(["shared", "per-channel"]),
+    default="shared",
+    show_default=True,
+    help="One for all channels, or one each: then no channel waits for another.",
+)
+@click.option(
+    "--threads", type=int, default=1, show_default=True, help="For --front-end per-channel; same results."
+)
 @click.option("--stop", is_flag=True, help="Stop with the last acceptance instead of draining.")
 @click.option("--commands", type=click.Path(path_type=Path), help="Store the command log (.npz or .csv).")
 def replay_command(
@@ -61,29 +88,31 @@ def replay_command(
     channels: int,
     settings: tuple[str, ...],
     offers_per_cycle: int,
-    refresh: str,
     address_map: str,
-    read_queue: int,
-    write_queue: int,
+    front_end: str,
+    threads: int,
     stop: bool,
     commands: Path | None,
+    **controller: Any,
 ) -> None:
     """Replay the request stream in REQUESTS: LD/ST or DRAMsim3 text (plain, .gz), .npz or .h5.
 
     Example: heam-sim replay requests.txt.gz --preset ramulator-2.1/DDR4_8Gb_x8/DDR4_2400R --set rank=2
     """
+    if commands is not None:
+        log_ending(commands)  # a long run should not end with a name that cannot be
     result = replay_chunks(
         read_requests(requests),
         preset=preset,
         channels=channels,
         overrides=parse_overrides(settings),
         offers_per_cycle=offers_per_cycle,
-        refresh=refresh,
         record_commands=commands is not None,
         address_map=address_map,
-        read_queue=read_queue,
-        write_queue=write_queue,
         drain=not stop,
+        **controller,
+        front_end=front_end,
+        threads=threads,
     )
     Console().print(_counter_table(result))
     if commands is not None:
@@ -96,6 +125,8 @@ def _channels(text: str | None) -> range | None:
     first, _, last = text.partition("-")
     if not first.isdecimal() or (last and not last.isdecimal()):
         raise ConfigError(f"--channels {text}: write a channel or a range, e.g. 0-7.")
+    if last and int(last) < int(first):
+        raise ConfigError(f"--channels {text}: ends before it begins; write the lower channel first.")
     return range(int(first), int(last or first) + 1)
 
 
@@ -111,6 +142,7 @@ def _channels(text: str | None) -> range | None:
 @click.option("--merge-level", help="Level of the node that merges partials.")
 @click.option("--channels", help="Check these only, e.g. 0-7.")
 @click.option("--no-refresh", is_flag=True, help="The run had no refresh: do not check deadlines.")
+@click.option("--postponed", type=int, help="Refreshes that may be postponed.  [default: of the standard]")
 @click.option("--closed-precharge", is_flag=True, help="Accept PREpb on a closed bank.")
 @click.option("--show", type=int, default=20, show_default=True, help="Violations to print.")
 def check(
@@ -121,6 +153,7 @@ def check(
     merge_level: str | None,
     channels: str | None,
     no_refresh: bool,
+    postponed: int | None,
     closed_precharge: bool,
     show: int,
 ) -> None:
@@ -144,6 +177,7 @@ def check(
         spec,
         channel=wanted,
         refresh=not no_refresh,
+        postponed_refreshes=postponed,
         allow_closed_precharge=closed_precharge,
         limit=max(show, 1),
     )

@@ -13,11 +13,13 @@ from rich.table import Table
 
 from heam_sim.bounds import Demand, ceilings
 from heam_sim.cli.options import parse_overrides, simulation_options, trace_options, wanted_trace
+from heam_sim.experiments import Explanation, explain
 from heam_sim.results import Result, ResultSet
+from heam_sim.results.atomic import write_atomically
 from heam_sim.simulation import Plan, plan, simulate
 from heam_sim.systems import known_systems, load_system
 
-__all__ = ["bound", "simulate_command", "systems"]
+__all__ = ["bound", "explain_command", "simulate_command", "systems"]
 
 
 def _result_table(result: Result) -> Table:
@@ -201,3 +203,77 @@ def systems() -> None:
         pes = ", ".join(tier.pim.unit_level for tier in system.tiers if tier.pim is not None) or "none"
         table.add_row(name, system.title, memories, pes, system.source)
     Console().print(table)
+
+
+@click.command("explain")
+@click.argument("first")
+@click.argument("second")
+@trace_options
+@simulation_options
+@click.option("--first", "only_first", multiple=True, metavar="KEY=VALUE", help="--set for FIRST alone.")
+@click.option(
+    "--second", "only_second", multiple=True, metavar="KEY=VALUE", help="As --set, for SECOND alone."
+)
+@click.option("--output", type=click.Path(path_type=Path), help="Write the table (CSV).")
+def explain_command(
+    first: str,
+    second: str,
+    trace_file: Path | None,
+    dataset: str,
+    path: Path | None,
+    samples: int | None,
+    seed: int,
+    pooling: int,
+    embedding: str,
+    vector_bytes: int,
+    scope: str,
+    profile: float,
+    settings: tuple[str, ...],
+    only_first: tuple[str, ...],
+    only_second: tuple[str, ...],
+    output: Path | None,
+) -> None:
+    """Walk from system FIRST to system SECOND one change at a time, and say what each is worth.
+
+    --first and --second also take embedding, vector_bytes, scope and profile.
+
+    Example: heam-sim explain host-dimm heam --scope sample --second embedding=qr:4 --samples 2000
+    """
+    trace = wanted_trace(trace_file, dataset, path, samples, seed, pooling)
+    shared: dict[str, Any] = {
+        "embedding": embedding,
+        "vector_bytes": vector_bytes,
+        "scope": scope,
+        "profile": profile,
+    }
+
+    def configuration(system: str, own: tuple[str, ...]) -> dict[str, Any]:
+        given = parse_overrides((*settings, *own))
+        overrides = {key: value for key, value in given.items() if "." in key}
+        rest = {key: value for key, value in given.items() if "." not in key}
+        return {"system": system, **shared, **rest, "overrides": overrides}
+
+    found = explain(trace, configuration(first, only_first), configuration(second, only_second))
+    Console().print(_explanation_table(found, first, second))
+    if output is not None:
+        frame = found.to_frame()
+        write_atomically(output, lambda part: frame.to_csv(part, index=False, lineterminator="\n"))
+
+
+def _explanation_table(found: Explanation, first: str, second: str) -> Table:
+    table = Table(title=f"From {first} to {second}: {found.speedup:.2f}x")
+    table.add_column("change")
+    for head in ("ns per sample", "speed", "nJ per sample", "energy"):
+        table.add_column(head, justify="right")
+    table.add_column("tightest ceiling")
+    frame = found.to_frame()
+    for step, row in zip(found.steps, frame.to_dict("records"), strict=True):
+        table.add_row(
+            "\n".join(step.changes) or "start",
+            f"{row['time_ns_per_sample']:,.1f}",
+            f"{row['speedup']:.3f}x" if step.changes else "",
+            f"{row['energy_pJ_per_sample'] / 1000:,.0f}",
+            f"{row['energy_ratio']:.3f}x" if step.changes else "",
+            str(row["bound"]),
+        )
+    return table

@@ -12,10 +12,10 @@ from rich.console import Console
 from rich.table import Table
 
 from heam_sim.cli.options import progress_bar
-from heam_sim.experiments import reproduce
+from heam_sim.experiments import read_design, reproduce, run_design
 from heam_sim.experiments.reproduction import BAG_POOLING
 
-__all__ = ["reproduce_command"]
+__all__ = ["reproduce_command", "sweep_command"]
 
 
 def _closing_table(summary: pd.DataFrame) -> Table:
@@ -119,3 +119,37 @@ def reproduce_command(
     console.print(
         f"{len(study.files)} files in {output} after {time.monotonic() - started:.0f} s.", highlight=False
     )
+
+
+@click.command("sweep")
+@click.argument("study", type=click.Path(path_type=Path))
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path),
+    help="Folder for tables, results and finished points.  [default: the file's name without suffix]",
+)
+@click.option("--workers", type=int, default=2, show_default=True, help="Processes.")
+@click.option("--check", is_flag=True, help="Check every command log: protocol and sums (slow).")
+def sweep_command(study: Path, output: Path | None, workers: int, check: bool) -> None:
+    """Simulate all points of STUDY, a TOML file with traces, a base, grids and single points.
+
+    What is finished is kept: after an interruption the same command simulates only the rest. A point that
+    cannot be is reported at the end and does not stop the others.
+
+    Example: heam-sim sweep study.toml --output out/
+    """
+    console = Console()
+    design = read_design(study)
+    folder = study.with_suffix("") if output is None else output
+    with progress_bar(console) as bar:
+        task = bar.add_task("preparing traces", total=len(design.points))
+
+        def show(done: int, total: int, failed: int, label: str) -> None:
+            tail = f" ({failed} failed)" if failed else ""
+            bar.update(task, completed=done, total=total, description=f"{label:<40}{tail}")
+
+        found = run_design(design, folder, workers=workers, check=check, progress=show)
+    for failure in found.failures:
+        console.print(f"failed: {failure.point.label}: {failure.message}", highlight=False)
+    counts = f"{len(found.results)} results ({found.reused} were there), {len(found.failures)} failures"
+    console.print(f"{counts}, in {folder}.", highlight=False)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from heam_sim.dram.controller import Controller
 from heam_sim.dram.gaps import RELATIONS, earliest_gap
 from heam_sim.dram.loader import list_presets, load_spec
 from heam_sim.dram.model import KINDS, RESOURCES, Command, Constraint, Spec
@@ -14,6 +15,7 @@ __all__ = [
     "RESOURCES",
     "Command",
     "Constraint",
+    "Controller",
     "Spec",
     "derive_pim",
     "earliest_gap",

@@ -14,7 +14,7 @@ from typing import Any
 
 from heam_sim.dram.gaps import RELATIONS, earliest_gap
 from heam_sim.dram.loader import find_preset, iter_standards
-from heam_sim.dram.model import Constraint, Spec
+from heam_sim.dram.model import Command, Constraint, Spec
 from heam_sim.dram.resolve import Derivation, canonical_overrides, derive_timing, resolve_spec
 from heam_sim.dram.standard_file import Block, StandardFile
 from heam_sim.errors import SpecError, unknown_name
@@ -113,7 +113,7 @@ def show_table(
                 command.name,
                 command.kind,
                 "",
-                f"{command.slot} slot, addresses one {command.scope}",
+                _addressing(command),
                 file.source,
             )
         )
@@ -134,6 +134,12 @@ def show_table(
 def _row(section: str, name: str, value: str | int | float, unit: str, derivation: str, source: str) -> Row:
     keys = ("section", "name", "value", "unit", "derivation", "source")
     return dict(zip(keys, (section, name, value, unit, derivation, source), strict=True))
+
+
+def _addressing(command: Command) -> str:
+    place = "of every bank group of a rank" if command.kind == "REFSB" else ""
+    beat = f", starts in every {command.alignment}. cycle only" if command.alignment > 1 else ""
+    return f"{command.slot} slot, addresses one {command.scope} {place}".rstrip() + beat
 
 
 def _general(

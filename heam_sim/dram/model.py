@@ -12,9 +12,10 @@ from heam_sim.errors import SpecError, unknown_name
 
 __all__ = ["COLUMN_KINDS", "KINDS", "PLAIN_KINDS", "RESOURCES", "WIDE_KINDS", "Command", "Constraint", "Spec"]
 
-# Kinds that a standard may define. REFPB refreshes one bank; RDA, WRA (automatic precharge), RFM and RFMPB
-# (refresh management) exist only so that compatibility presets are complete.
-PLAIN_KINDS = ("ACT", "PRE", "PREA", "RD", "WR", "REF", "RDA", "WRA", "REFPB", "RFM", "RFMPB")
+# Kinds that a standard may define. REFPB refreshes one bank, REFSB the same bank of every bank group; RDA,
+# WRA (automatic precharge), RFM and RFMPB (refresh management) exist only so that compatibility presets are
+# complete.
+PLAIN_KINDS = ("ACT", "PRE", "PREA", "RD", "WR", "REF", "RDA", "WRA", "REFPB", "REFSB", "RFM", "RFMPB")
 
 # Kinds that address a whole rank or pseudo channel; the others address a bank.
 WIDE_KINDS = frozenset({"PREA", "REF", "RFM"})
@@ -53,12 +54,15 @@ class Command:
     slot
         ``"row"`` or ``"column"``: the command slot that it takes where the buses are split. Left empty, it
         follows from the kind.
+    alignment
+        It may start in cycles 1, 1 + alignment, 1 + 2 alignment, ... only; at most 255.
     """
 
     name: str
     kind: str
     scope: str
     slot: str = ""
+    alignment: int = 1
 
     def __post_init__(self) -> None:
         """Check the kind and fill in the slot."""
@@ -66,6 +70,8 @@ class Command:
             raise SpecError(str(unknown_name("command kind", self.kind, KINDS, where=f"command {self.name}")))
         if self.slot == "":
             object.__setattr__(self, "slot", "column" if self.kind in COLUMN_KINDS else "row")
+        if type(self.alignment) is not int or not 1 <= self.alignment <= 255:
+            raise SpecError(f"command {self.name}: alignment is {self.alignment!r}; write 1 to 255 cycles.")
         if self.slot not in ("row", "column"):
             raise SpecError(f"command {self.name}: slot is {self.slot!r}; write 'row' or 'column'.")
 
@@ -152,6 +158,11 @@ class Spec:
         What :func:`~heam_sim.dram.load_spec` was asked to change.
     unit_level, merge_level
         PE levels that the PIM rows were derived for; ``None`` in a plain spec.
+    max_postponed_refreshes
+        How many refreshes of a rank may be postponed; ``None`` if the standard's file does not say so.
+    bank_refresh_interval
+        Cycles between two refreshes of banks (kind REFPB or REFSB) in a rank; ``None``: the refresh interval
+        by the number of its turns.
     """
 
     name: str
@@ -173,6 +184,8 @@ class Spec:
     overrides: Mapping[str, Any] = field(default_factory=dict)
     unit_level: str | None = None
     merge_level: str | None = None
+    max_postponed_refreshes: int | None = None
+    bank_refresh_interval: int | None = None
 
     def depth(self, level: str) -> int:
         """Return the position of `level` (0: channel); an unknown name is a :class:`SpecError`."""
@@ -234,6 +247,17 @@ class Spec:
         """Cycles between two refreshes of a rank or pseudo channel."""
         return self.timing["nREFI"]
 
+    def refresh_turns(self, kind: str) -> int:
+        """Return how many refreshes of a kind (REF, REFPB, REFSB) concern every bank of a rank once."""
+        per_rank = self.banks // self.nodes(self.second_level)
+        return {"REF": 1, "REFPB": per_rank, "REFSB": self.counts["bank"]}[kind]
+
+    def refresh_share(self, kind: str) -> Fraction:
+        """Return which part of a rank's refresh work of one interval a refresh of a kind does."""
+        if kind == "REF" or self.bank_refresh_interval is None:
+            return Fraction(1, self.refresh_turns(kind))
+        return Fraction(self.bank_refresh_interval, self.refresh_interval)
+
     @property
     def peak_bytes_per_ns(self) -> float:
         """Bytes per ns (equal to GB/s) that the data buses of one channel carry at most."""
@@ -258,6 +282,8 @@ class Spec:
             "timing": dict(self.timing),
             "read_latency": self.read_latency,
             "refresh_interval": self.refresh_interval,
+            "bank_refresh_interval": self.bank_refresh_interval,
+            "max_postponed_refreshes": self.max_postponed_refreshes,
             "banks": self.banks,
             "bytes_per_channel": self.bytes_per_channel,
             "peak_bytes_per_ns": self.peak_bytes_per_ns,
@@ -266,7 +292,14 @@ class Spec:
             "unit_level": self.unit_level,
             "merge_level": self.merge_level,
             "commands": [
-                {"name": c.name, "kind": c.kind, "scope": c.scope, "slot": c.slot} for c in self.commands
+                {
+                    "name": c.name,
+                    "kind": c.kind,
+                    "scope": c.scope,
+                    "slot": c.slot,
+                    "alignment": c.alignment,
+                }
+                for c in self.commands
             ],
             "constraints": [
                 {

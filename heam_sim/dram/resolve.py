@@ -113,6 +113,8 @@ def resolve_spec(
         data_rate_MTps=timing.fields["rate_MTps"],
         capacity_scale=capacity_scale,
         overrides=changes,
+        max_postponed_refreshes=file.max_postponed_refreshes,
+        bank_refresh_interval=cycles[file.bank_refresh_interval] if file.bank_refresh_interval else None,
     )
 
 

@@ -19,7 +19,9 @@ from heam_sim.errors import SpecError, unknown_name
 
 __all__ = ["Block", "Row", "StandardFile", "parse_standard"]
 
-_TOP = ("format", "standard", "sources", "cycles", "command", "constraint", "organization", "timing")
+_TOP = ("format", "standard", "sources", "command", "constraint", "organization", "timing")
+_TOP_OPTIONAL = ("cycles", "refresh")
+_REFRESH = ("max_postponed", "source")
 _STANDARD = ("name", "source", "levels", "split_command_buses", "rounding", "resources", "parameters")
 _STANDARD_OPTIONAL = ("ticks_per_clock", "aliases")
 _COMMAND = ("name", "kind", "scope", "slot")
@@ -58,6 +60,8 @@ class StandardFile:
     parameters: tuple[str, ...]
     cycles: Mapping[str, str]
     cycles_source: str
+    max_postponed_refreshes: int | None
+    bank_refresh_interval: str | None
     commands: tuple[Command, ...]
     rows: tuple[Row, ...]
     organizations: Mapping[str, Block]
@@ -102,6 +106,7 @@ def parse_standard(text: str, *, where: str) -> StandardFile:
     if toml.choice(head, "rounding", ("none", *ROUNDINGS), here) == "none" and rules:
         raise SpecError(f"{where}: [cycles] needs a rounding rule; set rounding in [standard].")
     resources = toml.choice(head, "resources", ("rows", "compatibility-table"), here)
+    postponed, bank_interval = _refresh(data.get("refresh"), (*parameters, *rules), f"{where} [refresh]")
     return StandardFile(
         where=where,
         name=toml.text(head, "name", here),
@@ -114,6 +119,8 @@ def parse_standard(text: str, *, where: str) -> StandardFile:
         parameters=parameters,
         cycles=rules,
         cycles_source=str(sources.get("cycles", "")),
+        max_postponed_refreshes=postponed,
+        bank_refresh_interval=bank_interval,
         commands=commands,
         rows=_rows(data["constraint"], levels, commands, known, resources, sources, where),
         organizations=parse_blocks(data["organization"], "organization", parameters, where),
@@ -126,7 +133,7 @@ def _load(text: str, where: str) -> Mapping[str, Any]:
         data = tomllib.loads(text, parse_float=Fraction)
     except tomllib.TOMLDecodeError as error:
         raise SpecError(f"{where}: not valid TOML ({error}); correct that line.") from error
-    toml.check_keys(data, where, required=[k for k in _TOP if k != "cycles"], optional=["cycles"])
+    toml.check_keys(data, where, required=_TOP, optional=_TOP_OPTIONAL)
     if data["format"] != 1:
         raise SpecError(f"{where}: format {data['format']!r} is not known; this version reads format 1.")
     return data
@@ -155,6 +162,22 @@ def _aliases(value: Any, known: tuple[str, ...], where: str) -> dict[str, str]:
     return {str(alias): str(name) for alias, name in aliases.items()}
 
 
+def _refresh(value: Any, known: tuple[str, ...], where: str) -> tuple[int | None, str | None]:
+    """Limit of postponing, and timing name of the interval between refreshes of banks; both may lack."""
+    if value is None:
+        return None, None
+    content = toml.table(value, where)
+    toml.check_keys(content, where, required=_REFRESH, optional=["bank_interval"])
+    toml.text(content, "source", where)
+    if "bank_interval" not in content:
+        return toml.count(content, "max_postponed", where), None
+    name = toml.text(content, "bank_interval", where)
+    cycles = [item for item in known if item.startswith("n")]
+    if name not in cycles:
+        raise SpecError(str(unknown_name("timing name", name, cycles, where=where)))
+    return toml.count(content, "max_postponed", where), name
+
+
 def _row_source(table: Mapping[str, Any], sources: Mapping[str, Any], section: str, where: str) -> str:
     if "source" in table:
         return toml.text(table, "source", where)
@@ -171,7 +194,7 @@ def _commands(
     commands: list[Command] = []
     for number, item in enumerate(toml.tables(value, f"{where} [[command]]"), 1):
         here = f"{where} [[command]] {number}"
-        toml.check_keys(item, here, required=_COMMAND, optional=["source"])
+        toml.check_keys(item, here, required=_COMMAND, optional=["source", "alignment"])
         _row_source(item, sources, "commands", here)
         kind = toml.choice(item, "kind", PLAIN_KINDS, here)
         if item["scope"] not in levels:
@@ -180,7 +203,8 @@ def _commands(
         if item["scope"] != wanted:
             raise SpecError(f"{here}: a {kind} addresses a {wanted}; set scope = {wanted!r}.")
         slot = toml.choice(item, "slot", ("row", "column"), here)
-        commands.append(Command(toml.text(item, "name", here), kind, item["scope"], slot))
+        alignment = toml.count(item, "alignment", here) if "alignment" in item else 1
+        commands.append(Command(toml.text(item, "name", here), kind, item["scope"], slot, alignment))
     names = [command.name for command in commands]
     if len(set(names)) != len(names):
         raise SpecError(f"{where}: a command is defined twice; keep one of {', '.join(names)}.")
@@ -237,6 +261,8 @@ def _rows(
         sibling = toml.flag(item, "sibling", here) if "sibling" in item else False
         if sibling and (window > 1 or level == "channel"):
             raise SpecError(f"{here}: a sibling row needs window 1 and a level below the channel.")
+        if sibling and "REFSB" in (kinds[name] for name in (*preceding, *following)):
+            raise SpecError(f"{here}: kind REFSB stands at several nodes; no sibling row may name it.")
         row = Row(level, preceding, following, expression, window, sibling, "", "", here)
         resource = _resource(item, row, resources, levels, kinds)
         source = _row_source(item, sources, "constraints", here)

@@ -122,6 +122,8 @@ def derive_pim(spec: Spec, unit_level: str, merge_level: str | None = None) -> S
 
     *PIM_LUT* (scope: the PE) shares nothing and has no rows.
 
+    The commands start in the cycles in which the RD or WR that they stand for may; PIM_LUT in any.
+
     PIM_RDRES and PIM_WRLUT are never closer than ``nBL`` on a host-side bus. Where several rows say
     something about the same two commands at the same level, only the longest distance is kept (of equal
     ones the row of the innermost resource).
@@ -168,8 +170,10 @@ class _Rule:
         unit, second = self._unit.node, self._spec.second_level
         origin = unit if self._merge is None else self._merge.node
         scopes = ("bank", unit, self._deeper(origin, second), second, unit)
+        beats = {command.kind: command.alignment for command in self._spec.commands}
+        alike = {"PIM_WRLUT": beats["WR"], "PIM_LUT": 1}
         return tuple(
-            Command(name, name, scope, "row" if name == "PIM_LUT" else "column")
+            Command(name, name, scope, "row" if name == "PIM_LUT" else "column", alike.get(name, beats["RD"]))
             for name, scope in zip(PIM_COMMANDS, scopes, strict=True)
         )
 

@@ -125,7 +125,10 @@ def combined(
         return values[0]
     bursts, lanes = -(-vector_bytes // burst_bytes), values[0].shape[2]
     if scheme.compose == "gemm":
-        cores = {part.role: one.reshape(len(one), -1) for part, one in zip(parts, values, strict=True)}
+        cores = {
+            part.role: one.reshape(len(one), one.shape[1] * one.shape[2])
+            for part, one in zip(parts, values, strict=True)
+        }
         product: Int64Array = scheme.contract(cores, vector_bytes)  # type: ignore[attr-defined]
         return product.reshape(-1, bursts, lanes)
     result = np.zeros((len(values[0]), bursts, lanes), np.int64)

@@ -375,7 +375,7 @@ class Partitions:
 
 def ceil_root(number: int, degree: int) -> int:
     """Return the smallest integer m with ``m**degree >= number``, exactly."""
-    root = int(round(float(number) ** (1 / degree)))
+    root: int = round(float(number) ** (1 / degree))
     while root**degree < number:
         root += 1
     while root > 1 and (root - 1) ** degree >= number:

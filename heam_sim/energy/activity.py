@@ -20,6 +20,7 @@ COUNTS: Mapping[str, str] = MappingProxyType(
         "rd": "bursts read by the host",
         "wr": "bursts written by the host",
         "ref": "all-bank refreshes, one per rank",
+        "ref_bank": "refreshes of one bank, or of the same bank of every bank group",
         "pim_rd": "bursts read by processing elements",
         "pim_mov": "bursts of partial sums moved to the merge level",
         "pim_rdres": "bursts of results sent to the host",
@@ -35,7 +36,7 @@ COUNTS: Mapping[str, str] = MappingProxyType(
 )
 """Counters of a tier, all integers; one that is left out is zero."""
 
-_PIM_COUNTS = tuple(key for key in COUNTS if key not in ("act", "rd", "wr", "ref"))
+_PIM_COUNTS = tuple(key for key in COUNTS if key not in ("act", "rd", "wr", "ref", "ref_bank"))
 _BUFFER_LEVELS = ("rank", "channel")
 
 
@@ -76,6 +77,8 @@ class TierActivity:
         Level that adds their partial sums, ``None`` if there is none.
     lut_copies
         Look-up tables that one ``pim_wrlut`` burst is written into (broadcast).
+    ref_bank_share
+        Which part of the work of an all-bank refresh a ``ref_bank`` does. ``None``: there are none.
     buffered
         Whether data cross a buffer chip on the module before the host bus. ``None``: a DIMM is buffered when
         its elements or its merge node sit in that chip; HBM always has its base die.
@@ -97,6 +100,7 @@ class TierActivity:
     lut_copies: int = 1
     buffered: bool | None = None
     bank_active_ns: float | None = None
+    ref_bank_share: float | None = None
 
     def __post_init__(self) -> None:
         where = f"tier {self.name}"
@@ -110,7 +114,18 @@ class TierActivity:
         for key in ("burst_bytes", "ranks", "lut_copies"):
             if _integer(getattr(self, key), f"{where}: {key}") < 1:
                 raise ConfigError(f"{where}: {key} is 0; give at least 1.")
+        share = self.ref_bank_share
+        if (share is None and self.counts["ref_bank"]) or not (share is None or 0 < share <= 1):
+            raise ConfigError(
+                f"{where}: ref_bank_share is {share} for {self.counts['ref_bank']} refreshes of banks; give "
+                "the part of an all-bank refresh that one of them does, above 0 and up to 1."
+            )
         self._check_levels(where)
+
+    @property
+    def refreshes(self) -> float:
+        """Refreshes in units of all-bank ones."""
+        return self.counts["ref"] + self.counts["ref_bank"] * (self.ref_bank_share or 0.0)
 
     def _check_levels(self, where: str) -> None:
         for key, level in (("unit_level", self.unit_level), ("merge_level", self.merge_level)):

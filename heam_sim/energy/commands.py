@@ -20,6 +20,7 @@ __all__ = ["CommandLike", "SpecLike", "commands_activity", "commands_energy"]
 
 _COLUMN = ("RD", "WR")
 _ROW = ("ACT", "PRE", "PREA", "REF")
+_BANK_REFRESHES = ("REFPB", "REFSB")
 _BUSES = ("dram_bus", "tsv", "io")
 
 
@@ -61,6 +62,9 @@ class SpecLike(Protocol):
     @property
     def tCK_ps(self) -> Fraction:
         """Clock period in ps."""
+
+    def refresh_share(self, kind: str) -> Fraction:
+        """Which part of the work of an all-bank refresh one of a kind does."""
 
 
 def commands_energy(
@@ -149,15 +153,22 @@ def commands_activity(
     per_rank = int(np.prod([spec.counts[level] for level in spec.levels[2:]], dtype=np.int64))
     rank_time, bank_time = _open_times(commands, kinds, _banks(commands, spec, channels), per_rank, span)
     found = {kind: int(np.count_nonzero(kinds == kind)) for kind in ("ACT", "RD", "WR", "REF")}
+    of_banks = [kind for kind in _BANK_REFRESHES if np.any(kinds == kind)]
+    if len(of_banks) > 1:
+        raise ConfigError("commands: refresh single banks and banks of all groups; give one log for each.")
     period = float(spec.tCK_ps) / 1000
     return TierActivity(
         name=name,
         power=power,
         burst_bytes=spec.burst_bytes,
-        counts={kind.lower(): number for kind, number in found.items()},
+        counts={
+            **{kind.lower(): number for kind, number in found.items()},
+            "ref_bank": int(np.count_nonzero(np.isin(kinds, of_banks))),
+        },
         ranks=ranks * channels,
         rank_active_ns=rank_time * period,
         bank_active_ns=bank_time * period,
+        ref_bank_share=float(spec.refresh_share(of_banks[0])) if of_banks else None,
     )
 
 
@@ -186,7 +197,7 @@ def _kinds(commands: NDArray[Any], command_names: Sequence[str], spec: SpecLike)
         if used and name not in known:
             raise unknown_name("command", name, known, where="commands")
         kind = known[name].kind if name in known else ""
-        if used and kind not in (*_COLUMN, *_ROW):
+        if used and kind not in (*_COLUMN, *_ROW, *_BANK_REFRESHES):
             raise ConfigError(
                 f"commands: {name} is no command of plain traffic; use compute_energy for PIM runs."
             )

@@ -71,7 +71,8 @@ def _tier(tier: TierActivity, time_ns: float, logic: PowerFile) -> dict[str, Int
     parts: dict[str, list[Interval]] = {name: [] for name in COMPONENTS if name != "host"}
     del parts["dram_bus" if tier.power.kind == "hbm" else "tsv"]
     parts["activation"].append(events.activate_pJ.scaled(counts["act"]))
-    parts["refresh"].append(events.refresh_pJ.scaled(counts["ref"]))
+    # Assumed: refreshing rows bank by bank costs what refreshing them in all banks at once costs.
+    parts["refresh"].append(events.refresh_pJ.scaled(tier.refreshes))
     parts["background"].append(_background(tier, events, time_ns))
     for component, energy in _movement(tier, events):
         parts[component].append(energy)
@@ -120,7 +121,7 @@ def _standby(tier: TierActivity, events: EventEnergies, whole: float, end: str) 
     else:
         standing = (shared + per_bank * (1 if end == "low" else events.banks)) * active
     # A refresh opens rows in every bank; its own energy is counted above the standby of open banks.
-    refresh = min(tier.counts["ref"] * float(getattr(events.refresh_ns, end)), whole - active)
+    refresh = min(tier.refreshes * float(getattr(events.refresh_ns, end)), whole - active)
     return standing + full * refresh + idle * (whole - active - refresh)
 
 

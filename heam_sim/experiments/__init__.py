@@ -4,24 +4,36 @@
 from __future__ import annotations
 
 from heam_sim.experiments.claims import claims_table
+from heam_sim.experiments.design import Design, TraceSource, read_design
+from heam_sim.experiments.explain import Explanation, Step, explain
 from heam_sim.experiments.points import Point, PointStore, freeze, point_key
 from heam_sim.experiments.reproduction import Study, reproduce, study_points
-from heam_sim.experiments.sweep import Failure, Outcome, run_points
+from heam_sim.experiments.runner import Failure, Outcome, run_points
+from heam_sim.experiments.study import Sweep, run_design, sweep
 from heam_sim.experiments.tune import Tuned, search_space, tune
 
 __all__ = [
+    "Design",
+    "Explanation",
     "Failure",
     "Outcome",
     "Point",
     "PointStore",
+    "Step",
     "Study",
+    "Sweep",
+    "TraceSource",
     "Tuned",
     "claims_table",
+    "explain",
     "freeze",
     "point_key",
+    "read_design",
     "reproduce",
+    "run_design",
     "run_points",
     "search_space",
     "study_points",
+    "sweep",
     "tune",
 ]

@@ -42,11 +42,10 @@ _HEAM = "HEAM (arXiv 2402.04032)"
 _HEAM_BASELINES = {
     "host-dimm": "a host with DIMMs only",
     "host-hbm-dimm": "a host on the same HBM and DIMMs",
-    "recnmp": "RecNMP without its cache",
+    "recnmp": "RecNMP",
 }
 _RECNMP_CAVEAT = (
-    "no RankCache, DDR4-3200 with 2 ranks a channel instead of 8, "
-    "one-hot Criteo instead of pooled production traces"
+    "DDR4-3200 with 2 ranks a channel instead of 8, one-hot Criteo instead of pooled production traces"
 )
 
 

@@ -15,7 +15,7 @@ from heam_sim.energy import energy_ratio
 from heam_sim.errors import ConfigError
 from heam_sim.experiments.claims import claims_table
 from heam_sim.experiments.points import Point, freeze
-from heam_sim.experiments.sweep import Failure, check_workers, run_points
+from heam_sim.experiments.runner import Failure, check_workers, run_points
 from heam_sim.lowering.lower import Scope
 from heam_sim.plotting import energy_stack, save_figure, speedup_bars
 from heam_sim.results import Result, ResultSet

@@ -19,7 +19,7 @@ import pandas as pd
 
 from heam_sim.errors import ConfigError, unknown_name
 from heam_sim.experiments.points import Point, freeze
-from heam_sim.experiments.sweep import Progress, check_workers, run_points
+from heam_sim.experiments.runner import Progress, check_workers, run_points
 from heam_sim.lowering.lower import Scope
 from heam_sim.results import Result
 from heam_sim.results.atomic import make_folder

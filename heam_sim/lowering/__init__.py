@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from heam_sim.lowering.arithmetic import Work
 from heam_sim.lowering.lower import Lowered, lower
+from heam_sim.lowering.prefetch import with_prefetch
 
-__all__ = ["Lowered", "lower"]
+__all__ = ["Lowered", "Work", "lower", "with_prefetch"]

@@ -3,24 +3,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from heam_sim._core import (
-    ITEM_DTYPES,
-    ITEM_HOST_READ,
-    ITEM_PIM_LUT,
-    ITEM_PIM_READ,
-    NO_UNIT,
-    ROLE_ACC,
-    ROLE_LOAD,
-    ROLE_MAC,
-)
 from heam_sim.embedding import EmbeddingScheme
-from heam_sim.placement import Located, ModelPlacement, TierLayout
+from heam_sim.lowering.arithmetic import Work, count_work
+from heam_sim.lowering.parts import Parts
+from heam_sim.placement import MEETING, Located, ModelPlacement, TierLayout, dispatch
 from heam_sim.trace import LookupTrace
 
 __all__ = ["Lowered", "Scope", "lower"]
@@ -42,8 +35,12 @@ class Lowered:
     samples, lookups
         Work that the bags stand for.
     cold_lookups, lut_reads, replica_reads
-        Lookups whose main row is not in the hot tier (0 without one), operands served by a LUT, and by
-        replicas in banks.
+        Lookups whose main row is not in the hot tier (0 without one), operands served by a LUT, and small
+        operands served by copies in banks.
+    spread_reads
+        Operands that went to the least loaded PE, because every one has a copy of their row.
+    work
+        Additions and multiplications.
     """
 
     items: dict[str, NDArray[Any]]
@@ -53,16 +50,19 @@ class Lowered:
     cold_lookups: int
     lut_reads: int
     replica_reads: int
+    spread_reads: int
+    work: Work
 
 
 @dataclass(frozen=True)
 class _Lookups:
-    """Lookups in program order; R row -1 where a lookup has none. Rows are numbered over the whole model."""
+    """Lookups in program order.
 
-    main_table: _Int
-    main_row: _Int
-    small_table: _Int
-    small_row: _Int
+    `table` and `row` are (operands of a lookup, lookups), the main operand last; -1 where a lookup has fewer.
+    """
+
+    table: _Int
+    row: _Int
     slot: _Int
     gnr_offsets: _Int
 
@@ -85,122 +85,176 @@ def _gather_lookups(
     trace: LookupTrace, scheme: EmbeddingScheme, placement: ModelPlacement, scope: Scope
 ) -> _Lookups:
     positions, offsets, slot = _program_order(trace, scope)
-    arrays = {
-        name: np.full(slot.size, -1, np.int64)
-        for name in ("main_table", "main_row", "small_table", "small_row")
-    }
-    for table in range(trace.tables):
-        for operand in scheme.operands(table, trace.indices[table], placement.subtables):
-            part = "small" if placement.subtables[operand.subtable_id].role == "R" else "main"
-            arrays[f"{part}_table"][positions[table]] = operand.subtable_id
-            arrays[f"{part}_row"][positions[table]] = operand.rows
-    return _Lookups(**arrays, slot=slot, gnr_offsets=offsets)
+    read = [scheme.operands(t, trace.indices[t], placement.subtables) for t in range(trace.tables)]
+    width = max(len(operands) for operands in read)
+    tables, rows = (np.full((width, slot.size), -1, np.int64) for _ in range(2))
+    for table, operands in enumerate(read):
+        for place, operand in enumerate(operands, start=width - len(operands)):
+            tables[place, positions[table]] = operand.subtable_id
+            rows[place, positions[table]] = operand.rows
+    return _Lookups(tables, rows, slot, offsets)
 
 
 class _Builder:
-    """Fills the work arrays: R operands first, then main operands, at positions given by the lookups."""
+    """Decides where every operand is read, then fills the work arrays."""
 
-    def __init__(self, placement: ModelPlacement, lookups: _Lookups, *, multiply: bool) -> None:
+    def __init__(
+        self, placement: ModelPlacement, lookups: _Lookups, scheme: EmbeddingScheme, window_of: _Int
+    ) -> None:
         self.placement = placement
         self.lookups = lookups
-        self.has_small = lookups.small_row >= 0
-        per_lookup = 1 + self.has_small.astype(np.int64)
-        ends = np.cumsum(per_lookup)
-        self.main_at = ends - 1
-        self.small_at = ends - 2
-        size = int(ends[-1]) if ends.size else 0
-        self.items: dict[str, NDArray[Any]] = {
-            name: np.zeros(size, dtype) for name, dtype in ITEM_DTYPES.items()
-        }
-        self.items["unit"][:] = NO_UNIT
-        self.offsets = np.concatenate(([0], ends))[lookups.gnr_offsets].astype(np.uint64)
-        self.items["slot"][self.main_at] = lookups.slot
-        self.items["slot"][self.small_at[self.has_small]] = lookups.slot[self.has_small]
-        if multiply:
-            self.items["role"][self.main_at[self.has_small]] = ROLE_MAC
-            self.items["role"][self.small_at[self.has_small]] = ROLE_LOAD
-        else:
-            self.items["role"][:] = ROLE_ACC
+        self.width = len(lookups.table)
+        self.has = lookups.table >= 0
+        self.global_row = np.where(self.has, placement.first_row[lookups.table] + lookups.row, -1)
+        self.window_of = window_of
+        # Lookups whose rows must meet: those of several rows that are multiplied.
+        self.meets = np.full(lookups.slot.size, scheme.compose in MEETING and self.width > 1)
+        if self.width > 1:
+            self.meets &= self.has[self.width - 2]
+        self.parts = Parts(placement, lookups.table, self.global_row, self.meets)
+        sizes = np.array([table.row_bytes for table in placement.subtables], np.int64)
+        self.size = np.where(self.has, sizes[lookups.table], -1)
+        self.luts = self.replicas = self.spread = 0
 
-    def put(self, at: _Int, layout: TierLayout, place: Located) -> None:
-        """Write READs: host reads for a plain tier, PIM reads for a tier with PEs."""
-        items = self.items
-        pim = layout.tier.pim is not None
-        items["kind"][at] = ITEM_PIM_READ if pim else ITEM_HOST_READ
-        items["channel"][at] = place.channel
-        items["bank"][at] = place.bank
-        items["row"][at] = place.row
-        items["column"][at] = place.column
-        items["bursts"][at] = layout.vector_bursts
-        if pim:
-            items["unit"][at] = place.unit
-        else:
-            items["line"][at] = place.line
+    def build(self) -> tuple[dict[str, NDArray[Any]], NDArray[np.uint64], int]:
+        """Return the work arrays, the bags' offsets and the number of cold lookups."""
+        chosen = self._dispatched()
+        cold = self._main(chosen[self.width - 1])
+        for operand in range(self.width - 1):
+            self._small(operand, chosen[operand])
+        items, ends = self.parts.fill(self.lookups.slot)
+        offsets = np.concatenate(([0], ends))[self.lookups.gnr_offsets].astype(np.uint64)
+        return items, offsets, cold
 
-    def put_lut(self, at: _Int, layout: TierLayout, number: _Int, main_at: _Int) -> None:
-        """Write LUT reads at the unit of the main operand."""
-        items = self.items
-        items["kind"][at] = ITEM_PIM_LUT
-        items["channel"][at] = items["channel"][main_at]
-        items["unit"][at] = items["unit"][main_at]
-        items["row"][at] = number
-        items["bursts"][at] = layout.vector_bursts
+    # --- which operands go to which copy
 
-    def main_operands(self) -> tuple[NDArray[np.bool_], int]:
-        """Place the main operands; returns which lookups run at PEs, and how many are cold."""
-        look, place = self.lookups, self.placement
-        size = self.placement.home.vector_bytes
-        home_address = (place.base[look.main_table] + look.main_row) * size
-        hot_layout = place.hot_layout
-        if hot_layout is None:
-            self.put(self.main_at, place.home, place.home.locate(home_address))
-            return np.full(look.slot.size, place.home.tier.pim is not None), 0
-        hot = place.find_hot(place.first_row[look.main_table] + look.main_row)
-        is_hot = hot >= 0
-        self.put(self.main_at[is_hot], hot_layout, hot_layout.locate((place.hot_first + hot[is_hot]) * size))
-        self.put(self.main_at[~is_hot], place.home, place.home.locate(home_address[~is_hot]))
-        return is_hot & (hot_layout.tier.pim is not None), int((~is_hot).sum())
-
-    def small_operands(self, at_pe: NDArray[np.bool_]) -> tuple[int, int]:
-        """Place the R operands; returns how many are served by LUTs and by replicas."""
-        look, place = self.lookups, self.placement
+    def _dispatched(self) -> _Int:
+        """The node (channel x units + unit) of operands with a copy everywhere, -1 for the others."""
+        place, count = self.placement, self.lookups.slot.size
+        chosen = np.full((self.width, count), -1, np.int64)
         layout = place.pim_layout
-        local = self.has_small & at_pe
-        luts = replicas = 0
-        if layout is not None and place.replicated:
-            number = place.small[look.small_table] + look.small_row
-            in_lut = local & (number < place.lut_rows)
-            in_bank = local & ~in_lut
-            self.put_lut(self.small_at[in_lut], layout, number[in_lut], self.main_at[in_lut])
-            main = self.main_at[in_bank]
-            channel = self.items["channel"][main].astype(np.int64)
-            unit = self.items["unit"][main].astype(np.int64)
-            self.put(
-                self.small_at[in_bank],
-                layout,
-                layout.locate_replica(number[in_bank] - place.lut_rows, channel, unit),
-            )
-            luts, replicas = int(in_lut.sum()), int(in_bank.sum())
-            self._home(self.has_small & ~at_pe)
-        else:
-            self._home(self.has_small)
-        return luts, replicas
+        if layout is None or not place.spread.rows.size:
+            return chosen
+        free = place.spread.find(self.global_row) >= 0
+        # Small rows that go with their main row are not counted on their own.
+        counted = self.has.copy()
+        if place.replicated:
+            counted[:-1] = False
+        node = np.full((self.width, count), -1, np.int64)
+        for operand in range(self.width):
+            fixed = np.flatnonzero(counted[operand] & ~free[operand])
+            for layout_of, which, located in self._home_places(operand, fixed):
+                if layout_of is layout:
+                    channel = located[0].channel - layout.first_channel
+                    node[operand, which] = channel * layout.units + located[0].unit
+        # In program order; operands elsewhere (cold ones) load no node.
+        lookup, which_one = np.nonzero((counted & (free | (node >= 0))).T)
+        nodes = layout.tier.channels * layout.units
+        result = dispatch(node[which_one, lookup], self.window_of[lookup], nodes)
+        spread = free[which_one, lookup]
+        chosen[which_one[spread], lookup[spread]] = result[spread]
+        self.spread = int(spread.sum())
+        return chosen
 
-    def _home(self, which: NDArray[np.bool_]) -> None:
+    # --- places
+
+    def _home_places(self, operand: int, which: _Int) -> Iterator[tuple[TierLayout, _Int, list[Located]]]:
+        """Ordinary places of operands: in the hot tier if they have a copy there, else at home."""
         look, place = self.lookups, self.placement
-        size = place.home.vector_bytes
-        table, row = look.small_table[which], look.small_row[which]
-        at = self.small_at[which]
-        hot_layout = place.hot_layout
-        first = place.hot_r[table]
-        in_hot = first >= 0
-        if hot_layout is not None and in_hot.any():
-            self.put(at[in_hot], hot_layout, hot_layout.locate((first + row)[in_hot] * size))
-        rest = ~in_hot
-        self.put(at[rest], place.home, place.home.locate((place.base[table] + row)[rest] * size))
+        table, row = look.table[operand, which], look.row[operand, which]
+        slot = np.full(which.size, -1, np.int64)
+        hot = place.hot_layout
+        if hot is not None:
+            if operand == self.width - 1:
+                slot = place.hot.find(self.global_row[operand, which])
+            else:
+                first = place.hot_small[table]
+                slot = np.where(first >= 0, first + row, -1)
+        number = place.base[table] + row
+        for layout, mine, numbers in ((hot, slot >= 0, slot), (place.home, slot < 0, number)):
+            if layout is None or not mine.any():
+                continue
+            for size in np.unique(self.size[operand, which[mine]]).tolist():
+                some = mine & (self.size[operand, which] == size)
+                parts = range(layout.shape(size).parts)
+                yield layout, which[some], [layout.locate(size, numbers[some], part) for part in parts]
+
+    def _copies(self, operand: int, which: _Int, number: _Int, channel: _Int, unit: _Int) -> None:
+        """Read copies at given PEs; `number` counts among the copies of a size."""
+        layout = self.placement.pim_layout
+        assert layout is not None
+        for size in np.unique(self.size[operand, which]).tolist():
+            some = self.size[operand, which] == size
+            where = number[some], channel[some], unit[some]
+            pieces = range(layout.replicas[size].shape.pieces)
+            places = [layout.locate_replica(size, *where, part) for part in pieces]
+            self.parts.add(operand, which[some], layout, size, places)
+
+    def _copies_of_slices(self, operand: int, which: _Int, number: _Int) -> None:
+        """Read a slice of a copy wherever a slice of the main row is."""
+        layout, parts = self.placement.pim_layout, self.parts
+        assert layout is not None
+        for size in np.unique(self.size[operand, which]).tolist():
+            some = self.size[operand, which] == size
+            mine = which[some]
+            for part in range(layout.shape(size).slices):
+                place = layout.locate_replica(
+                    size, number[some], parts.channel[part, mine], parts.unit[part, mine]
+                )
+                parts.add_slice(operand, mine, layout, size, part, place)
+
+    def _read_at_home(self, operand: int, which: _Int) -> None:
+        for layout, some, places in self._home_places(operand, which):
+            self.parts.add(operand, some, layout, int(self.size[operand, some[0]]), places)
+
+    def _read_spread(self, operand: int, which: _Int, node: _Int) -> None:
+        layout = self.placement.pim_layout
+        if layout is None or not which.size:
+            return
+        channel, unit = np.divmod(node[which], layout.units)
+        number = self.placement.spread.find(self.global_row[operand, which])
+        self._copies(operand, which, number, channel + layout.first_channel, unit)
+
+    def _main(self, node: _Int) -> int:
+        """Place the main operands; returns how many are cold."""
+        operand = self.width - 1
+        self._read_spread(operand, np.flatnonzero(node >= 0), node)
+        self._read_at_home(operand, np.flatnonzero(node < 0))
+        hot = self.placement.hot_layout
+        return 0 if hot is None else int((~self.parts.in_tier(hot)).sum())
+
+    def _small(self, operand: int, node: _Int) -> None:
+        """Place the small operands of one position."""
+        has, place = self.has[operand], self.placement
+        if not place.replicated:
+            self._read_spread(operand, np.flatnonzero(has & (node >= 0)), node)
+            self._read_at_home(operand, np.flatnonzero(has & (node < 0)))
+            return
+        at_pe = self.parts.in_pim[self.width - 1]
+        self._read_at_home(operand, np.flatnonzero(has & ~at_pe))
+        local = np.flatnonzero(has & at_pe)
+        table, row = self.lookups.table[operand, local], self.lookups.row[operand, local]
+        number = place.small[table] + row
+        in_lut = number < place.lut_rows
+        self.parts.add_lut(operand, local[in_lut], number[in_lut])
+        banked = local[~in_lut]
+        copy = (place.replica_base[table] + row)[~in_lut]
+        self.luts += int(in_lut.sum())
+        self.replicas += banked.size
+        if self.parts.slices > 1:
+            self._copies_of_slices(operand, banked, copy)
+        else:
+            self._copies(operand, banked, copy, self.parts.channel[0, banked], self.parts.unit[0, banked])
 
 
-def lower(trace: LookupTrace, *, scheme: EmbeddingScheme, placement: ModelPlacement, scope: Scope) -> Lowered:
+def lower(
+    trace: LookupTrace,
+    *,
+    scheme: EmbeddingScheme,
+    placement: ModelPlacement,
+    scope: Scope,
+    first_gnr: int = 0,
+) -> Lowered:
     """Turn the lookups of (a piece of) a trace into work arrays.
 
     Parameters
@@ -213,11 +267,31 @@ def lower(trace: LookupTrace, *, scheme: EmbeddingScheme, placement: ModelPlacem
         Homes of all rows.
     scope
         ``"bag"``: a GnR per sample and table; ``"sample"``: per sample.
+    first_gnr
+        GnRs of the trace before this piece; with copies at every PE, a multiple of the dispatch window.
     """
     lookups = _gather_lookups(trace, scheme, placement, scope)
-    builder = _Builder(placement, lookups, multiply=scheme.compose == "multiply")
-    at_pe, cold = builder.main_operands()
-    luts, replicas = builder.small_operands(at_pe)
+    gnr = np.repeat(np.arange(lookups.gnr_offsets.size - 1), np.diff(lookups.gnr_offsets))
+    window = placement.system.dispatch_window
+    builder = _Builder(placement, lookups, scheme, (gnr + first_gnr) // window)
+    items, offsets, cold = builder.build()
+    work = count_work(
+        placement,
+        lookups.table,
+        builder.parts.in_pim,
+        builder.meets,
+        scheme.compose,
+        weighted=trace.weights is not None,
+        lut_bytes=builder.parts.lut_bytes,
+    )
     return Lowered(
-        builder.items, builder.offsets, trace.samples, int(lookups.slot.size), cold, luts, replicas
+        items,
+        offsets,
+        trace.samples,
+        int(lookups.slot.size),
+        cold,
+        builder.luts,
+        builder.replicas,
+        builder.spread,
+        work,
     )

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""Where rows live: tiers, address maps, pages, hot and cold, replicas."""
+"""Homes of all rows of a model in the tiers of a system."""
 
 from __future__ import annotations
 
-from heam_sim.placement.model import Located, ModelPlacement, TierLayout, place_model
+from heam_sim.placement.dispatch import dispatch
+from heam_sim.placement.layout import Located, TierLayout
+from heam_sim.placement.model import MEETING, ModelPlacement, place_model
 
-__all__ = ["Located", "ModelPlacement", "TierLayout", "place_model"]
+__all__ = ["MEETING", "Located", "ModelPlacement", "TierLayout", "dispatch", "place_model"]

@@ -9,98 +9,20 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from heam_sim.address import AddressMap, parse_map
-from heam_sim.datasets.permutation import permute
 from heam_sim.dram import Spec
 from heam_sim.embedding import EmbeddingScheme, Subtable
 from heam_sim.errors import CapacityError, ConfigError
+from heam_sim.placement.cache import CachePolicy, choose_cached
+from heam_sim.placement.hot import RowSet, rank_rows
+from heam_sim.placement.layout import RowShape, TierLayout, make_layout, row_shape, with_regions
 from heam_sim.systems import System, Tier
 from heam_sim.trace import LookupTrace
 
-__all__ = ["Located", "ModelPlacement", "TierLayout", "place_model"]
+__all__ = ["ModelPlacement", "place_model"]
 
 _Int = NDArray[np.int64]
-
-
-@dataclass(frozen=True)
-class Located:
-    """Places of vectors: channel over all tiers, flat bank, row, first column, the bank's unit, host line."""
-
-    channel: _Int
-    bank: _Int
-    row: _Int
-    column: _Int
-    unit: _Int
-    line: _Int
-
-
-@dataclass(frozen=True)
-class TierLayout:
-    """One tier as a linear memory, with rows at the top of every bank kept for replicas.
-
-    Attributes
-    ----------
-    first_channel
-        Number of its first channel over all tiers.
-    unit_stride
-        Banks per PE.
-    reserved_rows
-        DRAM rows per bank that hold replicas.
-    line_base
-        Host line number of its first byte.
-    """
-
-    tier: Tier
-    spec: Spec
-    map: AddressMap
-    vector_bytes: int
-    first_channel: int
-    unit_stride: int
-    reserved_rows: int
-    line_base: int
-    line_bytes: int
-
-    @property
-    def vector_bursts(self) -> int:
-        """Bursts of one vector."""
-        return self.vector_bytes // self.spec.burst_bytes
-
-    @property
-    def units(self) -> int:
-        """PEs per channel."""
-        return self.spec.banks // self.unit_stride
-
-    @property
-    def capacity_bytes(self) -> int:
-        """Bytes for ordinary rows, in whole pages."""
-        rows = self.spec.rows - self.reserved_rows
-        total = self.tier.channels * self.spec.banks * rows * self.spec.row_bytes
-        return total // self.tier.page_bytes * self.tier.page_bytes
-
-    def locate(self, address: _Int) -> Located:
-        """Find vectors by their byte address in the tier (before paging)."""
-        page_bytes = self.tier.page_bytes
-        if self.tier.pages == "random":
-            page, offset = np.divmod(address, page_bytes)
-            frames = self.capacity_bytes // page_bytes
-            address = permute(page, frames, seed=self.tier.page_seed, key=(frames,)) * page_bytes + offset
-        channel, bank, row, column = self.map.decode(address // self.spec.burst_bytes)
-        return Located(
-            channel + self.first_channel,
-            bank,
-            row,
-            column,
-            bank // self.unit_stride,
-            self.line_base + address // self.line_bytes,
-        )
-
-    def locate_replica(self, number: _Int, channel: _Int, unit: _Int) -> Located:
-        """Find the copy of replicated vector `number` in a PE's own banks, at the top of their rows."""
-        per_row = self.spec.columns // self.vector_bursts
-        bank = unit * self.unit_stride + number % self.unit_stride
-        deep = number // self.unit_stride
-        row = self.spec.rows - 1 - deep // per_row
-        return Located(channel, bank, row, deep % per_row * self.vector_bursts, unit, np.zeros_like(number))
+#: Compositions whose rows must meet in one place.
+MEETING = ("multiply", "gemm")
 
 
 @dataclass(frozen=True)
@@ -110,18 +32,26 @@ class ModelPlacement:
     Attributes
     ----------
     base
-        int64 (subtables,): first vector of each subtable in the home tier, in vectors.
+        int64 (subtables,): number of each subtable's first row among the rows of its size in the home tier.
     first_row
         int64 (subtables,): number of each subtable's first row among all rows of the model.
     hot
-        Sorted global row numbers with a copy in the hot tier; the position is the place there. Empty without
-        one.
-    hot_r
-        int64 (subtables,): first vector of each R subtable in the hot tier, -1 if it is not there.
+        Rows with a copy in the hot tier, and their places there. Empty without one.
+    hot_small
+        int64 (subtables,): number of each small subtable's first row among the rows of its size in the hot
+        tier, -1 if it is not there.
     small
-        int64 (subtables,): first number of each R subtable among the small rows, -1 for others.
-    lut_rows
-        How many small rows the LUTs hold; the others are replicated if `replicated`.
+        int64 (subtables,): first number of each small subtable among the small rows, -1 for others.
+    lut_rows, lut_bytes
+        How many small rows the LUTs hold, and their size; the others are copied if `replicated`.
+    replica_base
+        int64 (subtables,): add a row's number to get its number among the copies of its size.
+    replicated
+        Whether small rows are brought to the PEs: by a LUT, or by copies in the banks of every PE.
+    spread
+        Rows of any kind with a copy at every PE, and their numbers among the copies of their size.
+    cache
+        What the PEs' caches may keep.
     """
 
     system: System
@@ -129,13 +59,15 @@ class ModelPlacement:
     subtables: tuple[Subtable, ...]
     base: _Int
     first_row: _Int
-    hot: _Int
-    hot_r: _Int
+    hot: RowSet
+    hot_small: _Int
     small: _Int
-    small_rows: int
     lut_rows: int
+    lut_bytes: int
+    replica_base: _Int
     replicated: bool
-    profile_share: float
+    spread: RowSet
+    cache: CachePolicy
 
     @property
     def home(self) -> TierLayout:
@@ -148,21 +80,33 @@ class ModelPlacement:
         return self.layouts.get(self.system.placement.hot_tier)
 
     @property
-    def hot_first(self) -> int:
-        """Place of the first hot row in the hot tier, behind the R tables there."""
-        return sum(table.rows for table, first in zip(self.subtables, self.hot_r, strict=True) if first >= 0)
-
-    @property
     def pim_layout(self) -> TierLayout | None:
         """The tier with PEs."""
         return next((layout for layout in self.layouts.values() if layout.tier.pim is not None), None)
 
-    def find_hot(self, global_row: _Int) -> _Int:
-        """Return the place of each row in the hot tier, -1 for cold rows."""
-        if not self.hot.size:
-            return np.full(global_row.shape, -1, np.int64)
-        at = np.minimum(np.searchsorted(self.hot, global_row), self.hot.size - 1)
-        return np.where(self.hot[at] == global_row, at, -1)
+    @property
+    def reuses_rows(self) -> bool:
+        """Whether a PE may have a row without reading it: caches, merging."""
+        layout = self.pim_layout
+        merges = layout is not None and layout.tier.pim is not None and layout.tier.pim.merge_identical
+        return merges or self.cache.sets > 0
+
+    @property
+    def small_rows(self) -> int:
+        """Rows of all small subtables."""
+        return sum(table.rows for table in self.subtables if table.small)
+
+
+@dataclass(frozen=True)
+class _Small:
+    """What becomes of the small rows: numbering, LUT, copies by size."""
+
+    number: _Int
+    lut_rows: int
+    lut_bytes: int
+    replicated: bool
+    replica_base: _Int
+    copies: dict[int, int]
 
 
 def place_model(
@@ -196,97 +140,100 @@ def place_model(
     ConfigError
         The address map splits vectors over PEs, or a granularity does not fit the memory.
     """
-    rows = np.array([table.rows for table in subtables], np.int64)
-    first_row = np.concatenate(([0], np.cumsum(rows)[:-1]))
-    is_small = np.array([table.role == "R" for table in subtables], bool)
-    lut_rows, replicated, small = _small_tables(system, scheme, rows, is_small, vector_bytes)
-    small_rows = int(rows[is_small].sum())
-    layouts = _layouts(system, specs, vector_bytes, small_rows - lut_rows if replicated else 0)
-    _check_fit(layouts[system.placement.tier], int(rows.sum()) * vector_bytes)
-    hot, hot_r, share = _hot_rows(system, layouts, scheme, subtables, profile, first_row, is_small, rows)
+    tables = tuple(subtables)
+    shapes = {
+        tier.name: _shapes(system, tier, specs[tier.name], scheme, tables, vector_bytes)
+        for tier in system.tiers
+    }
+    first_row = _running([table.rows for table in tables])
+    small = _small_rows(system, scheme, tables, shapes)
+    spread = _spread_rows(system, specs, scheme, tables, profile, first_row, small, shapes)
+    copies = {size: small.copies.get(size, 0) + spread.counts.get(size, 0) for size in _sizes(tables)}
+    layouts = _layouts(system, specs, vector_bytes, shapes, {k: v for k, v in copies.items() if v})
+    name = system.placement.tier
+    totals = {size: sum(t.rows for t in tables if t.row_bytes == size) for size in _sizes(tables)}
+    layouts[name] = with_regions(layouts[name], shapes[name], totals, _node_levels(system, specs))
+    base = np.zeros(len(tables), np.int64)
+    for size in totals:
+        mine = [table.id for table in tables if table.row_bytes == size]
+        base[mine] = _running([tables[number].rows for number in mine])
+    hot, hot_small = RowSet.empty(), np.full(len(tables), -1, np.int64)
+    for other in layouts:
+        if other == system.placement.hot_tier and system.placement.policy == "hot-cold":
+            hot, hot_small = _hot_rows(system, layouts, shapes, scheme, tables, profile, first_row)
+        elif other != name:
+            layouts[other] = with_regions(layouts[other], shapes[other], dict.fromkeys(totals, 0))
     return ModelPlacement(
         system,
         layouts,
-        tuple(subtables),
-        first_row,
+        tables,
+        base,
         first_row,
         hot,
-        hot_r,
-        small,
-        small_rows,
-        lut_rows,
-        replicated,
-        share,
+        hot_small,
+        small.number,
+        small.lut_rows,
+        small.lut_bytes,
+        small.replica_base,
+        small.replicated,
+        spread,
+        choose_cached(system, layouts, scheme, tables, profile, first_row),
     )
 
 
-def _small_tables(
-    system: System, scheme: EmbeddingScheme, rows: _Int, is_small: NDArray[np.bool_], vector_bytes: int
-) -> tuple[int, bool, _Int]:
-    """How many R rows the LUTs hold, whether the others are replicated in banks, and their numbering."""
-    pim = next((tier.pim for tier in system.tiers if tier.pim is not None), None)
-    small = np.full(rows.shape, -1, np.int64)
-    kind = system.placement.small_tables
-    if pim is not None and kind == "home" and scheme.compose == "multiply" and is_small.any():
+def _running(counts: Sequence[int]) -> _Int:
+    """Sums of all earlier entries."""
+    return np.cumsum([0, *counts], dtype=np.int64)[:-1]
+
+
+def _sizes(tables: Sequence[Subtable]) -> list[int]:
+    """Row sizes in order of appearance."""
+    return list(dict.fromkeys(table.row_bytes for table in tables))
+
+
+def _node_levels(system: System, specs: Mapping[str, Spec]) -> list[str]:
+    """Fields of the address map over which vectors are striped, innermost first; none if they stay whole."""
+    tier = system.tier(system.placement.tier)
+    if system.placement.partition == "horizontal" or tier.pim is None:
+        return []
+    levels = list(specs[tier.name].levels)
+    level = tier.pim.unit_level if tier.pim.unit_level in levels else "channel"
+    inside = levels[1 : levels.index(level) + 1]
+    return (["channel"] if system.placement.stripe == "tier" else []) + inside
+
+
+def _shapes(
+    system: System,
+    tier: Tier,
+    spec: Spec,
+    scheme: EmbeddingScheme,
+    tables: Sequence[Subtable],
+    vector_bytes: int,
+) -> dict[int, RowShape]:
+    _check_granularity(tier, spec, vector_bytes, system.host.line_bytes)
+    nodes = 1
+    if tier.name == system.placement.tier:
+        for level in _node_levels(system, {tier.name: spec}):
+            nodes *= tier.channels if level == "channel" else spec.counts[level]
+    if nodes > 1 and scheme.compose == "gemm":
         raise ConfigError(
-            "placement.small_tables: 'home' leaves R rows where no PE can multiply them with their Q rows; "
-            "use 'replicated' or 'lut', or compose by adding."
+            "placement.partition: 'vertical' cannot stripe the cores of a tensor train, whose rows are no "
+            "vectors; use 'horizontal' or another embedding."
         )
-    if pim is None or kind == "home" or (kind == "replicated" and scheme.compose != "multiply"):
-        return 0, False, small
-    small[is_small] = np.cumsum(rows[is_small]) - rows[is_small]
-    lut_rows = min(pim.lut_bytes // vector_bytes, int(rows[is_small].sum())) if kind == "lut" else 0
-    return lut_rows, True, small
-
-
-def _layouts(
-    system: System, specs: Mapping[str, Spec], vector_bytes: int, replicas: int
-) -> dict[str, TierLayout]:
-    layouts: dict[str, TierLayout] = {}
-    first_channel, line_base = 0, 0
-    for tier in system.tiers:
-        spec = specs[tier.name]
-        _check_granularity(tier, spec, vector_bytes, system.host.line_bytes)
-        bursts = vector_bytes // spec.burst_bytes
-        mapping = parse_map(tier.address_map, spec, channels=tier.channels, vector_bursts=bursts)
-        stride, reserved = spec.banks, 0
-        if not mapping.keeps_vectors(bursts):
-            raise ConfigError(
-                f"tier {tier.name}: address_map splits a vector over rows, banks or PEs; "
-                "put column.vector last."
-            )
-        if tier.pim is not None:
-            stride = spec.banks // _units(tier, spec)
-            reserved = -(-replicas // (stride * (spec.row_bytes // vector_bytes)))
-            if reserved and not mapping.row_is_outermost:
-                raise ConfigError(
-                    f"tier {tier.name}: replicas need the row outermost in address_map; put 'row' first."
-                )
-            if reserved >= spec.rows:
-                raise CapacityError(
-                    f"tier {tier.name}: replicas take {reserved} rows of every bank, which has "
-                    f"{spec.rows}; enlarge the LUT."
-                )
-        layouts[tier.name] = TierLayout(
-            tier,
-            spec,
-            mapping,
-            vector_bytes,
-            first_channel,
-            stride,
-            reserved,
-            line_base,
-            system.host.line_bytes,
+    smallest = max(spec.burst_bytes, system.host.line_bytes)
+    short = next((t for t in tables if not t.covers_bytes and t.row_bytes < smallest), None)
+    if short is not None:
+        raise ConfigError(
+            f"vector_bytes: rows of {short.name} have {short.row_bytes} bytes, less than a burst or host "
+            f"line of {smallest} bytes in tier {tier.name}; use vectors of at least "
+            f"{vector_bytes * smallest // short.row_bytes} bytes, or another composition."
         )
-        first_channel += tier.channels
-        line_base += -(-tier.channels * spec.bytes_per_channel // system.host.line_bytes)
-    return layouts
-
-
-def _units(tier: Tier, spec: Spec) -> int:
-    assert tier.pim is not None
-    level = tier.pim.unit_level
-    return spec.nodes(level if level in spec.levels else "channel")
+    return {
+        size: row_shape(
+            tier, spec, size, line_bytes=system.host.line_bytes, vector_bytes=vector_bytes, nodes=nodes
+        )
+        for size in _sizes(tables)
+    }
 
 
 def _check_granularity(tier: Tier, spec: Spec, vector_bytes: int, line_bytes: int) -> None:
@@ -300,63 +247,127 @@ def _check_granularity(tier: Tier, spec: Spec, vector_bytes: int, line_bytes: in
             f"vector_bytes: {vector_bytes} and bursts of {spec.burst_bytes} bytes do not fit host lines "
             f"of {line_bytes} bytes."
         )
-    if tier.page_bytes % vector_bytes:
+
+
+def _small_rows(
+    system: System,
+    scheme: EmbeddingScheme,
+    tables: Sequence[Subtable],
+    shapes: Mapping[str, Mapping[int, RowShape]],
+) -> _Small:
+    """How many small rows the LUTs hold, whether the others are copied to the PEs, and their numbering."""
+    tier = next((tier for tier in system.tiers if tier.pim is not None), None)
+    number = np.full(len(tables), -1, np.int64)
+    base = np.zeros(len(tables), np.int64)
+    parts = [table for table in tables if table.small]
+    kind, meet = system.placement.small_tables, scheme.compose in MEETING
+    if tier is not None and kind == "home" and meet and parts:
         raise ConfigError(
-            f"tier {tier.name}: pages of {tier.page_bytes} bytes would split vectors of {vector_bytes} "
-            f"bytes; use larger pages."
+            "placement.small_tables: 'home' leaves small rows where no PE can multiply them with their main "
+            "rows; use 'replicated' or 'lut', or compose by adding."
         )
+    if tier is None or tier.pim is None or kind == "home" or (kind == "replicated" and not meet):
+        return _Small(number, 0, 0, False, base, {})
+    number[[table.id for table in parts]] = _running([table.rows for table in parts])
+    room = tier.pim.lut_bytes if kind == "lut" else 0
+    lut_rows, lut_bytes = 0, 0
+    copies: dict[int, int] = {}
+    for table in parts:
+        size = shapes[tier.name][table.row_bytes].read_bytes
+        # The first rows in order, as many as fit: a row that does not fit ends the LUT.
+        held = min(table.rows, (room - lut_bytes) // size) if lut_rows == number[table.id] else 0
+        lut_rows += held
+        lut_bytes += held * size
+        base[table.id] = copies.get(table.row_bytes, 0) - held
+        copies[table.row_bytes] = copies.get(table.row_bytes, 0) + table.rows - held
+    return _Small(number, lut_rows, lut_bytes, True, base, copies)
 
 
-def _check_fit(layout: TierLayout, needed: int) -> None:
-    if needed > layout.capacity_bytes:
-        over = needed - layout.capacity_bytes
-        raise CapacityError(
-            f"tier {layout.tier.name}: the model needs {needed} bytes, {over} more than the "
-            f"{layout.capacity_bytes} that {layout.tier.channels} "
-            f"channels of {layout.spec.name} offer; raise channels, ranks or capacity_scale, or compress "
-            f"the tables more."
+def _spread_rows(
+    system: System,
+    specs: Mapping[str, Spec],
+    scheme: EmbeddingScheme,
+    tables: Sequence[Subtable],
+    profile: LookupTrace,
+    first_row: _Int,
+    small: _Small,
+    shapes: Mapping[str, Mapping[int, RowShape]],
+) -> RowSet:
+    """Choose the rows that every PE has a copy of."""
+    share = system.placement.replicate_share
+    if share <= 0:
+        return RowSet.empty()
+    chosen = np.array([not (table.small and small.replicated) for table in tables], bool)
+    ranking = rank_rows(profile, scheme, tables, first_row, chosen)
+    return ranking.first(ranking.reaching(share), dict(small.copies))
+
+
+def _layouts(
+    system: System,
+    specs: Mapping[str, Spec],
+    vector_bytes: int,
+    shapes: Mapping[str, Mapping[int, RowShape]],
+    copies: Mapping[int, int],
+) -> dict[str, TierLayout]:
+    layouts: dict[str, TierLayout] = {}
+    first_channel, line_base = 0, 0
+    for tier in system.tiers:
+        spec = specs[tier.name]
+        units = None
+        if tier.pim is not None:
+            level = tier.pim.unit_level
+            units = spec.nodes(level if level in spec.levels else "channel")
+        layouts[tier.name] = make_layout(
+            system,
+            tier,
+            spec,
+            vector_bytes=vector_bytes,
+            first_channel=first_channel,
+            line_base=line_base,
+            shapes=shapes[tier.name],
+            replicas=copies if tier.pim is not None else {},
+            units=units,
         )
+        first_channel += tier.channels
+        line_base += -(-tier.channels * spec.bytes_per_channel // system.host.line_bytes)
+    return layouts
 
 
 def _hot_rows(
     system: System,
-    layouts: Mapping[str, TierLayout],
+    layouts: dict[str, TierLayout],
+    shapes: Mapping[str, Mapping[int, RowShape]],
     scheme: EmbeddingScheme,
-    subtables: Sequence[Subtable],
+    tables: Sequence[Subtable],
     profile: LookupTrace,
     first_row: _Int,
-    is_small: NDArray[np.bool_],
-    rows: _Int,
-) -> tuple[_Int, _Int, float]:
+) -> tuple[RowSet, _Int]:
     """Choose the most read rows that together take `hot_share` of the profile's accesses."""
-    hot_r = np.full(rows.shape, -1, np.int64)
-    if system.placement.policy != "hot-cold":
-        return np.empty(0, np.int64), hot_r, 0.0
-    layout = layouts[system.placement.hot_tier]
-    vectors = layout.capacity_bytes // layout.vector_bytes
+    name = system.placement.hot_tier
+    layout, sizes = layouts[name], _sizes(tables)
+    hot_small = np.full(len(tables), -1, np.int64)
+    counts = dict.fromkeys(sizes, 0)
     if layout.tier.pim is None or system.placement.small_tables == "home":
-        # Every R row is hot (HEAM authors' simulator): they come first in the hot tier.
-        hot_r[is_small] = np.cumsum(rows[is_small]) - rows[is_small]
-        vectors -= int(rows[is_small].sum())
-        if vectors < 0:
-            raise CapacityError(
-                f"tier {layout.tier.name}: the R tables alone need {-vectors} vectors more than it "
-                f"holds; compress less."
-            )
-    reads = [
-        operand.rows + first_row[operand.subtable_id]
-        for table in range(profile.tables)
-        for operand in scheme.operands(table, profile.indices[table], subtables)
-        if not is_small[operand.subtable_id]
-    ]
-    keys, counts = np.unique(np.concatenate(reads) if reads else np.empty(0, np.int64), return_counts=True)
-    order = np.lexsort((keys, -counts))
-    total = int(counts.sum())
-    taken = (
-        np.searchsorted(np.cumsum(counts[order]), system.placement.hot_share * total, side="left") + 1
-        if total
-        else 0
-    )
-    chosen = order[: min(int(taken), vectors)] if system.placement.hot_share > 0 else order[:0]
-    share = float(counts[chosen].sum() / total) if total else 0.0
-    return np.sort(keys[chosen]), hot_r, share
+        # Every small row is hot (HEAM authors' simulator): they come first in the hot tier.
+        for table in tables:
+            if table.small:
+                hot_small[table.id] = counts[table.row_bytes]
+                counts[table.row_bytes] += table.rows
+    # What every region may waste at its end is set aside.
+    spare = (len(sizes) - 1) * max(shape.pieces for shape in shapes[name].values())
+    budget = layout.capacity_bytes - 2 * spare * max(layout.stripe_bytes, layout.tier.page_bytes)
+    slot = {size: shape.slot_bytes * shape.pieces for size, shape in shapes[name].items()}
+    budget -= sum(count * slot[size] for size, count in counts.items())
+    if budget < 0:
+        vectors = -(budget // layout.vector_bytes)
+        raise CapacityError(
+            f"tier {layout.tier.name}: the small tables alone need {vectors} vectors more than it "
+            f"holds; compress less."
+        )
+    chosen = np.array([not table.small for table in tables], bool)
+    ranking = rank_rows(profile, scheme, tables, first_row, chosen)
+    count = min(ranking.reaching(system.placement.hot_share), ranking.fitting(budget, slot))
+    hot = ranking.first(count, counts)
+    totals = {size: counts[size] + hot.counts.get(size, 0) for size in sizes}
+    layouts[name] = with_regions(layout, shapes[name], totals)
+    return hot, hot_small

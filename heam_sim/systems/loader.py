@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from heam_sim.errors import ConfigError, unknown_name
 from heam_sim.systems.model import Host, Pim, Placement, System, Tier
 
-__all__ = ["known_systems", "load_system"]
+__all__ = ["known_systems", "load_system", "system_from_dict"]
 
 _T = TypeVar("_T")
 _HOST_FILE = "host.toml"
@@ -109,14 +109,22 @@ def _override(data: dict[str, Any], key: str, value: Any) -> None:
         if part not in choices:
             raise unknown_name("part", part, choices, where=f"override {key!r}")
         node = choices[part]
-    if not path or (
-        last not in node
-        and not (node is data.get("placement") and last in {f.name for f in fields(Placement)})
-    ):
+    if not path or (last not in node and last not in _optional(data, node)):
         raise unknown_name(
             "key", last, node if path else ["host.*", "placement.*", "<tier>.*"], where=f"override {key!r}"
         )
     node[last] = value
+
+
+def _optional(data: Mapping[str, Any], node: Any) -> set[str]:
+    """Keys that a part of a description may have without writing them down."""
+    if node is data.get("placement"):
+        return {item.name for item in fields(Placement)}
+    if any(node is tier for tier in data.get("tier", [])):
+        return {item.name for item in fields(Tier)} - {"pim"}
+    if any(node is tier.get("pim") for tier in data.get("tier", [])):
+        return {item.name for item in fields(Pim)}
+    return set()
 
 
 def _make(cls: type[_T], section: Mapping[str, Any], where: str) -> _T:
@@ -142,6 +150,8 @@ _TYPES: dict[str, tuple[tuple[type, ...], str]] = {
     "bool": ((bool,), "true or false"),
     "int": ((int,), "a whole number"),
     "float": ((int, float), "a number"),
+    "int | None": ((int,), "a whole number"),
+    "bool | str": ((bool, str), "true, false or the name of a refresh"),
     "int | str": ((int, str), "a whole number or the name of a timing value"),
     "Mapping[str, Any]": ((dict,), "a table"),
 }
@@ -180,3 +190,22 @@ def _build_system(data: dict[str, Any], where: str) -> System:
         "host": _make(Host, data["host"], "host"),
     }
     return _make(System, {**head, **parts}, f"{where}: [system]")
+
+
+def system_from_dict(data: Mapping[str, Any], *, where: str = "description") -> System:
+    """Build an architecture from what :meth:`System.to_dict` gave, e.g. out of a stored result.
+
+    Raises
+    ------
+    ConfigError
+        As :func:`load_system`.
+    """
+    if not isinstance(data, Mapping):
+        raise ConfigError(f"{where}: is {type(data).__name__}; give the mapping that System.to_dict returns.")
+    rest = copy.deepcopy(dict(data))
+    tiers = [
+        {key: value for key, value in tier.items() if value is not None}  # None: left out
+        for tier in rest.pop("tiers", ())
+    ]
+    tables = {"tier": tiers, "placement": rest.pop("placement", None), "host": rest.pop("host", None)}
+    return _build_system({"system": rest, **tables}, where)

@@ -4,14 +4,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from fractions import Fraction
 from typing import Any, Literal
 
-from heam_sim.dram import Spec, derive_pim, load_spec
+from heam_sim.dram import Controller, Spec, derive_pim, load_spec
 from heam_sim.errors import ConfigError
 
 __all__ = ["Host", "Pim", "Placement", "System", "Tier"]
+
+DELIVERIES = ("compressed", "two-stage", "broadcast", "host-driven")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,6 +89,25 @@ class Pim:
         Cycles, or the name of a timing value of the tier's memory.
     lut_bytes, lut_bytes_per_cycle
         Look-up table per PE; 0 bytes: none.
+    weight_bits
+        Bits that an instruction carries more where lookups have weights.
+    delivery
+        ``"compressed"``: one instruction per operand over the path. ``"two-stage"``: then over the path of
+        its rank, of `second_stage_bits_per_cycle`. ``"broadcast"``: one instruction for all slices of an
+        operand in a channel (vertical partition). ``"host-driven"``: no instructions, every DRAM command
+        crosses the channel's command bus.
+    second_stage_bits_per_cycle
+        0: there is no second stage.
+    cache_bytes, cache_ways
+        Cache of operand rows per PE, LRU; 0 bytes: none. A line holds the longest row that may be kept; rows
+        come out through the port of the LUT.
+    cache_rows, cache_min_reads
+        Which rows may be kept: of all subtables or of the small ones, if the profile reads them at least so
+        often (a locality bit in the instruction).
+    prefetch
+        While a GnR is computed, the rows that the next one may find in the caches are brought there.
+    merge_identical
+        An operand whose row is already waiting or being read at its PE is not read again.
     """
 
     source: str
@@ -106,6 +127,15 @@ class Pim:
     res_latency: int | str
     lut_bytes: int
     lut_bytes_per_cycle: int
+    weight_bits: int = 32
+    delivery: Literal["compressed", "two-stage", "broadcast", "host-driven"] = "compressed"
+    second_stage_bits_per_cycle: int = 0
+    cache_bytes: int = 0
+    cache_ways: int = 4
+    cache_rows: Literal["all", "small"] = "all"
+    cache_min_reads: int = 0
+    merge_identical: bool = False
+    prefetch: bool = False
 
     def __post_init__(self) -> None:
         positive = (
@@ -116,13 +146,54 @@ class Pim:
             "path_bits_per_cycle",
             "alu_bytes_per_cycle",
         )
-        _check_numbers(self, (*positive, "merge_bytes_per_cycle", "lut_bytes_per_cycle"), "pim", minimum=1)
-        _check_numbers(self, ("decode_cycles", "alu_latency_cycles", "lut_bytes"), "pim", minimum=0)
+        _check_numbers(
+            self, (*positive, "merge_bytes_per_cycle", "lut_bytes_per_cycle", "cache_ways"), "pim", minimum=1
+        )
+        _check_numbers(
+            self,
+            (
+                "decode_cycles",
+                "alu_latency_cycles",
+                "lut_bytes",
+                "weight_bits",
+                "second_stage_bits_per_cycle",
+                "cache_bytes",
+                "cache_min_reads",
+            ),
+            "pim",
+            minimum=0,
+        )
+
+        _check_choice("pim.delivery", self.delivery, DELIVERIES)
+        if self.prefetch and self.cache_bytes == 0:
+            raise ConfigError("pim.prefetch: there is no cache to bring rows into; set cache_bytes.")
+        _check_choice("pim.cache_rows", self.cache_rows, ("all", "small"))
+        if (self.delivery == "two-stage") != (self.second_stage_bits_per_cycle > 0):
+            raise ConfigError(
+                f"pim.second_stage_bits_per_cycle: {self.second_stage_bits_per_cycle} does not go with "
+                f"delivery {self.delivery!r}; 'two-stage' needs a positive number, the others 0."
+            )
 
     @property
     def instruction_cycles(self) -> int:
+        """Cycles that one instruction without a weight occupies its path."""
+        return self.path_cycles(weighted=False)
+
+    def instruction_size(self, *, weighted: bool) -> int:
+        """Bits of an instruction."""
+        return self.instruction_bits + (self.weight_bits if weighted else 0)
+
+    def path_cycles(self, *, weighted: bool) -> int:
         """Cycles that one instruction occupies its path."""
-        return -(-self.instruction_bits // self.path_bits_per_cycle)
+        if self.delivery == "host-driven":
+            return 0
+        return -(-self.instruction_size(weighted=weighted) // self.path_bits_per_cycle)
+
+    def second_stage_cycles(self, *, weighted: bool) -> int:
+        """Cycles that it then occupies the path of its rank."""
+        if self.delivery != "two-stage":
+            return 0
+        return -(-self.instruction_size(weighted=weighted) // self.second_stage_bits_per_cycle)
 
     def latency(self, value: int | str, spec: Spec) -> int:
         """Resolve a latency that is given in cycles or as the name of a timing value."""
@@ -139,7 +210,11 @@ class Pim:
 
 @dataclass(frozen=True, kw_only=True)
 class Tier:
-    """A kind of memory with its controllers, and PEs if it has any."""
+    """A kind of memory with its controllers, and PEs if it has any.
+
+    `refresh` is true (all-bank), false or a name, and it and the keys from `write_queue` on describe the
+    controllers of a tier without PEs (:class:`heam_sim.dram.Controller`).
+    """
 
     name: str
     source: str
@@ -148,13 +223,23 @@ class Tier:
     channels: int
     capacity_scale: int
     power: str
-    refresh: bool
+    refresh: bool | str
     read_queue: int
     address_map: str
     pages: Literal["random", "table-order"]
     page_bytes: int
     page_seed: int
     pim: Pim | None = None
+    write_queue: int = 32
+    write_high_percent: int = 80
+    write_low_percent: int = 20
+    scheduler: str = "frfcfs"
+    row_hit_cap: int | None = None
+    row_policy: str = "open"
+    row_timeout: int | None = None
+    row_cap: int | None = None
+    refresh_stagger: bool = False
+    refresh_postpone: int = 0
 
     def __post_init__(self) -> None:
         _check_numbers(
@@ -163,6 +248,24 @@ class Tier:
         _check_numbers(self, ("page_seed",), f"tier {self.name}", minimum=0)
         if self.pages not in ("random", "table-order"):
             raise ConfigError(f"tier {self.name}: pages is {self.pages!r}; write 'random' or 'table-order'.")
+        try:
+            controller = self.controller
+        except ConfigError as error:
+            raise ConfigError(f"tier {self.name}: {error}") from None
+        plain = Controller(refresh=controller.refresh, read_queue=self.read_queue)
+        if self.pim is not None and (controller != plain or controller.refresh not in ("all-bank", "none")):
+            raise ConfigError(
+                f"tier {self.name}: its PEs have controllers of their own, with all-bank refresh or none; "
+                "leave out scheduler, row policy, write queue and other refreshes."
+            )
+
+    @property
+    def controller(self) -> Controller:
+        """Queues and policies of its plain channels."""
+        given = {item.name: getattr(self, item.name) for item in fields(Controller) if item.name != "refresh"}
+        names = {True: "all-bank", False: "none"}
+        refresh = names[self.refresh] if isinstance(self.refresh, bool) else self.refresh
+        return Controller(refresh=refresh, **given)
 
     def spec(self) -> Spec:
         """Return the resolved memory, with PIM commands if the tier has PEs."""
@@ -185,9 +288,19 @@ class Placement:
         `hot_share` of the
         profile's accesses in `hot_tier`.
     small_tables
-        Home of R rows for the PEs: ``"lut"`` (overflow duplicated in every unit), ``"replicated"`` (in the
-        banks of every unit when
-        the composition multiplies) or ``"home"`` (an ordinary place).
+        Home of small rows (R, all partitions or cores but the main one) for the PEs: ``"lut"`` (overflow
+        duplicated in every unit), ``"replicated"`` (in the banks of every unit when the composition
+        multiplies) or ``"home"`` (an ordinary place).
+    partition
+        ``"horizontal"``: a vector lies whole in one node. ``"vertical"``: it is striped over the nodes (the
+        units) in slices of at least a burst.
+    stripe
+        Over which nodes: those of one ``"channel"`` or of the whole ``"tier"``.
+    replicate_share
+        The rows that take this share of the profile's accesses have a copy at every PE, and each of their
+        operands goes to the PE with the fewest operands so far.
+    dispatch_window
+        GnRs over which operands are counted; 0: the host's batch, or its window without one.
     """
 
     source: str
@@ -196,20 +309,31 @@ class Placement:
     small_tables: Literal["lut", "replicated", "home"]
     hot_tier: str = ""
     hot_share: float = 0.0
+    partition: Literal["horizontal", "vertical"] = "horizontal"
+    stripe: Literal["channel", "tier"] = "tier"
+    replicate_share: float = 0.0
+    dispatch_window: int = 0
 
     def __post_init__(self) -> None:
-        if self.policy not in ("single", "hot-cold"):
-            raise ConfigError(f"placement.policy: {self.policy!r} is neither 'single' nor 'hot-cold'.")
-        if self.small_tables not in ("lut", "replicated", "home"):
+        _check_choice("placement.policy", self.policy, ("single", "hot-cold"))
+        _check_choice("placement.small_tables", self.small_tables, ("lut", "replicated", "home"))
+        _check_choice("placement.partition", self.partition, ("horizontal", "vertical"))
+        _check_choice("placement.stripe", self.stripe, ("channel", "tier"))
+        for name in ("hot_share", "replicate_share"):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
+                raise ConfigError(f"placement.{name}: {value!r} is no number between 0 and 1.")
+        _check_numbers(self, ("dispatch_window",), "placement", minimum=0)
+        if self.partition == "vertical" and (self.policy != "single" or self.replicate_share > 0):
             raise ConfigError(
-                f"placement.small_tables: {self.small_tables!r} is not 'lut', 'replicated' or 'home'."
+                "placement.partition: 'vertical' stripes every vector over the nodes of the one tier; use it "
+                "with policy 'single' and replicate_share 0."
             )
-        if (
-            isinstance(self.hot_share, bool)
-            or not isinstance(self.hot_share, int | float)
-            or not 0 <= self.hot_share <= 1
-        ):
-            raise ConfigError(f"placement.hot_share: {self.hot_share!r} is no number between 0 and 1.")
+        if self.partition == "vertical" and self.small_tables == "lut":
+            raise ConfigError(
+                "placement.small_tables: a LUT holds whole rows, but 'vertical' needs slices; use "
+                "'replicated' or 'home'."
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -242,11 +366,39 @@ class System:
                 f"system {self.name}: the cold tier {self.placement.tier!r} is read by the host and can "
                 f"have no PEs."
             )
+        home = self.tier(self.placement.tier)
+        if self.placement.partition == "horizontal" and any(
+            tier.pim is not None and tier.pim.delivery == "broadcast" for tier in self.tiers
+        ):
+            raise ConfigError(
+                f"system {self.name}: pim.delivery 'broadcast' tells all nodes of a channel about their "
+                "slices of a vector; use it with placement.partition 'vertical'."
+            )
+        if home.pim is None and self.placement.partition == "vertical":
+            raise ConfigError(
+                f"system {self.name}: placement.partition is 'vertical', but tier {home.name!r} has no PEs "
+                "to stripe vectors over; use 'horizontal'."
+            )
+        if self.placement.replicate_share > 0 and all(tier.pim is None for tier in self.tiers):
+            raise ConfigError(
+                f"system {self.name}: placement.replicate_share needs PEs that copies could be at; "
+                "set it to 0."
+            )
+        if self.placement.replicate_share > 0 and any(tier.pim and tier.pim.prefetch for tier in self.tiers):
+            raise ConfigError(
+                f"system {self.name}: pim.prefetch and placement.replicate_share do not go together: where "
+                "an operand will run is not known a GnR ahead; switch one off."
+            )
         if self.placement.policy == "hot-cold" and self.placement.tier == self.placement.hot_tier:
             raise ConfigError(
                 f"system {self.name}: placement.hot_tier is the home tier {self.placement.tier!r}; "
                 "name another."
             )
+
+    @property
+    def dispatch_window(self) -> int:
+        """GnRs over which the operands of each PE are counted."""
+        return self.placement.dispatch_window or self.host.batch_gnrs or self.host.window_gnrs
 
     def tier(self, name: str) -> Tier:
         """Return the tier called `name`."""
@@ -276,9 +428,19 @@ _LARGEST = {
     "read_queue": 16384,
     "llc_bytes": 1 << 40,
     "lut_bytes": 1 << 40,
+    "cache_bytes": 1 << 40,
+    "cache_ways": 4096,
     "page_bytes": 1 << 40,
     "page_seed": 1 << 62,
 }
+
+
+def _check_choice(key: str, value: object, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        names = [repr(choice) for choice in choices]
+        if len(names) == 2:
+            raise ConfigError(f"{key}: {value!r} is neither {names[0]} nor {names[1]}.")
+        raise ConfigError(f"{key}: {value!r} is not {', '.join(names[:-1])} or {names[-1]}.")
 
 
 def _check_numbers(owner: object, names: tuple[str, ...], where: str, *, minimum: int) -> None:

@@ -161,6 +161,11 @@ class LookupTrace:
         return len(self.offsets[0]) - 1
 
     @property
+    def weighted(self) -> bool:
+        """Whether lookups have weights."""
+        return self.weights is not None
+
+    @property
     def lookups(self) -> int:
         """Number of lookups over all tables."""
         return sum(len(rows) for rows in self.indices)

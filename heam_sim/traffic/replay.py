@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,15 +11,20 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from heam_sim._core import LOG_DTYPE, ChannelParameters, Replay, SpecHandle, Statistic, counters
-from heam_sim.address import AddressMap, parse_map
-from heam_sim.dram import Spec, load_spec
+from heam_sim.address import parse_map
+from heam_sim.dram import Controller, Spec, load_spec
 from heam_sim.errors import ConfigError, unknown_name
+from heam_sim.traffic.decode import BLOCK, Decoder
+from heam_sim.traffic.independent import IndependentChannels
+from heam_sim.traffic.latency import Latency
 from heam_sim.traffic.streams import Requests
 
 __all__ = ["ReplayResult", "replay", "replay_chunks"]
 
-_CHUNK = 1 << 20
-_REFRESH = ("all-bank", "none")
+_FRONT_ENDS = ("shared", "per-channel")
+_GROUP = 4 * BLOCK
+# The core's limit.
+_MOST_CHANNELS = 4096
 _SUMMED_UP = ("queue_peak",)
 
 
@@ -38,6 +43,10 @@ class ReplayResult:
         Sums over channels by name (largest for ``queue_peak``).
     channel_counters
         One mapping per channel.
+    latency
+        Distribution of the read latencies, completion minus arrival in cycles, over all channels.
+    channel_latency
+        One distribution per channel.
     statistics
         Name, unit and description of every counter.
     commands
@@ -56,6 +65,8 @@ class ReplayResult:
     time_ns: float
     counters: dict[str, int]
     channel_counters: tuple[dict[str, int], ...]
+    latency: Latency
+    channel_latency: tuple[Latency, ...]
     statistics: tuple[Statistic, ...]
     commands: NDArray[Any]
     command_names: tuple[str, ...]
@@ -73,8 +84,7 @@ class ReplayResult:
     @property
     def mean_read_latency_cycles(self) -> float:
         """Mean over completed reads of completion minus arrival; NaN without reads."""
-        done = self.counters["reads_completed"]
-        return self.counters["read_latency"] / done if done else float("nan")
+        return self.latency.mean
 
     @property
     def bandwidth_GBps(self) -> float:
@@ -96,14 +106,26 @@ def replay(
     read_queue: int = 32,
     write_queue: int = 32,
     drain: bool = True,
+    write_high_percent: int = 80,
+    write_low_percent: int = 20,
+    scheduler: str = "frfcfs",
+    row_hit_cap: int | None = None,
+    row_policy: str = "open",
+    row_timeout: int | None = None,
+    row_cap: int | None = None,
+    refresh_stagger: bool = False,
+    refresh_postpone: int = 0,
+    front_end: str = "shared",
+    threads: int = 1,
 ) -> ReplayResult:
-    """Replay requests, one burst each, through FR-FCFS controllers with open rows.
+    """Replay requests, one burst each, through controllers of the chosen policies.
 
     Parameters
     ----------
     address
-        Byte addresses, integers of shape (requests,). Bits beyond the capacity are ignored, as Ramulator
-        does it.
+        Byte addresses, integers of shape (requests,). As in Ramulator, addresses beyond the capacity wrap
+        around, but only a queued write to the very same address answers a read or absorbs a write: neither
+        one that wraps to the same place nor one to another byte of the burst does.
     is_write
         Integers or booleans of the same shape.
     preset
@@ -117,7 +139,7 @@ def replay(
         queue full blocks
         all behind it.
     refresh
-        ``"all-bank"`` or ``"none"``.
+        ``"all-bank"``, ``"none"``, ``"per-bank"`` or ``"same-bank"`` (if the memory has it).
     record_commands
         Keep every command.
     address_map
@@ -126,6 +148,19 @@ def replay(
         Entries per channel.
     drain
         Go on until all data have arrived; otherwise stop with the last acceptance.
+    write_high_percent, write_low_percent, scheduler, row_hit_cap, row_policy, row_timeout, row_cap
+        The rest of the controller: see :class:`heam_sim.dram.Controller`. With any but the default policies
+        only the generic engine fits.
+    refresh_stagger, refresh_postpone
+        Likewise.
+    front_end
+        ``"shared"``: one for all channels, which a full queue of any channel blocks (as Ramulator has it).
+        ``"per-channel"``: one for each channel, fed with that channel's requests in their order and making
+        `offers_per_cycle` offers of its own. The channels then share nothing, and each ends, refreshes and
+        counts up to its own last cycle.
+    threads
+        Threads for ``"per-channel"``, at most one a channel is used. The results are the same bytes on any
+        number of them. A shared front end runs on one thread whatever is asked for.
 
     Raises
     ------
@@ -149,6 +184,17 @@ def replay(
         read_queue=read_queue,
         write_queue=write_queue,
         drain=drain,
+        write_high_percent=write_high_percent,
+        write_low_percent=write_low_percent,
+        scheduler=scheduler,
+        row_hit_cap=row_hit_cap,
+        row_policy=row_policy,
+        row_timeout=row_timeout,
+        row_cap=row_cap,
+        refresh_stagger=refresh_stagger,
+        refresh_postpone=refresh_postpone,
+        front_end=front_end,
+        threads=threads,
     )
 
 
@@ -164,7 +210,7 @@ def _addresses(values: ArrayLike) -> NDArray[np.uint64]:
         raise ConfigError(f"address: entry {int(array.argmin())} is negative; addresses start at 0.")
     if int(array.max()) >= 1 << 63:
         raise ConfigError(f"address: entry {int(array.argmax())} lies beyond 2^63 - 1.")
-    return array.astype(np.uint64)
+    return np.ascontiguousarray(array).view(np.uint64) if array.dtype == np.int64 else array.astype(np.uint64)
 
 
 def _flags(values: ArrayLike) -> NDArray[np.uint8]:
@@ -176,13 +222,13 @@ def _flags(values: ArrayLike) -> NDArray[np.uint8]:
             f"is_write: needs one-dimensional integers or booleans, not {array.dtype} of {array.ndim} "
             f"dimensions."
         )
-    flags: NDArray[np.uint8] = np.not_equal(array, 0).astype(np.uint8)
+    flags: NDArray[np.uint8] = np.not_equal(array, 0).view(np.uint8)
     return flags
 
 
-def _whole(name: str, value: object) -> int:
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or not 1 <= int(value) < 1 << 31:
-        raise ConfigError(f"{name}: {value!r} is no whole number of at least 1.")
+def _whole(name: str, value: object, most: int = (1 << 31) - 1) -> int:
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or not 1 <= int(value) <= most:
+        raise ConfigError(f"{name}: {value!r} is no whole number from 1 to {most}.")
     return int(value)
 
 
@@ -199,62 +245,93 @@ def replay_chunks(
     read_queue: int = 32,
     write_queue: int = 32,
     drain: bool = True,
+    write_high_percent: int = 80,
+    write_low_percent: int = 20,
+    scheduler: str = "frfcfs",
+    row_hit_cap: int | None = None,
+    row_policy: str = "open",
+    row_timeout: int | None = None,
+    row_cap: int | None = None,
+    refresh_stagger: bool = False,
+    refresh_postpone: int = 0,
+    front_end: str = "shared",
+    threads: int = 1,
 ) -> ReplayResult:
     """Replay a stream that comes in chunks (see :func:`replay`); memory does not grow with its length."""
-    if refresh not in _REFRESH:
-        raise unknown_name("refresh", refresh, _REFRESH, where="refresh")
-    count = _whole("channels", channels)
+    if front_end not in _FRONT_ENDS:
+        raise unknown_name("front end", front_end, _FRONT_ENDS, where="front_end")
+    controller = Controller(
+        scheduler=scheduler,
+        row_hit_cap=row_hit_cap,
+        row_policy=row_policy,
+        row_timeout=row_timeout,
+        row_cap=row_cap,
+        refresh=refresh,
+        refresh_stagger=refresh_stagger,
+        refresh_postpone=refresh_postpone,
+        read_queue=read_queue,
+        write_queue=write_queue,
+        write_high_percent=write_high_percent,
+        write_low_percent=write_low_percent,
+    )
+    count = _whole("channels", channels, _MOST_CHANNELS)
     spec = load_spec(preset, overrides=dict(overrides) if overrides else None)
     mapping = parse_map(address_map, spec, channels=count)
-    parameters = ChannelParameters(
-        kind="plain",
-        period=1,
-        refresh=refresh != "none",
-        read_queue=_whole("read_queue", read_queue),
-        write_queue=_whole("write_queue", write_queue),
-    )
-    core = Replay(
-        SpecHandle(spec),
-        parameters=parameters,
-        channels=count,
-        offers_per_cycle=_whole("offers_per_cycle", offers_per_cycle),
-        with_log=record_commands,
-    )
+    parameters = ChannelParameters(kind="plain", period=1, **controller.parameters(spec))
+    handle, offers = SpecHandle(spec), _whole("offers_per_cycle", offers_per_cycle)
+    alone, workers = front_end == "per-channel", _whole("threads", threads)
+    decoder = Decoder(mapping, spec, alone=alone)
+
+    def create(channels: int) -> Replay:
+        return Replay(
+            handle,
+            parameters=parameters,
+            channels=channels,
+            offers_per_cycle=offers,
+            with_log=record_commands,
+        )
+
+    if alone:
+        lanes = IndependentChannels(
+            lambda: create(1), channels=count, threads=workers, decoder=decoder, with_log=record_commands
+        )
+        lanes.run((tuple(_pieces([group], BLOCK)) for group in _pieces(chunks, _GROUP)), drain=drain)
+        return _collect(lanes, spec, lanes.take_log())
+    core = create(count)
     logs = []
-    for chunk in chunks:
-        for start in range(0, chunk.address.size, _CHUNK):
-            core.run(_requests(chunk, slice(start, start + _CHUNK), mapping, spec))
-            if record_commands:
-                logs.append(core.take_log())
+    for piece in _pieces(chunks, BLOCK):
+        decoder.feed(core, piece)
+        if record_commands:
+            logs.append(core.take_log())
     core.drain() if drain else core.stop()
     logs.append(core.take_log())
     return _collect(core, spec, np.concatenate(logs) if record_commands else np.empty(0, LOG_DTYPE))
 
 
-def _requests(chunk: Requests, part: slice, mapping: AddressMap, spec: Spec) -> dict[str, NDArray[Any]]:
-    burst = (chunk.address[part] // np.uint64(spec.burst_bytes)).astype(np.int64)
-    inside = burst % mapping.bursts
-    channel, bank, row, column = mapping.decode(inside)
-    return {
-        "channel": channel.astype(np.uint16),
-        "bank": bank.astype(np.uint16),
-        "row": row.astype(np.uint32),
-        "column": column.astype(np.uint16),
-        "is_write": np.ascontiguousarray(chunk.is_write[part]),
-    }
+def _pieces(chunks: Iterable[Requests], size: int) -> Iterator[Requests]:
+    """Cut chunks into pieces of at most `size` requests."""
+    for chunk in chunks:
+        for start in range(0, chunk.address.size, size):
+            part = slice(start, start + size)
+            yield Requests(chunk.address[part], chunk.is_write[part])
 
 
-def _collect(core: Replay, spec: Spec, log: NDArray[Any]) -> ReplayResult:
+def _collect(core: Replay | IndependentChannels, spec: Spec, log: NDArray[Any]) -> ReplayResult:
     per_channel = tuple(core.channel_counters(channel) for channel in range(core.channels))
     sums = {name: sum(row[name] for row in per_channel) for name in per_channel[0]}
     sums.update({name: max(row[name] for row in per_channel) for name in _SUMMED_UP})
     sums["cycles"] = core.cycle
     names = tuple(command.name for command in spec.commands)
+    latency = tuple(
+        Latency(core.latencies(channel), row["read_latency"]) for channel, row in enumerate(per_channel)
+    )
     return ReplayResult(
         cycles=core.cycle,
         time_ns=core.cycle * float(spec.tCK_ps) / 1000,
         counters=sums,
         channel_counters=per_channel,
+        latency=Latency.total(latency),
+        channel_latency=latency,
         statistics=counters(),
         commands=_commands(log, spec),
         command_names=names,

@@ -6,23 +6,27 @@ from __future__ import annotations
 import gzip
 import os
 import zipfile
+import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import h5py
 import numpy as np
+from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from heam_sim.errors import DatasetError, unknown_name
 from heam_sim.results.atomic import write_atomically
+from heam_sim.traffic.text import read_text
 
-__all__ = ["Requests", "read_requests", "write_request_text", "write_requests"]
+__all__ = ["Requests", "read_requests", "write_request_chunks", "write_request_text", "write_requests"]
 
-_CHUNK = 1 << 20
+_CHUNK = 1 << 18
+_STORED = 1 << 16
 _FILETYPE = "heam_sim/requests"
-_KINDS = {"LD": 0, "ST": 1, "READ": 0, "WRITE": 1}
+_ARRAYS = {"address": np.uint64, "is_write": np.uint8}
 
 
 @dataclass(frozen=True)
@@ -34,19 +38,18 @@ class Requests:
 
 
 def read_requests(path: str | Path, *, chunk: int = _CHUNK) -> Iterator[Requests]:
-    """Stream the requests in a file.
+    """Stream the requests in a file; of no format is more than a chunk in memory.
 
     Parameters
     ----------
     path
         - ``*.npz`` with the arrays ``address`` and ``is_write``;
         - ``*.h5`` as :func:`write_requests` makes it;
-        - text, plain or ``*.gz``, a request per line: ``LD 0x12340`` / ``ST 4096`` (Ramulator) or ``0x12340
-        READ 17`` /
-          ``0x12340 WRITE 17`` (DRAMsim3) or ``17: read 0x12340`` (DRAMSys ``.stl``). Cycles are not used: the
-          stream is replayed as fast as it goes.
+        - text, plain or gzipped, a request per line: ``LD 0x12340`` / ``ST 4096`` (Ramulator), ``0x12340
+          READ 17`` / ``12340 WRITE 17`` (DRAMsim3: hexadecimal with or without 0x) or ``17: read 0x12340``
+          (DRAMSys ``.stl``). Cycles are not used: the stream is replayed as fast as it goes.
     chunk
-        Requests at a time.
+        Most requests at a time.
 
     Yields
     ------
@@ -56,48 +59,85 @@ def read_requests(path: str | Path, *, chunk: int = _CHUNK) -> Iterator[Requests
     Raises
     ------
     DatasetError
-        The file is missing, foreign or malformed; the message names file and line.
+        The file is missing, foreign or malformed; the message names the file, and of text the line.
     """
     file = Path(path)
     if not file.is_file():
         raise DatasetError(f"{file}: no such request file; check the path.")
+    if file.suffix == ".gz" and Path(file.stem).suffix in (".npz", ".h5", ".hdf5"):
+        raise DatasetError(f"{file}: such files are compressed inside; unpack it with gunzip first.")
     if file.suffix == ".npz":
         yield from _read_npz(file, chunk)
     elif file.suffix in (".h5", ".hdf5"):
         yield from _read_hdf5(file, chunk)
     else:
-        yield from _read_text(file, chunk)
+        for address, is_write in read_text(file):
+            for start in range(0, address.size, chunk):
+                yield Requests(address[start : start + chunk], is_write[start : start + chunk])
 
 
-def _checked(file: Path, address: NDArray[np.generic], is_write: NDArray[np.generic]) -> Requests:
-    for name, array in (("address", address), ("is_write", is_write)):
-        if array.ndim != 1 or array.dtype.kind not in "iub":
-            raise DatasetError(
-                f"{file}: {name} is no one-dimensional integer array (it is {array.dtype}); store integers."
-            )
-    if address.shape != is_write.shape:
+def _check_form(file: Path, name: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
+    if len(shape) != 1 or dtype.kind not in "iub":
         raise DatasetError(
-            f"{file}: address has {address.size} entries, is_write {is_write.size}; store as many."
+            f"{file}: {name} is no one-dimensional integer array (it is {dtype} of {len(shape)} dimensions); "
+            f"store integers."
         )
+
+
+def _check_sizes(file: Path, address: int, is_write: int) -> None:
+    if address != is_write:
+        raise DatasetError(f"{file}: address has {address} entries, is_write {is_write}; store as many.")
+
+
+def _checked(file: Path, address: NDArray[Any], is_write: NDArray[Any], first: int = 0) -> Requests:
+    for name, array in (("address", address), ("is_write", is_write)):
+        _check_form(file, name, array.shape, array.dtype)
+    _check_sizes(file, address.size, is_write.size)
     if address.dtype.kind == "i" and address.size and int(address.min()) < 0:
         raise DatasetError(
-            f"{file}: request {int(address.argmin())} has a negative address; addresses start at 0."
+            f"{file}: request {first + int(address.argmin())} has a negative address; addresses start at 0."
         )
+    if address.dtype == np.uint64 and address.size and int(address.max()) >= 1 << 63:
+        raise DatasetError(f"{file}: request {first + int(address.argmax())} lies beyond 2^63 - 1.")
     return Requests(address.astype(np.uint64), (is_write != 0).astype(np.uint8))
+
+
+def _npy_header(file: Path, name: str, stream: IO[bytes]) -> tuple[int, np.dtype[Any]]:
+    """Read the beginning of an array in an .npz file; returns its length and dtype."""
+    version = npy.read_magic(stream)
+    read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
+    shape, _, dtype = read(stream)
+    _check_form(file, name, shape, dtype)
+    return shape[0], dtype
+
+
+def _npy_part(stream: IO[bytes], count: int, dtype: np.dtype[Any]) -> NDArray[Any]:
+    data = stream.read(count * dtype.itemsize)
+    if len(data) != count * dtype.itemsize:
+        raise EOFError("an array ends too early")
+    return np.frombuffer(data, dtype)
 
 
 def _read_npz(file: Path, chunk: int) -> Iterator[Requests]:
     try:
-        with np.load(file) as stored:
-            whole = _checked(file, stored["address"], stored["is_write"])
-    except KeyError as error:
-        raise DatasetError(
-            f"{file}: has no array {error.args[0]!r}; it needs address and is_write."
-        ) from None
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
+        with (
+            zipfile.ZipFile(file) as stored,
+            stored.open("address.npy") as addresses,
+            stored.open("is_write.npy") as flags,
+        ):
+            size, address_dtype = _npy_header(file, "address", addresses)
+            other, flag_dtype = _npy_header(file, "is_write", flags)
+            _check_sizes(file, size, other)
+            for start in range(0, size, chunk):
+                count = min(chunk, size - start)
+                address = _npy_part(addresses, count, address_dtype)
+                yield _checked(file, address, _npy_part(flags, count, flag_dtype), start)
+    except KeyError:
+        raise DatasetError(f"{file}: needs the arrays address and is_write, and lacks one.") from None
+    except DatasetError:
+        raise
+    except (ValueError, OSError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
         raise DatasetError(f"{file}: is no readable .npz file ({error}).") from None
-    for start in range(0, whole.address.size, chunk):
-        yield Requests(whole.address[start : start + chunk], whole.is_write[start : start + chunk])
 
 
 def _read_hdf5(file: Path, chunk: int) -> Iterator[Requests]:
@@ -107,67 +147,17 @@ def _read_hdf5(file: Path, chunk: int) -> Iterator[Requests]:
                 raise DatasetError(
                     f"{file}: is no request file of heam_sim (filetype {_FILETYPE!r} is missing)."
                 )
-            size = stored["address"].shape[0]
-            for start in range(0, size, chunk):
+            arrays = {name: stored[name] for name in _ARRAYS}
+            for name, array in arrays.items():
+                if not isinstance(array, h5py.Dataset):
+                    raise DatasetError(f"{file}: {name} is no array; make the file with write_requests.")
+                _check_form(file, name, array.shape, array.dtype)
+            _check_sizes(file, arrays["address"].size, arrays["is_write"].size)
+            for start in range(0, arrays["address"].size, chunk):
                 part = slice(start, start + chunk)
-                yield _checked(file, stored["address"][part], stored["is_write"][part])
+                yield _checked(file, arrays["address"][part], arrays["is_write"][part], start)
     except (OSError, KeyError, RuntimeError) as error:
         raise DatasetError(f"{file}: is damaged or no HDF5 file ({error}).") from None
-
-
-def _read_text(file: Path, chunk: int) -> Iterator[Requests]:
-    try:
-        with gzip.open(file, "rb") if file.suffix == ".gz" else file.open("rb") as stream:
-            yield from _parse_lines(file, stream, chunk)
-    except (OSError, EOFError) as error:
-        raise DatasetError(f"{file}: cannot be read to its end ({error}).") from None
-
-
-def _parse_lines(file: Path, stream: IO[bytes] | gzip.GzipFile, chunk: int) -> Iterator[Requests]:
-    address: list[int] = []
-    is_write: list[int] = []
-    seen = False
-    for number, line in enumerate(stream, 1):
-        words = line.decode("ascii", errors="replace").split()
-        if not words:
-            continue
-        seen = True
-        kind, text = _kind_and_address(words)
-        if kind not in _KINDS:
-            raise DatasetError(
-                f"{file}:{number}: {' '.join(words)[:40]!r} is neither 'LD address', 'ST address', "
-                "'address READ|WRITE cycle' nor 'cycle: read|write address'."
-            )
-        address.append(_number(file, number, text))
-        is_write.append(_KINDS[kind])
-        if len(address) == chunk:
-            yield Requests(np.array(address, np.uint64), np.array(is_write, np.uint8))
-            address, is_write = [], []
-    if not seen:
-        raise DatasetError(f"{file}: is empty; it needs a request per line.")
-    if address:
-        yield Requests(np.array(address, np.uint64), np.array(is_write, np.uint8))
-
-
-def _kind_and_address(words: list[str]) -> tuple[str, str]:
-    """Tell the orders of words of Ramulator, DRAMsim3 and DRAMSys apart."""
-    if words[0] in _KINDS and len(words) == 2:
-        return words[0], words[1]
-    if len(words) == 3 and words[0].endswith(":") and words[1] in ("read", "write"):
-        return words[1].upper(), words[2]  # DRAMSys
-    return (words[1] if len(words) == 3 else ""), words[0]
-
-
-def _number(file: Path, line: int, text: str) -> int:
-    try:
-        value = int(text, 16 if text[:2].lower() == "0x" else 10)
-    except ValueError:
-        raise DatasetError(
-            f"{file}:{line}: {text[:40]!r} is no address; write decimal or 0x... digits."
-        ) from None
-    if not 0 <= value < 1 << 63:
-        raise DatasetError(f"{file}:{line}: address {text[:40]} lies outside 0 to 2^63 - 1.")
-    return value
 
 
 def write_requests(path: str | Path, address: NDArray[np.uint64], is_write: NDArray[np.uint8]) -> None:
@@ -180,16 +170,50 @@ def write_requests(path: str | Path, address: NDArray[np.uint64], is_write: NDAr
     address, is_write
         Integer arrays of shape (requests,).
     """
-    checked = _checked(Path(path), np.asarray(address), np.asarray(is_write))
+    write_request_chunks(path, [_checked(Path(path), np.asarray(address), np.asarray(is_write))])
+
+
+def write_request_chunks(path: str | Path, chunks: Iterable[Requests]) -> None:
+    """Store a stream that comes in chunks (see :func:`write_requests`); memory does not grow with its length.
+
+    Parameters
+    ----------
+    path
+        ``*.h5``; written to a temporary name and renamed.
+    chunks
+        The stream. Large chunks (100,000 requests and more) are stored fastest.
+
+    Raises
+    ------
+    DatasetError
+        A chunk's arrays are no integers, differ in length or hold a negative address.
+    """
 
     def write(part: Path) -> None:
         with h5py.File(str(part), "w") as stored:
             stored.attrs["filetype"] = _FILETYPE
             stored.attrs["format_version"] = [1, 0]
-            for name, array in (("address", checked.address), ("is_write", checked.is_write)):
-                stored.create_dataset(
-                    name, data=array, chunks=True, shuffle=True, compression="gzip", compression_opts=1
+            arrays = {
+                name: stored.create_dataset(
+                    name,
+                    shape=(0,),
+                    maxshape=(None,),
+                    chunks=(_STORED,),
+                    dtype=dtype,
+                    shuffle=True,
+                    compression="gzip",
+                    compression_opts=1,
                 )
+                for name, dtype in _ARRAYS.items()
+            }
+            size = 0
+            for chunk in chunks:
+                checked = _checked(Path(path), np.asarray(chunk.address), np.asarray(chunk.is_write), size)
+                end = size + checked.address.size
+                for name, array in arrays.items():
+                    array.resize((end,))
+                    array[size:end] = getattr(checked, name)
+                size = end
 
     write_atomically(Path(path), write)
 

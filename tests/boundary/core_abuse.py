@@ -17,6 +17,7 @@ from heam_sim._core import (
     ROLE_ACC,
     ROLE_LOAD,
     ROLE_MAC,
+    ROLE_MUL,
     STATE_DONE,
     ChannelParameters,
     HostParameters,
@@ -51,7 +52,8 @@ PIM_CHANNEL: dict[str, Any] = {
     "batch_tags": 2,
     "instruction_buffer": 4,
     "alu_cycles": 1,
-    "lut_cycles": 1,
+    "result_bursts": 8,
+    "port_bytes_per_cycle": 64,
 }
 PLAIN_CHANNEL: dict[str, Any] = {"kind": "plain", "period": 3}
 
@@ -76,6 +78,7 @@ HOST_ITEM = item(kind=ITEM_HOST_READ, unit=NO_UNIT, bank=3, row=5)
 ACC = item(kind=ITEM_PIM_READ, channel=1, role=ROLE_ACC, unit=2, bank=2 * PER_UNIT)
 LOAD = {**ACC, "role": ROLE_LOAD, "row": 7}
 MAC = {**ACC, "role": ROLE_MAC, "row": 8}
+MUL = {**ACC, "role": ROLE_MUL, "row": 9}
 LUT = item(kind=ITEM_PIM_LUT, channel=1, role=ROLE_ACC, unit=1)
 GOOD = [HOST_ITEM, ACC, LOAD, MAC, LUT, {**LUT, "role": ROLE_LOAD, "unit": 2}, MAC]
 

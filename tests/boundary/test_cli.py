@@ -142,6 +142,27 @@ def test_misused_options(
     assert files(folder) == set()
 
 
+def test_replay_takes_a_controller_and_check_its_limit(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rng = np.random.default_rng(2)
+    np.savez(folder / "r.npz", address=rng.integers(0, 1 << 30, 9000), is_write=np.zeros(9000, np.uint8))
+    memory = "native/DDR5_16Gb_x8/DDR5_4800"
+    refresh = ("--refresh", "same-bank", "--refresh-postpone", "4", "--refresh-stagger")
+    policies = ("--scheduler", "frfcfs-cap", "--row-hit-cap", "4", "--row-policy", "timeout")
+    queues = ("--write-queue", "16", "--write-high-percent", "70", "--write-low-percent", "30")
+    rest = ("--row-timeout", "100", "--commands", "log.npz")
+    assert main(["replay", "r.npz", "--preset", memory, *refresh, *policies, *queues, *rest]) == 0
+    shown = capsys.readouterr().out
+    assert "ref_bank" in shown and "pre_unasked" in shown
+    assert main(["check", "log.npz", "--spec", memory]) == 0
+    assert main(["check", "log.npz", "--spec", memory, "--postponed", "0"]) == 2
+    assert "refresh deadline" in capsys.readouterr().out
+    for wrong in (("--refresh", "per-bank"), ("--row-cap", "3"), ("--scheduler", "frfcfs-cap")):
+        assert main(["replay", "r.npz", "--preset", memory, *wrong]) == 2
+        assert "Traceback" not in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("setting", "names"),
     [

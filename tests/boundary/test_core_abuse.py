@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from heam_sim._core import (
     ITEM_DTYPES,
     NO_UNIT,
+    OPTIONAL_ITEMS,
     ROLE_LOAD,
     ROLE_MAC,
     STATE_DONE,
@@ -34,6 +35,7 @@ from tests.boundary.core_abuse import (
     LOAD,
     LUT,
     MAC,
+    MUL,
     PER_UNIT,
     PIM,
     PLAIN,
@@ -65,12 +67,23 @@ def test_wrong_item_arrays(name: str, change: Callable[[np.ndarray], Any]) -> No
     assert finish(system) == 2
 
 
-@pytest.mark.parametrize("missing", ITEM_DTYPES)
+@pytest.mark.parametrize("missing", [name for name in ITEM_DTYPES if name not in OPTIONAL_ITEMS])
 def test_missing_item_arrays(missing: str) -> None:
     system = make()
     with pytest.raises(ConfigError, match=missing):
         system.feed({k: v for k, v in arrays(GOOD).items() if k != missing}, offsets(0, 7), last=True)
     assert finish(system) == 2
+
+
+@pytest.mark.parametrize("missing", [*OPTIONAL_ITEMS, OPTIONAL_ITEMS], ids=str)
+def test_optional_item_arrays_are_zero_where_they_are_missing(missing: str | tuple[str, ...]) -> None:
+    whole, part = make(), make()
+    whole.feed(arrays(GOOD), offsets(0, 2, len(GOOD)), last=True)
+    kept = {name: array for name, array in arrays(GOOD).items() if name != missing and name not in missing}
+    part.feed(kept, offsets(0, 2, len(GOOD)), last=True)
+    assert [system.run(10**6) for system in (whole, part)] == [STATE_DONE] * 2
+    assert whole.time == part.time > 0
+    assert whole.channel_counters(1) == part.channel_counters(1)
 
 
 def test_read_only_arrays_are_fine_and_stay_as_they_are() -> None:
@@ -125,8 +138,8 @@ def test_offsets_without_items_and_bags_without_items() -> None:
 
 BAD_ITEMS = {
     "unknown kind": ([{**ACC, "kind": 3}], 0),
-    "unknown role": ([{**ACC, "role": 3}], 0),
-    "unknown role of a host read": ([{**HOST_ITEM, "role": 3}], 0),
+    "unknown role": ([{**ACC, "role": 5}], 0),
+    "unknown role of a host read": ([{**HOST_ITEM, "role": 4}], 0),
     "channel beyond": ([{**ACC, "channel": 2}], 0),
     "last channel number": ([{**ACC, "channel": 65535}], 0),
     "bank beyond": ([{**HOST_ITEM, "bank": PLAIN.banks}], 0),
@@ -154,6 +167,17 @@ BAD_ITEMS = {
     "MAC without LOAD": ([MAC], 0),
     "MAC after MAC": ([LOAD, MAC, MAC], 2),
     "MAC at another unit": ([LOAD, {**MAC, "unit": 1, "bank": PER_UNIT}], 1),
+    "MUL without LOAD": ([MUL, MAC], 0),
+    "LOAD and MUL without MAC": ([LOAD, MUL], 1),
+    "MUL then ACC": ([LOAD, MUL, ACC], 1),
+    "MUL then LOAD": ([LOAD, MUL, LOAD, MAC], 1),
+    "MUL at another unit": ([LOAD, {**MUL, "unit": 1, "bank": PER_UNIT}, MAC], 1),
+    "MAC at another unit than its MUL": ([LOAD, MUL, {**MAC, "unit": 1, "bank": PER_UNIT}], 2),
+    "beyond the pooled vector": ([{**ACC, "segment": 7}], 0),
+    "beyond the pooled vector in 8 bits": ([{**ACC, "segment": 255, "covers": 255}], 0),
+    "covers more than the pooled vector": ([LOAD, {**MAC, "covers": 9}], 1),
+    "a LUT row beyond the pooled vector": ([{**LUT, "bursts": 9}], 0),
+    "an unknown flag": ([{**ACC, "flags": 128}], 0),
     "MAC after a LUT of another unit": ([{**LUT, "role": ROLE_LOAD}, MAC], 1),
 }
 
@@ -274,6 +298,13 @@ def test_closed_handles() -> None:
         replay.drain,
         lambda: replay.cycle,
         lambda: replay.channel_counters(0),
+        lambda: replay.latencies(0),
+        lambda: replay.run_addresses(
+            {name: requests(0)[name] for name in ("channel", "bank", "row", "column")},
+            6,
+            np.zeros(1, np.uint64),
+            np.zeros(1, np.uint8),
+        ),
         replay.take_log,
         system.close,
         lambda: system.feed(arrays(GOOD), offsets(0, len(GOOD)), last=True),

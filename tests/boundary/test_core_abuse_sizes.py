@@ -75,6 +75,7 @@ BAD_PIM = [
     {"instruction_buffer": 0},
     {"instruction_cycles": 0},
     {"result_bursts": 0},
+    {"result_bursts": 65},
     {"result_bursts": 2**31},
     {"path_uses_dq": 2},
 ]
@@ -136,7 +137,7 @@ EXTREME = (
     "merge_cycles",
     "mov_latency",
     "res_latency",
-    "lut_cycles",
+    "port_bytes_per_cycle",
     "lut_load",
     "result_bursts",
 )
@@ -154,9 +155,9 @@ def test_extreme_parameters(pim: dict[str, int], host: dict[str, int], merge: bo
     """Refused, or simulated for some thousand events; time may be far, but never runs backwards."""
     try:
         system = make(host, {**pim, "merge": merge})
+        system.feed(arrays(GOOD * 3), offsets(0, 2, len(GOOD), 3 * len(GOOD)), last=True)
     except (HeamSimError, MemoryError):
         return
-    system.feed(arrays(GOOD * 3), offsets(0, 2, len(GOOD), 3 * len(GOOD)), last=True)
     before, state = 0, STATE_PAUSED
     for _ in range(20):
         state = system.run(200)
@@ -178,6 +179,8 @@ def test_wrong_request_arrays(change: Callable[[np.ndarray], Any]) -> None:
     replay = replay_of()
     with pytest.raises(ConfigError):
         replay.run(requests(9, row=change(requests(9)["row"])))
+    with pytest.raises(ConfigError):
+        replay.run(requests(9, rest=change(np.zeros(9, np.uint64))))
     replay.run(requests(9))
     replay.drain()
     assert replay.channel_counters(0)["reads_completed"] == 9
@@ -207,6 +210,54 @@ def test_requests_beyond_the_memory(name: str, value: int) -> None:
     replay.run(requests(9))
     replay.drain()
     assert replay.channel_counters(0)["reads_completed"] == 9
+
+
+def images(bits: int = 4) -> dict[str, np.ndarray]:
+    return {
+        "channel": np.zeros(bits, np.uint16),
+        "bank": np.zeros(bits, np.uint16),
+        "row": (1 << np.arange(bits)).astype(np.uint32),
+        "column": np.zeros(bits, np.uint16),
+    }
+
+
+@pytest.mark.parametrize("change", WRONG_ARRAYS.values(), ids=WRONG_ARRAYS)
+def test_wrong_address_arrays(change: Callable[[np.ndarray], Any]) -> None:
+    replay = replay_of()
+    address, flags = np.arange(9, dtype=np.uint64) * 64, np.zeros(9, np.uint8)
+    with pytest.raises(ConfigError):
+        replay.run_addresses(images(), 6, change(address), flags)
+    with pytest.raises(ConfigError):
+        replay.run_addresses(images(), 6, address, change(flags.astype(np.uint32)))
+    for name in images():
+        with pytest.raises(ConfigError):
+            replay.run_addresses({**images(), name: change(images()["row"].astype(float))}, 6, address, flags)
+    replay.run_addresses(images(), 6, address, flags)
+    replay.drain()
+    assert replay.channel_counters(0)["reads_completed"] == 9
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("channel", 1), ("bank", PLAIN.banks), ("row", PLAIN.rows), ("column", PLAIN.columns)]
+)
+def test_images_beyond_the_memory(name: str, value: int) -> None:
+    replay = replay_of()
+    address, flags = np.zeros(9, np.uint64), np.zeros(9, np.uint8)
+    bad = images()
+    bad[name][2] = value
+    with pytest.raises(ConfigError, match="HEAM_BAD_ARGUMENT"):
+        replay.run_addresses(bad, 6, address, flags)
+    for bits, burst_bits in ((64, 0), (60, 4), (4, 60), (4, 2**32 - 1)):
+        with pytest.raises(ConfigError, match="HEAM_BAD_ARGUMENT"):
+            replay.run_addresses(
+                {field: np.zeros_like(array, shape=bits) for field, array in images().items()},
+                burst_bits,
+                address,
+                flags,
+            )
+    assert replay.channel_counters(0)["reads"] == 0
+    replay.run_addresses(images(0), 63, address + np.uint64(2**64 - 1), flags)
+    assert replay.channel_counters(0)["reads"] == 9
 
 
 def test_replays_in_every_order_of_calls() -> None:

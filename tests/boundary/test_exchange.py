@@ -67,7 +67,7 @@ def test_one_table_needs_its_pooling(tmp_path: Path) -> None:
         ("LD 0x0\nLD 0x0\n", {"pooling": 1}, "not samples of 1 lookups"),
         ("12: fetch 0x0\n", {}, "is neither"),
         ("x: read 0x0z\n", {}, "no address"),
-        ("LD -64\n", {}, "outside"),
+        ("LD -64\n", {}, "no address"),
         ("", {}, "is empty"),
     ],
 )

@@ -51,18 +51,35 @@ static void add_pim_rows(toy *self) {
     add(self, CHANNEL, PIM_WRLUT, PIM_WRLUT, nCCD_S, 1, 0);
 }
 
+static void add_bank_refresh_rows(toy *self) {
+    for (uint8_t command = REFPB; command <= REFSB; command++) {
+        add(self, BANK, ACT, command, nRC, 1, 0);
+        add(self, BANK, PRE, command, nRP, 1, 0);
+        add(self, RANK, PREA, command, nRP, 1, 0);
+    }
+    add(self, BANK, REFPB, ACT, nRFCpb, 1, 0);
+    add(self, RANK, REFPB, ACT, nRREFD, 1, 0);
+    add(self, RANK, REFPB, REFPB, nRREFD, 1, 0);
+    add(self, BANK, REFSB, ACT, nRFCsb, 1, 0);
+    add(self, RANK, REFSB, ACT, nREFSBRD, 1, 0);
+    add(self, RANK, REFSB, REFSB, nRFCsb, 1, 0);
+}
+
 void toy_init(toy *self) {
     static const uint8_t scope[TOY_COMMANDS] = {
         [ACT] = BANK,         [PRE] = BANK,           [PREA] = RANK,        [RD] = BANK,       [WR] = BANK,     [REF] = RANK, [PIM_RD] = BANK,
         [PIM_MOV] = BANK_GROUP, [PIM_RDRES] = CHANNEL, [PIM_WRLUT] = RANK, [PIM_LUT] = BANK_GROUP,
+        [REFPB] = BANK,       [REFSB] = BANK,
     };
     memset(self, 0, sizeof(*self));
     self->counts[CHANNEL] = 1;
     self->counts[RANK] = self->counts[BANK_GROUP] = self->counts[BANK] = 2;
     for (uint8_t command = 0; command < TOY_COMMANDS; command++) {
-        self->kind[command] = command; /* the toy numbers its commands as the kinds are numbered */
+        self->kind[command] = command; /* the toy numbers its commands as the kinds are numbered, but for OTHER */
         self->scope[command] = scope[command];
     }
+    self->kind[REFPB] = HEAM_KIND_REFPB;
+    self->kind[REFSB] = HEAM_KIND_REFSB;
     self->desc = (heam_spec_desc){
         .levels = TOY_LEVELS,
         .counts = self->counts,
@@ -85,6 +102,7 @@ void toy_init(toy *self) {
     };
     add_plain_rows(self);
     add_pim_rows(self);
+    add_bank_refresh_rows(self);
 }
 
 int32_t toy_row(const toy *self, uint8_t level, uint8_t preceding, uint8_t following) {
@@ -128,8 +146,8 @@ heam_channel_desc pim_channel(void) {
         .merge_cycles = 1,
         .mov_latency = 3,
         .res_latency = 5,
-        .lut_cycles = 2,
-        .result_bursts = 1,
+        .port_bytes_per_cycle = 32,
+        .result_bursts = 4,
     };
 }
 

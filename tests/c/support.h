@@ -10,7 +10,7 @@
 #include "heam_sim.h"
 
 /* Command numbers of the toy. */
-enum { ACT, PRE, PREA, RD, WR, REF, PIM_RD, PIM_MOV, PIM_RDRES, PIM_WRLUT, PIM_LUT, TOY_COMMANDS };
+enum { ACT, PRE, PREA, RD, WR, REF, PIM_RD, PIM_MOV, PIM_RDRES, PIM_WRLUT, PIM_LUT, REFPB, REFSB, TOY_COMMANDS };
 enum { CHANNEL, RANK, BANK_GROUP, BANK, TOY_LEVELS };
 enum { TOY_ROWS_MAX = 64 };
 
@@ -31,6 +31,10 @@ enum {
     nWR_TO_RD = 16,
     nRANK_SWITCH = 6,
     nRFC = 40,
+    nRFCpb = 21,
+    nRREFD = 5,
+    nRFCsb = 25,
+    nREFSBRD = 10,
     nCL = 5,
     nBL = 4,
     nREFI = 200

@@ -115,6 +115,62 @@ static void test_states(void) {
     EARLIEST(ACT, toy_bank(0, 1, 1), 0, 0, HEAM_BOUND_NONE);
 }
 
+/* One bank, or one of every bank group of a rank. */
+static void test_bank_refresh(void) {
+    uint32_t here = toy_bank(0, 0, 1);
+    uint32_t other_group = toy_bank(0, 1, 1);
+    uint32_t other_place = toy_bank(0, 1, 0);
+    uint32_t other_rank = toy_bank(1, 0, 1);
+    fresh();
+    issue(REFPB, here, 0, 100);
+    EARLIEST(ACT, here, 0, 100 + nRFCpb, toy_row(&memory, BANK, REFPB, ACT));
+    EARLIEST(ACT, other_group, 0, 100 + nRREFD, toy_row(&memory, RANK, REFPB, ACT));
+    EARLIEST(ACT, other_rank, 0, 0, HEAM_BOUND_NONE);
+    issue(REFSB, other_group, 0, 200); /* whichever of its banks names it */
+    EARLIEST(ACT, here, 0, 200 + nRFCsb, toy_row(&memory, BANK, REFSB, ACT));
+    EARLIEST(ACT, other_group, 0, 200 + nRFCsb, toy_row(&memory, BANK, REFSB, ACT));
+    EARLIEST(ACT, other_place, 0, 200 + nREFSBRD, toy_row(&memory, RANK, REFSB, ACT));
+    EARLIEST(REFSB, other_place, 0, 200 + nRFCsb, toy_row(&memory, RANK, REFSB, REFSB));
+    EARLIEST(REFSB, other_rank, 0, 0, HEAM_BOUND_NONE);
+    /* One open bank of those that it concerns is enough. */
+    issue(ACT, other_group, 5, 300);
+    CHECK_IS(heam_device_probe(device, REFPB, other_group, 0, 9000), "HEAM_BAD_STATE");
+    CHECK_IS(heam_device_probe(device, REFPB, here, 0, 9000), "HEAM_OK");
+    CHECK_IS(heam_device_probe(device, REFSB, here, 0, 9000), "HEAM_BAD_STATE");
+    CHECK_IS(heam_device_probe(device, REFSB, other_place, 0, 9000), "HEAM_OK");
+    issue(PRE, other_group, 0, 400);
+    EARLIEST(REFSB, here, 0, 400 + nRP, toy_row(&memory, BANK, PRE, REFSB));
+}
+
+/* Commands that start in every third cycle from 1 on; the others start in any. */
+static void test_alignment(void) {
+    static const uint8_t beats[TOY_COMMANDS] = {
+        [ACT] = 3, [PRE] = 1, [PREA] = 1, [RD] = 3, [WR] = 3, [REF] = 1,
+        [PIM_RD] = 1, [PIM_MOV] = 1, [PIM_RDRES] = 1, [PIM_WRLUT] = 1, [PIM_LUT] = 1, [REFPB] = 1, [REFSB] = 1,
+    };
+    toy slow;
+    heam_spec *spec = NULL;
+    heam_replay *replay = NULL;
+    heam_channel_desc desc = plain_channel();
+    toy_init(&slow);
+    slow.desc.alignment = beats;
+    CHECK_IS(heam_spec_create(&slow.desc, &spec, NULL), "HEAM_OK");
+    heam_device_destroy(device);
+    device = NULL;
+    CHECK_IS(heam_device_create(spec, &device), "HEAM_OK");
+    EARLIEST(ACT, 0, 3, 1, HEAM_BOUND_NONE);
+    CHECK_IS(heam_device_probe(device, ACT, 0, 3, 12), "HEAM_TOO_EARLY");
+    issue(ACT, 0, 3, 13);
+    EARLIEST(RD, 0, 3, 19, toy_row(&memory, BANK, ACT, RD)); /* 13 + nRCD is 18 */
+    CHECK_IS(heam_device_probe(device, RD, 0, 3, 20), "HEAM_TOO_EARLY");
+    EARLIEST(PRE, 0, 3, 13 + nRAS, toy_row(&memory, BANK, ACT, PRE));
+    CHECK_IS(heam_replay_create_engine(1, &desc, spec, 1, 0, HEAM_ENGINE_PORTABLE, &replay), "HEAM_BAD_ENGINE");
+    CHECK_IS(heam_replay_create(1, &desc, spec, 1, 0, &replay), "HEAM_OK");
+    CHECK_EQ(heam_replay_engine(replay), HEAM_ENGINE_GENERIC);
+    heam_replay_destroy(replay);
+    heam_spec_destroy(spec);
+}
+
 static void test_arguments(void) {
     uint64_t cycle;
     int32_t row;
@@ -137,6 +193,8 @@ int main(void) {
     test_groups_and_ranks();
     test_window();
     test_states();
+    test_bank_refresh();
+    test_alignment();
     test_arguments();
     heam_device_destroy(device);
     return check_report();

@@ -110,7 +110,7 @@ static heam_items guarded_items(const work *bags, uint64_t first, uint64_t gnrs,
     }
 #define GUARD(field) .field = guarded(bags->field + at, count * sizeof(*bags->field), where)
     return (heam_items){.gnrs = gnrs, .offsets = offsets, GUARD(kind), GUARD(role), GUARD(channel), GUARD(bank), GUARD(row), GUARD(column),
-                        GUARD(bursts), GUARD(unit), GUARD(slot), GUARD(line)};
+                        GUARD(bursts), GUARD(unit), GUARD(slot), GUARD(line), GUARD(segment), GUARD(covers), GUARD(alu), GUARD(flags)};
 #undef GUARD
 }
 
@@ -206,6 +206,7 @@ static void run_requests(heam_replay *replay, uint64_t from, uint64_t n, side wh
     uint32_t row[REQUESTS];
     uint16_t column[REQUESTS];
     uint8_t is_write[REQUESTS];
+    uint64_t rest[REQUESTS];
     for (uint64_t i = 0; i < n; i++) {
         uint64_t x = (from + i) * 2654435761u >> 7;
         channel[i] = (uint16_t)(x % 2);
@@ -213,11 +214,36 @@ static void run_requests(heam_replay *replay, uint64_t from, uint64_t n, side wh
         row[i] = (uint32_t)(x / 16 % 3);
         column[i] = (uint16_t)(x / 64 % 16);
         is_write[i] = x / 1024 % 3 == 0;
+        rest[i] = x / 4096 % 2;
     }
     uint64_t *detail = guarded(NULL, sizeof(*detail), where);
     CHECK_IS(heam_replay_run(replay, n, guarded(channel, n * sizeof(*channel), where), guarded(bank, n * sizeof(*bank), where),
                              guarded(row, n * sizeof(*row), where), guarded(column, n * sizeof(*column), where),
-                             guarded(is_write, n * sizeof(*is_write), where), detail),
+                             guarded(is_write, n * sizeof(*is_write), where),
+                             n % 2 == 0 ? NULL : guarded(rest, n * sizeof(*rest), where), detail),
+             "HEAM_OK");
+    tear_down();
+}
+
+/* A bit each for channel, bank, row and column, then bits beyond them; arrays of exactly their size. */
+static void run_addresses(heam_replay *replay, uint64_t n, side where) {
+    const uint16_t channel[4] = {1, 0, 0, 0};
+    const uint16_t bank[4] = {0, 1, 0, 0};
+    const uint32_t row[4] = {0, 0, 1, 0};
+    const uint16_t column[4] = {0, 0, 0, 1};
+    uint64_t address[REQUESTS];
+    uint8_t is_write[REQUESTS];
+    for (uint64_t i = 0; i < n; i++) {
+        address[i] = (i * 2654435761u >> 3) % (1u << 12);
+        is_write[i] = i % 3 == 0;
+    }
+    heam_map_desc map = {.burst_bits = 6, .bits = 4};
+    map.channel = guarded(channel, sizeof(channel), where);
+    map.bank = guarded(bank, sizeof(bank), where);
+    map.row = guarded(row, sizeof(row), where);
+    map.column = guarded(column, sizeof(column), where);
+    CHECK_IS(heam_replay_run_addresses(replay, &map, n, guarded(address, n * sizeof(*address), where),
+                                       guarded(is_write, n * sizeof(*is_write), where)),
              "HEAM_OK");
     tear_down();
 }
@@ -240,6 +266,10 @@ static bool test_replay(side where, uint32_t engine) {
     }
     run_requests(replay, total, REQUESTS, where);
     total += REQUESTS;
+    for (uint64_t n = 0; n <= 20; n++) {
+        run_addresses(replay, n, where);
+        total += n;
+    }
     CHECK_IS(heam_replay_drain(replay), "HEAM_OK");
     uint64_t seen = 0;
     uint64_t one = 0;
@@ -247,6 +277,11 @@ static bool test_replay(side where, uint32_t engine) {
     for (uint32_t capacity = 0; capacity <= counters + 1; capacity++) {
         uint64_t *out = guarded(NULL, capacity * sizeof(*out), where);
         CHECK_EQ(heam_replay_counters(replay, 1, out, capacity), counters);
+        tear_down();
+    }
+    for (uint32_t capacity = 0; capacity <= HEAM_LATENCY_BINS + 1; capacity += capacity < 70 ? 1 : 613) {
+        uint64_t *out = guarded(NULL, capacity * sizeof(*out), where);
+        CHECK_EQ(heam_replay_latencies(replay, 1, out, capacity), HEAM_LATENCY_BINS);
         tear_down();
     }
     for (uint32_t c = 0; c < 2; c++) {

@@ -75,6 +75,7 @@ static int32_t use_replay(void) {
     static uint16_t bank[300];
     static uint32_t row[300];
     static uint8_t reads[300];
+    static uint64_t address[300];
     heam_spec *spec = toy_spec();
     if (spec == NULL) {
         return use_device();
@@ -88,7 +89,11 @@ static int32_t use_replay(void) {
     int32_t status = heam_replay_create(1, &desc, spec, 4, 1, &replay);
     CHECK((replay != NULL) == status_is(status, "HEAM_OK"));
     if (replay != NULL) {
-        status = heam_replay_run(replay, 300, zeros, bank, row, zeros, reads, NULL);
+        status = heam_replay_run(replay, 300, zeros, bank, row, zeros, reads, NULL, NULL);
+        if (status_is(status, "HEAM_OK")) {
+            const heam_map_desc map = {.burst_bits = 6, .bits = 2, .channel = zeros, .bank = bank, .row = row, .column = zeros};
+            status = heam_replay_run_addresses(replay, &map, 300, address, reads);
+        }
         if (status_is(status, "HEAM_OK")) {
             status = heam_replay_drain(replay);
         }

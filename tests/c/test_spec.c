@@ -53,12 +53,16 @@ static void test_commands(void) {
     REFUSED(memory.desc.commands = 65, "HEAM_BAD_COMMAND", 0);
     REFUSED(memory.desc.kind = NULL, "HEAM_BAD_COMMAND", 0);
     REFUSED(memory.desc.scope = NULL, "HEAM_BAD_COMMAND", 0);
-    REFUSED(memory.kind[WR] = HEAM_KIND_OTHER + 1, "HEAM_BAD_COMMAND", WR);
+    REFUSED(memory.kind[WR] = HEAM_KIND_REFSB + 1, "HEAM_BAD_COMMAND", WR);
     REFUSED(memory.kind[WR] = HEAM_KIND_RD, "HEAM_BAD_COMMAND", WR);          /* two RD */
     REFUSED(memory.kind[REF] = HEAM_KIND_OTHER, "HEAM_BAD_COMMAND", HEAM_KIND_REF); /* no REF */
     REFUSED(memory.scope[PIM_MOV] = TOY_LEVELS, "HEAM_BAD_COMMAND", PIM_MOV);
     REFUSED(memory.scope[ACT] = RANK, "HEAM_BAD_COMMAND", ACT);
     REFUSED(memory.scope[PREA] = BANK, "HEAM_BAD_COMMAND", PREA);
+    static const uint8_t never[TOY_COMMANDS] = {1, 1, 0};
+    REFUSED(memory.desc.alignment = never, "HEAM_BAD_COMMAND", 2);
+    REFUSED(memory.scope[REFPB] = RANK, "HEAM_BAD_COMMAND", REFPB);
+    REFUSED(memory.scope[REFSB] = BANK_GROUP, "HEAM_BAD_COMMAND", REFSB);
 }
 
 static void test_rows(void) {
@@ -66,6 +70,8 @@ static void test_rows(void) {
     REFUSED(memory.desc.row_cycles = NULL, "HEAM_BAD_ROW", 0);
     REFUSED(memory.desc.row_id = NULL, "HEAM_BAD_ROW", 0);
     REFUSED(memory.level[3] = TOY_LEVELS, "HEAM_BAD_ROW", 3);
+    int32_t many = toy_row(&memory, RANK, REFSB, ACT); /* it stands at several nodes: which would be the siblings? */
+    REFUSED(memory.sibling[many] = 1, "HEAM_BAD_ROW", (uint64_t)many);
     REFUSED(memory.preceding[4] = TOY_COMMANDS, "HEAM_BAD_ROW", 4);
     REFUSED(memory.following[5] = TOY_COMMANDS, "HEAM_BAD_ROW", 5);
     REFUSED(memory.window[6] = 0, "HEAM_BAD_ROW", 6);

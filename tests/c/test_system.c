@@ -110,6 +110,87 @@ static void test_pim_lut(void) {
     heam_system_destroy(system);
 }
 
+/* Register 6; the MUL's row is there in 20 and takes 3 cycles of the ALU: register 25. The MAC's row is there in 27. */
+static void test_chain(void) {
+    static work bags;
+    memset(&bags, 0, sizeof(bags));
+    work_lut(&bags, HEAM_ROLE_LOAD, 0, 1, 7, 1);
+    bags.alu[work_add(&bags, HEAM_ITEM_PIM_READ, HEAM_ROLE_MUL, 0, 2, 3, 1)] = 3;
+    uint64_t mac = work_add(&bags, HEAM_ITEM_PIM_READ, HEAM_ROLE_MAC, 0, 3, 3, 1);
+    bags.segment[mac] = 1;
+    bags.covers[mac] = 2;
+    work_end_gnr(&bags);
+    heam_host_desc host = small_host();
+    heam_channel_desc desc = pim_channel();
+    heam_system *system = run_all(&host, 1, &desc, &bags);
+    COMMAND(4, PIM_LUT);
+    COMMAND(6, ACT);
+    COMMAND(11, PIM_RD);
+    COMMAND(14, ACT);       /* delivered in 5, available in 8; nRRD_L after the other */
+    COMMAND(19, PIM_RD);    /* data at 28, added until 29, ready in 31 */
+    COMMAND(31, PIM_MOV);   /* burst 1, there at 38, added until 39 */
+    COMMAND(35, PIM_MOV);   /* burst 2, there at 42, added until 43 */
+    COMMAND(43, PIM_RDRES);
+    COMMAND(47, PIM_RDRES); /* at the host at 56, added until 57 */
+    CHECK_EQ(heam_system_time(system), 57);
+    heam_system_destroy(system);
+}
+
+/* One instruction for a PE of each rank, sent by 3 and across the ranks' own paths by 6; the next is sent by 5. */
+static void test_broadcast(void) {
+    static work bags;
+    memset(&bags, 0, sizeof(bags));
+    work_add(&bags, HEAM_ITEM_PIM_READ, HEAM_ROLE_ACC, 0, 0, 3, 1);
+    bags.flags[work_add(&bags, HEAM_ITEM_PIM_READ, HEAM_ROLE_ACC, 0, 4, 3, 1)] = HEAM_FLAG_CARRIED;
+    work_add(&bags, HEAM_ITEM_PIM_READ, HEAM_ROLE_ACC, 0, 6, 3, 1);
+    work_end_gnr(&bags);
+    heam_host_desc host = small_host();
+    heam_channel_desc desc = pim_channel();
+    desc.second_stage_cycles = 3;
+    desc.instruction_buffer = 1;
+    heam_system *system = run_all(&host, 1, &desc, &bags);
+    COMMAND(7, ACT);
+    COMMAND(7, ACT);
+    COMMAND(10, ACT); /* finds the path of rank 1 free in 6 */
+    uint64_t values[COUNTERS_MAX] = {0};
+    heam_system_counters(system, 0, values, COUNTERS_MAX);
+    CHECK_EQ(counter(values, "instructions"), 2);
+    CHECK_EQ(counter(values, "second_busy"), 9);
+    CHECK_EQ(counter(values, "pim_rd"), 3);
+    heam_system_destroy(system);
+}
+
+/* The same row four times: read, followed, and twice from the cache; a row of the same set then takes its place. */
+static void test_cache(void) {
+    static work bags;
+    memset(&bags, 0, sizeof(bags));
+    for (int i = 0; i < 5; i++) {
+        uint64_t at = work_add(&bags, HEAM_ITEM_PIM_READ, i == 4 ? HEAM_ROLE_FILL : HEAM_ROLE_ACC, 0, 0,
+                               i == 4 ? 7 : 3, 1);
+        bags.flags[at] = i == 0 ? HEAM_FLAG_CACHE : 0;
+        bags.line[at] = i == 4 ? 12 : 10;
+    }
+    work_end_gnr(&bags);
+    heam_host_desc host = small_host();
+    heam_channel_desc desc = pim_channel();
+    desc.instruction_cycles = 4;
+    desc.cache_sets = 2;
+    desc.cache_ways = 1;
+    heam_system *system = run_all(&host, 1, &desc, &bags);
+    COMMAND(6, ACT);
+    COMMAND(11, PIM_RD);            /* data at 20 */
+    COMMAND(11, HEAM_LOG_MERGED);   /* delivered in 5 and 9: before the row has been read */
+    COMMAND(11, HEAM_LOG_MERGED);
+    COMMAND(18, HEAM_LOG_PE_HIT);   /* delivered in 13; the port is free until 20 */
+    COMMAND(22, PRE);               /* the FILL, delivered in 17 */
+    uint64_t values[COUNTERS_MAX] = {0};
+    heam_system_counters(system, 0, values, COUNTERS_MAX);
+    CHECK_EQ(counter(values, "pe_hits"), 3);
+    CHECK_EQ(counter(values, "pe_misses"), 1);
+    CHECK_EQ(counter(values, "merged"), 2);
+    heam_system_destroy(system);
+}
+
 /* Two bursts of LUT contents for each of two ranks go first, nCCD_S apart; delivery moves from cycle 1 to 14. */
 static void test_lut_loading(void) {
     static work bags;
@@ -166,7 +247,7 @@ static heam_host_desc mixed_host(uint32_t batch) {
     mixed[0].period = 3;
     mixed[1].period = 7;
     mixed[0].refresh = mixed[1].refresh = 1;
-    mixed[1].result_bursts = 2;
+    mixed[1].result_bursts = 4;
     mixed[1].lut_load = 1;
     host.period = 5;
     host.issue_per_cycle = 2;
@@ -293,7 +374,8 @@ static void test_bad_items(void) {
     REFUSED(w->channel[0] = 1, 0);                 /* a host read on a PIM channel */
     REFUSED(w->channel[1] = 0, 1);                 /* PIM work on a plain channel */
     REFUSED(w->kind[1] = 3, 1);
-    REFUSED(w->role[1] = 3, 1);
+    REFUSED(w->role[1] = 5, 1);
+    REFUSED(w->role[1] = HEAM_ROLE_FILL, 1);       /* no cache to fill */
     REFUSED(w->bank[0] = 8, 0);
     REFUSED(w->row[3] = 32, 2 + 1);
     REFUSED(w->bursts[0] = 0, 0);
@@ -306,6 +388,13 @@ static void test_bad_items(void) {
     REFUSED(w->role[3] = HEAM_ROLE_ACC, 2);        /* no MAC after the LOAD */
     REFUSED((w->offsets[1] = 3), 2);               /* the MAC lies in the next bag */
     REFUSED((w->unit[2] = 0), 3);                  /* LOAD and MAC at different units */
+    REFUSED(w->role[1] = HEAM_ROLE_MUL, 1);        /* no LOAD before it */
+    REFUSED(w->role[3] = HEAM_ROLE_MUL, 3);        /* no MAC behind it */
+    REFUSED(w->segment[1] = 3, 1);                 /* two bursts from the last of four on */
+    REFUSED(w->covers[3] = 5, 3);
+    REFUSED(w->flags[1] = 128, 1);
+    REFUSED(w->flags[0] = HEAM_FLAG_CARRIED, 0);   /* a host read, and the first */
+    REFUSED(w->flags[1] = HEAM_FLAG_CARRIED, 1);   /* behind a host read */
     heam_host_desc host = mixed_host(0);
     heam_system *system = create(&host, 2, mixed);
     uint32_t state = 99;
@@ -330,9 +419,9 @@ static void test_bad_items(void) {
     heam_system_destroy(system);
 }
 
-static void refuse_creation(const heam_host_desc *host, const char *status, uint64_t where, int line) {
+static void refuse_creation(const heam_host_desc *host, const heam_spec *second, const char *status, uint64_t where, int line) {
     heam_spec *spec = toy_spec();
-    const heam_spec *specs[2] = {spec, spec};
+    const heam_spec *specs[2] = {spec, second != NULL ? second : spec};
     heam_system *system = NULL;
     uint64_t detail = 999;
     int32_t got = heam_system_create(host, 2, mixed, specs, 0, &system, &detail);
@@ -349,8 +438,21 @@ static void refuse_creation(const heam_host_desc *host, const char *status, uint
     do {                                                                                                                                 \
         heam_host_desc host = mixed_host(0);                                                                                             \
         change;                                                                                                                          \
-        refuse_creation(&host, status, where, __LINE__);                                                                                 \
+        refuse_creation(&host, NULL, status, where, __LINE__);                                                                                 \
     } while (0)
+
+/* Refreshes of two ranks that fall due before they can be over: no operand would ever be begun. */
+static void test_short_refresh(void) {
+    toy memory;
+    heam_spec *spec = NULL;
+    heam_host_desc host = mixed_host(0);
+    toy_init(&memory);
+    memory.desc.refresh_interval = nRFC + 1;
+    CHECK_IS(heam_spec_create(&memory.desc, &spec, NULL), "HEAM_OK");
+    mixed[1].refresh = 1;
+    refuse_creation(&host, spec, "HEAM_BAD_REFRESH", 1, __LINE__);
+    heam_spec_destroy(spec);
+}
 
 static void test_creation(void) {
     NO_SYSTEM(host.period = 0, "HEAM_BAD_HOST", 999);
@@ -366,6 +468,12 @@ static void test_creation(void) {
     NO_SYSTEM(mixed[1].queue_depth = 0, "HEAM_BAD_CHANNEL", 1);
     NO_SYSTEM(mixed[1].batch_tags = 0, "HEAM_BAD_CHANNEL", 1);
     NO_SYSTEM(mixed[1].instruction_cycles = 0, "HEAM_BAD_CHANNEL", 1);
+    NO_SYSTEM(mixed[1].host_driven = 1, "HEAM_BAD_CHANNEL", 1);
+    NO_SYSTEM((mixed[1].host_driven = 1, mixed[1].instruction_cycles = 0, mixed[1].path_uses_dq = 1), "HEAM_BAD_CHANNEL", 1);
+    NO_SYSTEM(mixed[1].cache_sets = 1, "HEAM_BAD_CHANNEL", 1); /* no ways */
+    NO_SYSTEM((mixed[1].cache_sets = mixed[1].cache_ways = 1u << 31), "HEAM_BAD_CHANNEL", 1);
+    NO_SYSTEM((mixed[1].cache_sets = mixed[1].cache_ways = 1, mixed[1].port_bytes_per_cycle = 0), "HEAM_BAD_CHANNEL", 1);
+    NO_SYSTEM(mixed[1].merge_identical = 2, "HEAM_BAD_CHANNEL", 1);
     NO_SYSTEM(mixed[1].result_bursts = 0, "HEAM_BAD_CHANNEL", 1);
     heam_host_desc host = mixed_host(0);
     heam_system *system = NULL;
@@ -385,9 +493,13 @@ static void test_creation(void) {
 int main(void) {
     static work bags;
     test_creation();
+    test_short_refresh();
     test_host_reads();
     test_pim_read();
     test_pim_lut();
+    test_chain();
+    test_broadcast();
+    test_cache();
     test_lut_loading();
     test_empty();
     test_bad_items();

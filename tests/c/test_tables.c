@@ -30,8 +30,9 @@ static uint32_t check_names(lookup name, lookup unit, lookup text) {
 int main(void) {
     CHECK(check_names(heam_counter_name, heam_counter_unit, heam_counter_text) > 10);
     CHECK(check_names(heam_host_counter_name, heam_host_counter_unit, heam_host_counter_text) > 5);
-    CHECK_EQ(check_names(heam_kind_name, NULL, NULL), HEAM_KIND_OTHER + 1);
+    CHECK_EQ(check_names(heam_kind_name, NULL, NULL), HEAM_KIND_REFSB + 1);
     CHECK(strcmp(heam_kind_name(HEAM_KIND_PIM_WRLUT), "PIM_WRLUT") == 0);
+    CHECK(strcmp(heam_kind_name(HEAM_KIND_REFSB), "REFSB") == 0);
     CHECK(strcmp(heam_status_name(0), "HEAM_OK") == 0);
     int32_t status = 0;
     while (status < 1000 && heam_status_name(status) != NULL) {

@@ -21,6 +21,10 @@ typedef struct {
     uint16_t unit[ITEMS_MAX];
     uint32_t slot[ITEMS_MAX];
     uint64_t line[ITEMS_MAX];
+    uint8_t segment[ITEMS_MAX];
+    uint8_t covers[ITEMS_MAX];
+    uint16_t alu[ITEMS_MAX];
+    uint8_t flags[ITEMS_MAX];
 } work;
 
 static inline uint64_t work_add(work *self, uint8_t kind, uint8_t role, uint32_t channel, uint32_t bank, uint32_t row, uint32_t bursts) {
@@ -65,6 +69,10 @@ static inline heam_items work_view(const work *self, uint64_t first, uint64_t gn
         .unit = self->unit + at,
         .slot = self->slot + at,
         .line = self->line + at,
+        .segment = self->segment + at,
+        .covers = self->covers + at,
+        .alu = self->alu + at,
+        .flags = self->flags + at,
     };
 }
 
@@ -80,7 +88,7 @@ static inline void work_random(work *self, uint64_t gnrs, uint32_t seed) {
             uint32_t bank = (state >> 8) % 8;
             uint32_t row = (state >> 12) % 4;
             uint32_t bursts = (state >> 16) % 3 + 1;
-            switch ((state >> 20) % 5) {
+            switch ((state >> 20) % 6) {
                 case 0:
                     work_add(self, HEAM_ITEM_HOST_READ, HEAM_ROLE_ACC, 0, bank, row, bursts);
                     break;
@@ -93,6 +101,11 @@ static inline void work_random(work *self, uint64_t gnrs, uint32_t seed) {
                 case 3:
                     work_lut(self, HEAM_ROLE_LOAD, 1, bank / 2, row, bursts);
                     work_add(self, HEAM_ITEM_PIM_READ, HEAM_ROLE_MAC, 1, bank, row, bursts);
+                    break;
+                case 4:
+                    work_add(self, HEAM_ITEM_PIM_READ, HEAM_ROLE_LOAD, 1, bank ^ 1u, row, 5);
+                    self->alu[work_add(self, HEAM_ITEM_PIM_READ, HEAM_ROLE_MUL, 1, bank, row + 4, bursts)] = 3;
+                    self->segment[work_add(self, HEAM_ITEM_PIM_READ, HEAM_ROLE_MAC, 1, bank, row, bursts)] = (uint8_t)(row % 2);
                     break;
                 default:
                     work_add(self, HEAM_ITEM_PIM_READ, HEAM_ROLE_LOAD, 1, bank ^ 1u, row, bursts);

@@ -11,6 +11,8 @@ from tests.reference.plain import replay
 from tests.reference.random_specs import RandomSystem, SmallSpec, replays, systems
 from tests.reference.system import PIM_LUT, PIM_READ, simulate
 
+CARRIED = 1
+NO_TIMING = ("LLC_HIT", "PIM_LUT", "PE_HIT", "MERGED")
 FEW = settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 
 
@@ -68,14 +70,18 @@ def test_random_systems_finish_and_obey_every_row(case: RandomSystem) -> None:
         count = result["counters"][index]
         mine = items["channel"] == index
         in_memory = mine & (items["kind"] == PIM_READ)
-        assert count["pim_rd"] == items["bursts"][in_memory].sum()
         assert count["pim_lut"] == (mine & (items["kind"] == PIM_LUT)).sum()
         if options["kind"] == "pim":
-            assert count["row_hits"] + count["row_misses"] + count["row_conflicts"] == in_memory.sum()
-            assert count["instructions"] == mine.sum()
+            read = count["row_hits"] + count["row_misses"] + count["row_conflicts"]
+            spared = options.get("cache_sets", 0) or options.get("merge_identical", False)
+            most = (in_memory.sum(), items["bursts"][in_memory].sum())
+            assert read <= most[0] and count["pim_rd"] <= most[1]
+            assert spared or (read, count["pim_rd"]) == most
+            carried = items["flags"] & CARRIED != 0
+            assert count["instructions"] == (mine & ~carried).sum()
         else:
             assert count["rd"] == count["reads"]
-        records = [r for r in result["log"] if r.channel == index and r.command not in ("LLC_HIT", "PIM_LUT")]
+        records = [r for r in result["log"] if r.channel == index and r.command not in NO_TIMING]
         assert_rows_hold(options["spec"], [(r.clock, r.command, r.bank) for r in records])
         assert_reads_hit_open_rows(options["spec"], records)
     assert all(f >= a for a, f in zip(result["arrival"], result["finish"], strict=True))

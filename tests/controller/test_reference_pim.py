@@ -10,8 +10,8 @@ import pytest
 
 from tests.reference.hand import ROWS, make_spec
 from tests.reference.random_specs import ITEM_DTYPES, SmallRow, SmallSpec
-from tests.reference.system import HOST_READ, PIM_LUT, PIM_READ, simulate
-from tests.reference.timing import ROLE_ACC, ROLE_LOAD, ROLE_MAC
+from tests.reference.system import CACHE, CARRIED, HOST_READ, PIM_LUT, PIM_READ, simulate
+from tests.reference.timing import ROLE_ACC, ROLE_FILL, ROLE_LOAD, ROLE_MAC, ROLE_MUL
 
 PIM = {
     "kind": "pim",
@@ -27,9 +27,9 @@ PIM = {
     "merge_cycles": 5,
     "mov_latency": 2,
     "res_latency": 7,
-    "lut_cycles": 4,
+    "port_bytes_per_cycle": 16,
     "lut_load": 0,
-    "result_bursts": 1,
+    "result_bursts": 4,
     "refresh": False,
 }
 HOST = {
@@ -60,7 +60,7 @@ def run(
 ) -> dict[str, Any]:
     channel: dict[str, Any] = {"spec": spec or make_spec(), **(PIM if options.get("kind") != "plain" else {})}
     rows = [row for bag in bags for row in bag]
-    items = {n: np.array([row[n] for row in rows], dtype=d) for n, d in ITEM_DTYPES.items()}
+    items = {n: np.array([row.get(n, 0) for row in rows], dtype=d) for n, d in ITEM_DTYPES.items()}
     offsets = np.cumsum([0] + [len(bag) for bag in bags])
     return simulate([{**channel, **options}], {**HOST, **(host or {})}, items, offsets)
 
@@ -92,11 +92,11 @@ def test_one_gnr_on_two_units(period: int, host_period: int, time: int) -> None:
     assert result["arrival"] == [0]
 
 
-@pytest.mark.parametrize(("lut_cycles", "mov"), [(4, 26), (30, 42)])
-def test_lut_load_and_mac(lut_cycles: int, mov: int) -> None:
+@pytest.mark.parametrize(("port_bytes", "mov"), [(16, 26), (2, 44)])
+def test_lut_load_and_mac(port_bytes: int, mov: int) -> None:
     bag = [item(PIM_LUT, ROLE_LOAD, row=6), item(PIM_READ, ROLE_MAC, bursts=2)]
-    result = run([bag], lut_cycles=lut_cycles)
-    # Products end at max(data 16, register 2 + lut_cycles) + 3 and 3 later; the sum 4 after that.
+    result = run([bag], port_bytes_per_cycle=port_bytes)
+    # Products end at max(data 16, register 2 + 64 / port) + 3 and 3 later; the sum 4 after that.
     assert timeline(result)[:5] == [
         (2, "PIM_LUT", 0),
         (3, "ACT", 0),
@@ -218,10 +218,182 @@ def test_batch_tags_run_out(tags: int, second: int) -> None:
 
 
 def test_without_a_merge_node_every_unit_is_read_out() -> None:
-    result = run(TWO_UNITS, merge=False, result_bursts=2)
+    bag = [item(PIM_READ, bank=unit, unit=unit, bursts=2) for unit in (0, 3)]
+    result = run([bag], merge=False)
     bursts = [(r.unit, r.bank, r.column) for r in result["log"] if r.command == "PIM_RDRES"]
     assert bursts == [(0, 0, 0), (0, 0, 1), (3, 3, 0), (3, 3, 1)]
     assert result["host"]["result_bursts"] == 4
+
+
+def test_slices_of_different_units_are_put_together_not_added() -> None:
+    """Bursts 0 and 3 from unit 0, bursts 1 and 2 from unit 3, burst 1 once more from unit 5."""
+    bag = [
+        item(PIM_READ, bank=0, unit=0, segment=3),
+        item(PIM_READ, bank=0, unit=0, segment=0),
+        item(PIM_READ, bank=3, unit=3, segment=1, bursts=2),
+        item(PIM_READ, bank=5, unit=5, segment=1, bursts=3, covers=1),
+    ]
+    result = run([bag])
+    moves = [(r.unit, r.column) for r in result["log"] if r.command == "PIM_MOV"]
+    assert sorted(moves) == [(0, 0), (0, 3), (3, 1), (3, 2), (5, 1)]
+    assert [r.column for r in result["log"] if r.command == "PIM_RDRES"] == [0, 1, 2, 3]
+    # Nobody covers burst 2 of the second bag: it neither moves nor leaves.
+    partly = run([bag[:2]])
+    assert [r.column for r in partly["log"] if r.command == "PIM_RDRES"] == [0, 3]
+    assert partly["host"]["result_bursts"] == 2
+
+
+def test_a_chain_multiplies_link_by_link() -> None:
+    bag = [
+        item(PIM_LUT, ROLE_LOAD),
+        item(PIM_READ, ROLE_MUL, bank=0, alu=10),
+        item(PIM_LUT, ROLE_MUL),
+        item(PIM_READ, ROLE_MAC, bank=1, alu=2),
+    ]
+    result = run([bag], unit_level="rank", alu_latency=1)
+    # Register 6. Row 0 is there in 16, combined by 26: register 27, and the second MUL has its row in 12. ALU
+    # until 30: register 31. The second row is there in 21; added by 33, the sum in 34.
+    assert timeline(result) == [
+        (2, "PIM_LUT", 0),
+        (3, "ACT", 0),
+        (5, "ACT", 1),
+        (8, "PIM_RD", 0),
+        (8, "PIM_LUT", 0),
+        (10, "PIM_RD", 1),
+        (34, "PIM_MOV", 0),
+        (43, "PIM_RDRES", 0),
+    ]
+
+
+def test_a_broadcast_takes_the_path_once_and_every_ranks_path_once() -> None:
+    spec = make_spec(ranks=2)
+    bag = [
+        item(PIM_READ, bank=0, unit=0),
+        *(item(PIM_READ, bank=unit, unit=unit, flags=CARRIED) for unit in (1, 8, 9)),
+        item(PIM_READ, bank=2, unit=2),
+    ]
+    result = run([bag], spec=spec, instruction_cycles=3, second_stage_cycles=4, decode_cycles=1)
+    # Delivered in 1, sent by 4, across both paths of ranks by 8. The next instruction is sent by 7, but has
+    # to wait for the path of rank 0 until 8.
+    acts = [(9, "ACT", bank) for bank in (0, 1, 8, 9)]
+    assert timeline(result, "ACT") == [*acts, (13, "ACT", 2)]
+    assert result["counters"][0]["instructions"] == 2
+    assert result["counters"][0]["path_busy"] == 2 * 3 + 1
+    assert result["counters"][0]["second_busy"] == 3 * 4
+    assert result["host"]["tokens"] == 2
+
+
+def test_a_carried_item_waits_for_room_and_keeps_back_what_is_behind_it() -> None:
+    bag = [
+        item(PIM_READ, bank=0, unit=0),
+        item(PIM_READ, bank=0, unit=0, flags=CARRIED),
+        item(PIM_READ, bank=1, unit=1, flags=CARRIED),
+        item(PIM_READ, bank=2, unit=2),
+    ]
+    result = run([bag], queue_depth=1, instruction_cycles=9)
+    # Delivered in 1, available in 10. Its row read in 15, the second has its place in 16 and finds the row
+    # open; only now the third and the next instruction come, which takes nine cycles of its own.
+    assert timeline(result, "ACT", "PIM_RD") == [
+        (10, "ACT", 0),
+        (15, "PIM_RD", 0),
+        (16, "ACT", 1),
+        (17, "PIM_RD", 0),
+        (21, "PIM_RD", 1),
+        (25, "ACT", 2),
+        (30, "PIM_RD", 2),
+    ]
+
+
+@pytest.mark.parametrize(("split", "act"), [(False, 9), (True, 8)])
+def test_a_host_driven_channel_has_one_command_bus(split: bool, act: int) -> None:
+    bag = [item(PIM_READ, bank=bank, unit=bank) for bank in (0, 1, 2)]
+    rows = (*ROWS, SmallRow("rank", ("ACT",), ("ACT",), 3), SmallRow("bank", ("ACT",), ("PIM_RD",), 7))
+    options = {"host_driven": True, "instruction_cycles": 0}
+    result = run([bag], host={"issue_per_cycle": 4}, spec=make_spec(split=split, rows=rows), **options)
+    # All three are available in 1, and share the bus though each has a unit of its own.
+    assert timeline(result, "ACT") == [(1, "ACT", 0), (4, "ACT", 1), (7, "ACT", 2)]
+    assert timeline(result, "PIM_RD")[0] == (8, "PIM_RD", 0)
+    again = run([[*bag, item(PIM_READ, bank=3, unit=3)]], host={"issue_per_cycle": 4}, **options)
+    assert timeline(again, "ACT") == [(cycle, "ACT", cycle - 1) for cycle in (1, 2, 3, 4)]
+    late = (*rows[:-2], SmallRow("rank", ("ACT",), ("ACT",), 7), rows[-1])
+    result = run([bag[:2]], host={"issue_per_cycle": 4}, spec=make_spec(split=split, rows=late), **options)
+    assert timeline(result)[:3] == [(1, "ACT", 0), (8, "PIM_RD", 0), (act, "ACT", 1)]
+    assert result["counters"][0]["path_busy"] == 0
+
+
+def test_an_identical_operand_follows_the_one_that_is_queued() -> None:
+    """Both bursts are there in 15 and 17; added by 18 and 21, the follower's by 27, and the sum 4 later."""
+    twins = [item(PIM_READ, bursts=2, line=7), item(PIM_READ, bursts=2, line=7)]
+    result = run([twins], merge_identical=True)
+    assert timeline(result) == [
+        (2, "ACT", 0),
+        (7, "PIM_RD", 0),
+        (9, "PIM_RD", 0),
+        (9, "MERGED", 0),
+        (31, "PIM_MOV", 0),  # there in 35, added by 40
+        (32, "PIM_MOV", 0),  # there in 36, added by 45
+        (45, "PIM_RDRES", 0),
+        (46, "PIM_RDRES", 0),
+    ]
+    assert result["counters"][0]["merged"] == 1
+    apart = [item(PIM_READ, bursts=2, line=7), item(PIM_READ, bank=1, bursts=2, line=8)]
+    assert run([apart], unit_level="rank", merge_identical=True)["counters"][0]["merged"] == 0
+    # Read in 26 and 28, and delivered in 21 and 41: the third finds nobody to follow.
+    late = run([[*twins, twins[0]]], merge_identical=True, instruction_cycles=20)
+    assert late["counters"][0]["pim_rd"] == 4
+
+
+def test_a_product_of_a_row_with_itself_is_read_once() -> None:
+    chain = [item(PIM_READ, ROLE_LOAD, line=7), item(PIM_READ, ROLE_MAC, line=7)]
+    result = run([chain], merge_identical=True)
+    # Register and row are there in 15, the product by 18, the sum in 22.
+    assert timeline(result)[:4] == [(2, "ACT", 0), (7, "PIM_RD", 0), (7, "MERGED", 0), (22, "PIM_MOV", 0)]
+
+
+def test_a_cached_row_comes_through_the_port() -> None:
+    keep = {"line": 5, "flags": CACHE}
+    bags = [[item(PIM_READ, **keep)], [item(PIM_READ, **keep)], [item(PIM_READ, line=5)]]
+    options: dict[str, Any] = {"cache_sets": 1, "cache_ways": 1, "merge": False}
+    result = run(bags, host={"issue_per_cycle": 1}, **options)
+    # The second finds the row on its way and takes it when its burst is read; so does the third.
+    assert timeline(result)[:4] == [(2, "ACT", 0), (7, "PIM_RD", 0), (7, "MERGED", 0), (7, "MERGED", 0)]
+    counters = result["counters"][0]
+    assert (counters["pe_hits"], counters["pe_misses"], counters["merged"]) == (2, 1, 2)
+    later = run(bags, instruction_cycles=6, **options)
+    # Delivered in 1, 7 and 13: the second before the read in 12, the third finds the row in the cache.
+    assert timeline(later)[:4] == [(7, "ACT", 0), (12, "PIM_RD", 0), (12, "MERGED", 0), (19, "PE_HIT", 0)]
+    hit = next(r for r in later["log"] if r.command == "PE_HIT")
+    assert (hit.bank, hit.row, hit.column, hit.tag) == (0, 0, 0, 2)
+
+
+def test_the_least_recently_used_row_leaves_the_cache() -> None:
+    rows = [3, 4, 3, 5, 3, 4]
+    bag = [item(PIM_READ, bank=0, row=row, line=row, flags=CACHE) for row in rows]
+    result = run([bag], cache_sets=1, cache_ways=2, instruction_cycles=40, result_bursts=1)
+    assert [(r.command, r.row) for r in result["log"] if r.command in ("PIM_RD", "PE_HIT")] == [
+        ("PIM_RD", 3),
+        ("PIM_RD", 4),
+        ("PE_HIT", 3),
+        ("PIM_RD", 5),
+        ("PE_HIT", 3),
+        ("PIM_RD", 4),
+    ]
+    # Without the flag nothing is kept.
+    plain = [item(PIM_READ, row=row, line=row) for row in rows]
+    assert run([plain], cache_sets=1, cache_ways=2)["counters"][0]["pe_misses"] == 6
+
+
+def test_a_fill_belongs_to_no_sum_and_delays_nobody() -> None:
+    fill = item(PIM_READ, ROLE_FILL, bank=1, row=2, line=9)
+    bags = [[fill], [item(PIM_READ, bank=0, line=1)], [item(PIM_READ, bank=1, row=2, line=9)]]
+    options: dict[str, Any] = {"unit_level": "rank", "cache_sets": 2, "cache_ways": 1}
+    result = run(bags, instruction_cycles=20, **options)
+    reads = [(r.command, r.row, r.tag, r.role) for r in result["log"] if r.command in ("PIM_RD", "PE_HIT")]
+    assert reads == [("PIM_RD", 2, 0, ROLE_FILL), ("PIM_RD", 0, 1, 0), ("PE_HIT", 2, 2, 0)]
+    assert result["finish"][0] == 0
+    assert result["host"]["result_bursts"] == 2
+    # A row that is there, or on its way, is not read again.
+    assert run([[fill, fill], bags[1]], **options)["counters"][0]["pim_rd"] == 2
 
 
 @pytest.mark.parametrize(

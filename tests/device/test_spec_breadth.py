@@ -14,11 +14,14 @@ from typing import Any
 
 import pytest
 
-from heam_sim.dram import Spec, derive_pim, earliest_gap, list_presets, load_spec
+from heam_sim._core import Device, SpecHandle
+from heam_sim.dram import Command, Spec, derive_pim, earliest_gap, list_presets, load_spec
 from heam_sim.dram.loader import iter_standards
 from heam_sim.dram.resolve import derive_timing, resolve_spec
 from heam_sim.dram.standard_file import StandardFile
 from heam_sim.dram.stop_level import pe_levels
+from heam_sim.errors import SpecError
+from heam_sim.testing import assert_earliest_ready_at
 
 RECORDED = Path(__file__).resolve().parents[1] / "data" / "ramulator_resolved.json"
 COMPATIBLE = ("DDR4", "DDR5", "HBM2", "HBM3")
@@ -197,6 +200,9 @@ def test_native_cycles_respect_the_nanoseconds() -> None:
                 given = [value for name, value in part.inputs.items() if name.endswith("_ns")]
                 if len(given) == 1:
                     exact = given[0] * 1000 / clock
+                    # DDR5's nREFIsb: half the interval, once for each bank of a group.
+                    if "bank" in part.inputs:
+                        exact /= 2 * part.inputs["bank"]
                     got = Fraction(part.cycles, file.ticks_per_clock)
                     if "cycles_down" in part.rule:
                         assert exact - 1 < got <= exact
@@ -264,6 +270,32 @@ def test_no_two_bursts_of_one_bus_overlap_in_the_native_family() -> None:
         assert refresh == spec.timing["nRFC"]
 
 
+def test_hbm3_starts_on_whole_clocks_but_for_precharges() -> None:
+    spec = load_spec("native/HBM3_16Gb_8hi/HBM3_6400")
+    beats = {
+        command.name: command.alignment for command in derive_pim(spec, "bank_group", "channel").commands
+    }
+    assert {name for name, beat in beats.items() if beat == 1} == {"PREpb", "PREab", "PIM_LUT"}
+    assert set(beats.values()) == {1, 2}
+    assert all(c.alignment == 1 for c in load_spec("native/HBM2E_16Gb_8hi/HBM2E_3200").commands)
+    device = Device(SpecHandle(spec))
+    assert_earliest_ready_at(device, "ACT", 0, 1)  # cycle 1 is the first whole clock
+    device.issue("ACT", 0, row=5, cycle=101)
+    assert spec.timing["nRCDRD"] + 1 == 63  # until half clock 164, which is no whole one
+    assert_earliest_ready_at(device, "RD", 0, 165, row=5)
+    assert not device.probe("RD", 0, row=5, cycle=166)
+    device.issue("RD", 0, row=5, cycle=185)
+    allowed = max(101 + spec.timing["nRAS"] + 2, 185 + spec.timing["nRTP"] + 1)
+    assert allowed % 2 == 0  # between two whole clocks
+    assert_earliest_ready_at(device, "PREpb", 0, allowed)
+
+
+@pytest.mark.parametrize("value", [0, 256])
+def test_an_alignment_that_cannot_be(value: int) -> None:
+    with pytest.raises(SpecError, match="alignment"):
+        Command("ACT", "ACT", "bank", alignment=value)
+
+
 def test_refresh_of_one_bank() -> None:
     cases = {
         # Distances that end at an ACT are shorter by its length on the bus less one.
@@ -276,7 +308,7 @@ def test_refresh_of_one_bank() -> None:
     }
     for name, (command, same, other, before) in cases.items():
         spec = load_spec(name)
-        assert spec.command(command).kind == "REFPB"
+        assert spec.command(command).kind == command.upper()
         assert earliest_gap(spec, command, "ACT", "bank") == same
         assert earliest_gap(spec, command, "ACT", "rank") == other
         assert earliest_gap(spec, "ACT", command, "bank") == before

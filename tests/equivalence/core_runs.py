@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from heam_sim._core import (
-    LLC_HIT,
+    PSEUDO_COMMANDS,
     STATE_DONE,
     STATE_NEED_INPUT,
     STATE_PAUSED,
@@ -20,9 +20,10 @@ from heam_sim._core import (
     Replay,
     SpecHandle,
     System,
+    latency_edges,
 )
 from heam_sim.dram.model import Command, Constraint, Spec
-from tests.reference.plain import PLAIN_COUNTERS, ReplayChannel
+from tests.reference.plain import ReplayChannel
 from tests.reference.random_specs import ITEM_DTYPES, RandomSystem
 from tests.reference.timing import BOUND_NONE
 
@@ -57,6 +58,10 @@ REPLAY_COUNTERS = {
     "num_maintenance_reqs_served": "ref",
     "read_latency": "read_latency",
 }
+# What Ramulator has no counter for.
+POLICY_COUNTERS = {"ref_bank": "ref_bank", "pre_unasked": "pre_unasked"}
+# What describes a stream and how it is played; the rest of a case describes the controller.
+_STREAM = ("spec", "requests", "channels", "offers_per_cycle", "drain")
 
 
 class CoreRun(NamedTuple):
@@ -87,7 +92,7 @@ def as_spec(small: Any) -> Spec:
         split_command_buses=small.split_command_buses,
         tCK_ps=Fraction(1000),
         timing={**small.timing, "nREFI": small.refresh_interval},
-        commands=tuple(Command(c.name, c.kind, c.scope) for c in small.commands),
+        commands=tuple(Command(c.name, c.kind, c.scope, alignment=c.alignment) for c in small.commands),
         constraints=tuple(
             Constraint(r.level, r.preceding, r.following, r.cycles, r.window, r.sibling, "bank")
             for r in small.constraints
@@ -100,7 +105,7 @@ def log_tuples(log: np.ndarray, names: Sequence[Sequence[str]]) -> list[tuple[An
     fields = ("clock", "channel", "command", "bank", "row", "column", "tag", "slot", "unit", "bound", "role")
     columns = [log[name].tolist() for name in fields]
     columns[2] = [
-        "LLC_HIT" if command == LLC_HIT else names[channel][command]
+        PSEUDO_COMMANDS[command] if command in PSEUDO_COMMANDS else names[channel][command]
         for channel, command in zip(columns[1], columns[2], strict=True)
     ]
     return list(zip(*columns, strict=True))
@@ -176,7 +181,7 @@ def assert_equal_system(core: CoreRun, reference: Mapping[str, Any]) -> None:
     times = list(zip(reference["arrival"], reference["finish"], strict=True))
     assert core.latencies == dict(enumerate(times))
     for ours_of, theirs_of in zip(core.counters, reference["counters"], strict=True):
-        assert {name: ours_of[name] for name in PLAIN_COUNTERS} == theirs_of
+        assert {name: ours_of[name] for name in theirs_of} == theirs_of
     host = reference["host"]
     assert core.host["gnrs"] == len(times)
     assert core.host["llc_hits"] == host["llc_hits"]
@@ -191,31 +196,33 @@ def assert_equal_system(core: CoreRun, reference: Mapping[str, Any]) -> None:
 
 
 def request_arrays(requests: Sequence[Sequence[Any]]) -> dict[str, np.ndarray]:
-    """Turn ``(channel, bank, row, column, is_write, ...)`` into the arrays of a replay."""
+    """Turn ``(channel, bank, row, column, is_write, address)`` into the arrays of a replay.
+
+    Where two addresses lie at one place, the address is handed over as the rest beside the place.
+    """
     dtypes = {
         "channel": np.uint16,
         "bank": np.uint16,
         "row": np.uint32,
         "column": np.uint16,
         "is_write": np.uint8,
+        "rest": np.uint64,
     }
-    return {
+    arrays = {
         name: np.array([request[place] for request in requests], dtype=dtype)
         for place, (name, dtype) in enumerate(dtypes.items())
     }
+    if len({tuple(request[:4]) for request in requests}) == len({(*r[:4], r[5]) for r in requests}):
+        del arrays["rest"]
+    return arrays
 
 
 def core_replay(case: Mapping[str, Any], *, cuts: Sequence[int] = ()) -> list[ReplayChannel]:
     """Play a request stream on the core, handed over in pieces."""
+    controller = {name: value for name, value in case.items() if name not in _STREAM}
     replay = Replay(
         SpecHandle(as_spec(case["spec"])),
-        parameters=ChannelParameters(
-            kind="plain",
-            period=1,
-            refresh=case.get("refresh", True),
-            read_queue=case.get("read_queue", 32),
-            write_queue=case.get("write_queue", 32),
-        ),
+        parameters=ChannelParameters(kind="plain", period=1, **controller),
         channels=case["channels"],
         offers_per_cycle=case.get("offers_per_cycle", 1),
         with_log=True,
@@ -235,10 +242,22 @@ def core_replay(case: Mapping[str, Any], *, cuts: Sequence[int] = ()) -> list[Re
         parts.append(
             ReplayChannel(
                 [(r[0], r[2], r[3], r[4], r[5], max(r[9], BOUND_NONE)) for r in log if r[1] == channel],
-                {name: counters[ours] for name, ours in REPLAY_COUNTERS.items()},
+                {name: counters[ours] for name, ours in {**REPLAY_COUNTERS, **POLICY_COUNTERS}.items()},
+                _expand(replay.latencies(channel)),
             )
         )
     return parts
+
+
+def _expand(counts: np.ndarray) -> list[int]:
+    """The latencies of a histogram, in order; those in a wide bin as its least one."""
+    return [int(latency) for latency in np.repeat(latency_edges()[:-1], counts.astype(np.int64))]
+
+
+def _binned(latencies: Sequence[int]) -> list[int]:
+    """Latencies as :func:`_expand` gives them back."""
+    edges = latency_edges()
+    return [int(edges[int(np.searchsorted(edges, one, side="right")) - 1]) for one in sorted(latencies)]
 
 
 def assert_equal_replay(core: Sequence[ReplayChannel], reference: Sequence[ReplayChannel]) -> None:
@@ -248,3 +267,4 @@ def assert_equal_replay(core: Sequence[ReplayChannel], reference: Sequence[Repla
             assert mine == its, f"channel {channel}, command {number}"
         assert len(ours.commands) == len(theirs.commands), f"channel {channel}"
         assert ours.counters == theirs.counters, f"channel {channel}"
+        assert ours.latencies == _binned(theirs.latencies), f"channel {channel}"

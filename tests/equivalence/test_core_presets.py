@@ -20,7 +20,7 @@ from tests.equivalence.test_core_reference import check_device
 from tests.reference.plain import replay
 from tests.reference.random_specs import ITEM_DTYPES, RandomSystem
 from tests.reference.system import HOST_READ, PIM_LUT, PIM_READ, simulate
-from tests.reference.timing import ROLE_ACC, ROLE_LOAD, ROLE_MAC
+from tests.reference.timing import ROLE_ACC, ROLE_LOAD, ROLE_MAC, ROLE_MUL
 
 # Refresh every few hundred cycles instead of every few thousand, so that short streams meet it.
 MEMORIES = {
@@ -28,6 +28,20 @@ MEMORIES = {
     "HBM2": ("native/HBM2_4Gb/HBM2_2000", {"nREFI": 260, "nRFC": 60}),
     "HBM2 legacy": ("native/HBM2_4Gb_legacy/HBM2_2000", {"nREFI": 260, "nRFC": 60}),
 }
+# Memories with refreshes of banks; intervals as short as a turn of all banks lets them be.
+BANK_REFRESH = {
+    "DDR5": ("native/DDR5_16Gb_x8/DDR5_4800", {"rank": 2, "nREFIsb": 400, "nRFCsb": 60}, "same-bank"),
+    "HBM2": ("native/HBM2_4Gb/HBM2_2000", {"nREFI": 1600, "nRFCpb": 40}, "per-bank"),
+    "HBM3": ("native/HBM3_16Gb_8hi/HBM3_6400", {"nREFI": 3000, "nRFCpb": 40}, "per-bank"),
+    "LPDDR5": ("native/LPDDR5_8Gb_x16/LPDDR5_6400", {"rank": 2, "nREFI": 1600, "nRFCpb": 30}, "per-bank"),
+}
+POLICIES = (
+    {},
+    {"scheduler": "fcfs", "row_policy": "capped", "row_cap": 2},
+    {"scheduler": "frfcfs-cap", "row_hit_cap": 2, "row_policy": "timeout", "row_timeout": 50},
+    {"row_policy": "closed", "refresh_stagger": True, "refresh_postpone": 1},
+    {"scheduler": "frfcfs-cap", "refresh_postpone": 3},
+)
 # Units at a level, and where their sums meet; the level names are the derivation's.
 LEVELS = (
     ("DDR4", "bank", "rank"),
@@ -69,9 +83,9 @@ PIM = {
     "merge_cycles": 1,
     "mov_latency": 14,
     "res_latency": 14,
-    "lut_cycles": 3,
+    "port_bytes_per_cycle": 40,
     "lut_load": 6,
-    "result_bursts": 2,
+    "result_bursts": 4,
     "refresh": True,
     "path_uses_dq": False,
 }
@@ -103,7 +117,9 @@ def work(
         for slot in range(int(rng.integers(operands + 1))):
             rows += operand(rng, channels, int(rng.integers(len(channels))), slot)
         offsets.append(len(rows))
-    items = {name: np.array([row[name] for row in rows], dtype=dtype) for name, dtype in ITEM_DTYPES.items()}
+    items = {
+        name: np.array([row.get(name, 0) for row in rows], dtype=dtype) for name, dtype in ITEM_DTYPES.items()
+    }
     return items, np.array(offsets, dtype=np.uint64)
 
 
@@ -135,6 +151,8 @@ def operand(
         return [read(ROLE_ACC)]
     if kind < 0.5:
         return [lut(ROLE_ACC)]
+    if kind < 0.6:
+        return [read(ROLE_LOAD), lut(ROLE_MUL), read(ROLE_MUL), read(ROLE_MAC)]
     return [read(ROLE_LOAD) if kind < 0.75 else lut(ROLE_LOAD), read(ROLE_MAC)]
 
 
@@ -188,9 +206,9 @@ def test_two_tiers_of_different_clocks(seed: int) -> None:
         {"batch_tags": 1},
         {"queue_depth": 1, "batch_tags": 1},
         {"path_uses_dq": True},
-        {"path_uses_dq": True, "instruction_cycles": 5, "res_latency": 3, "result_bursts": 4},
+        {"path_uses_dq": True, "instruction_cycles": 5, "res_latency": 3, "result_bursts": 5},
         {"refresh": False},
-        {"lut_cycles": 40},
+        {"port_bytes_per_cycle": 3},
         {"alu_cycles": 9, "alu_latency": 0},
         {"merge_cycles": 12, "mov_latency": 0},
         {"instruction_cycles": 30},
@@ -240,6 +258,31 @@ def test_replays(name: str, drain: bool) -> None:
         assert part.counters["num_maintenance_reqs_served"] > 0
         assert part.counters["num_read_reqs_forwarded"] > 0
         assert part.counters["num_write_reqs_coalesced"] > 0
+
+
+@pytest.mark.parametrize("policies", POLICIES, ids=lambda p: ",".join(map(str, p.values())) or "default")
+@pytest.mark.parametrize("name", BANK_REFRESH)
+def test_replays_with_policies_and_refreshes_of_banks(name: str, policies: dict[str, Any]) -> None:
+    preset, overrides, refresh = BANK_REFRESH[name]
+    spec = load_spec(preset, overrides=overrides)
+    interval = (spec.bank_refresh_interval or 0) * spec.refresh_turns("REFSB")
+    rng = np.random.default_rng(4)
+    requests = []
+    for _ in range(350):
+        bank, row, column = int(rng.integers(spec.banks)), int(rng.integers(3)), int(rng.integers(6))
+        requests.append((0, bank, row, column, bool(rng.random() < 0.4), (bank * 8 + row) * 8 + column))
+    case = {"spec": spec, "requests": requests, "channels": 1, "refresh": refresh, **policies}
+    case["refresh_interval"] = interval
+    core = core_replay(case)
+    assert_equal_replay(core, replay(**case))
+    assert core[0].counters["ref_bank"] > 0
+    assert core[0].counters["num_maintenance_reqs_served"] == 0
+
+
+@pytest.mark.parametrize("name", BANK_REFRESH)
+def test_devices_with_refreshes_of_banks(name: str) -> None:
+    preset, overrides, _ = BANK_REFRESH[name]
+    check_device(load_spec(preset, overrides=overrides), seed=6, commands=150)
 
 
 @pytest.mark.parametrize(("name", "level", "merge"), [*LEVELS, *((name, None, None) for name in MEMORIES)])

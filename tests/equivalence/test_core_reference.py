@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -45,6 +46,15 @@ def test_random_systems(case: RandomSystem) -> None:
 @settings(max_examples=60)
 def test_longer_random_systems(case: RandomSystem) -> None:
     check_system(case)
+
+
+@given(systems(max_operands=10), st.integers(3, 8))
+@settings(max_examples=120)
+def test_deep_queues_with_merging(case: RandomSystem, depth: int) -> None:
+    """Many operands at a unit at once: they follow one another, and chains wait for the rows of others."""
+    more = {"queue_depth": depth, "merge_identical": True}
+    channels = [{**options, **(more if options["kind"] == "pim" else {})} for options in case.channels]
+    check_system(replace(case, channels=channels))
 
 
 @pytest.mark.slow
@@ -129,6 +139,8 @@ def legal(timing: Timing, command: str, bank: int, row: int) -> bool:
         scope = timing.scope[command]
         below = timing.banks_below(scope, timing.node(scope, bank))
         return all(timing.open_row[other] is None for other in below)
+    if kind in ("REFPB", "REFSB"):
+        return all(timing.open_row[other] is None for other in timing.concerned(command, bank))
     return True
 
 
@@ -151,9 +163,9 @@ def check_device(spec: Any, *, seed: int, commands: int) -> None:
         clock = max(clock + 1, earliest + int(rng.integers(-1, 3)))
         allowed = legal(timing, command, bank, row)
         for cycle in {clock, max(earliest - 1, 0), earliest}:
-            may = allowed and cycle >= earliest
+            may = allowed and cycle >= earliest and timing.on_beat(command, cycle)
             assert device.probe(command, bank, row=row, cycle=cycle) == may, (command, bank, cycle)
-        if allowed and clock >= earliest:
+        if allowed and clock >= earliest and timing.on_beat(command, clock):
             device.issue(command, bank, row=row, cycle=clock)
             timing.issue(command, bank, row, clock)
             issued += 1
@@ -164,7 +176,10 @@ def check_device(spec: Any, *, seed: int, commands: int) -> None:
     assert issued > commands // 10
 
 
-@given(st.booleans().flatmap(lambda pim: small_specs(pim=pim)), st.integers(0, 2**32 - 1))
+@given(
+    st.tuples(st.booleans(), st.booleans()).flatmap(lambda a: small_specs(pim=a[0], bank_refresh=a[1])),
+    st.integers(0, 2**32 - 1),
+)
 @settings(max_examples=100)
 def test_random_devices(spec: Any, seed: int) -> None:
     check_device(spec, seed=seed, commands=60)

@@ -13,8 +13,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from heam_sim._core import ENGINES, ChannelParameters, Replay, SpecHandle
+from heam_sim.address import parse_map
 from heam_sim.dram import load_spec
 from heam_sim.errors import ConfigError
+from heam_sim.traffic import Requests
+from heam_sim.traffic.decode import Decoder
 from tests.equivalence.core_runs import as_spec, request_arrays
 from tests.equivalence.test_ramulator import NAMES, load_full, needs_recordings
 from tests.reference.random_specs import SmallSpec, replays
@@ -34,8 +37,11 @@ def play(
     offers_per_cycle: int = 1,
     with_log: bool = True,
     **parameters: Any,
-) -> tuple[np.ndarray, list[dict[str, int]], list[int]]:
-    """Commands, counters of every channel, and the clock after every piece of the stream."""
+) -> tuple[np.ndarray, list[Any], list[int]]:
+    """Commands, counters and latencies of every channel, and the clock after every piece of the stream.
+
+    After every piece the latencies are looked at, as nothing else tells when they are booked.
+    """
     core = Replay(
         handle,
         parameters=ChannelParameters(kind="plain", period=1, **parameters),
@@ -46,16 +52,20 @@ def play(
     )
     assert core.engine == engine
     clocks = []
+    seen: list[Any] = []
     for start, stop in pairwise((0, *sorted(cuts), len(requests["row"]))):
         core.run({name: array[start:stop] for name, array in requests.items()})
         if ending == "drain between":
             core.drain()
         core.stop()
         clocks.append(core.cycle)
+        seen.append([core.latencies(c).tobytes() for c in range(channels)])
     if ending != "stop":
         core.drain()
     clocks.append(core.cycle)
-    return core.take_log(), [core.channel_counters(c) for c in range(channels)], clocks
+    seen.append([core.latencies(c).tobytes() for c in range(channels)])
+    seen += [core.channel_counters(c) for c in range(channels)]
+    return core.take_log(), seen, clocks
 
 
 def engines_of(handle: SpecHandle, **options: Any) -> list[str]:
@@ -106,10 +116,12 @@ def stream(spec: Any, channels: int, kind: str, size: int, seed: int) -> dict[st
     if shape == "hot bank":
         requests["bank"] = (rng.integers(0, 2, size) * (spec.banks // 2)).astype(np.uint16)
         requests["row"] %= np.uint32(3)
-    if shape == "same address":
+    if shape in ("same address", "same place"):
         requests["bank"] %= np.uint16(min(4, spec.banks))
         requests["row"] %= np.uint32(2)
         requests["column"] %= np.uint16(3)
+    if shape == "same place":
+        requests["rest"] = rng.choice(np.array([0, 1, 1 << 57], np.uint64), size)
     return requests | {"is_write": write.astype(np.uint8)}
 
 
@@ -126,7 +138,7 @@ def locate(spec: Any, channels: int, burst: np.ndarray) -> dict[str, np.ndarray]
     }
 
 
-SHAPES = ("sequential", "random", "gather", "hot bank", "same address")
+SHAPES = ("sequential", "random", "gather", "hot bank", "same address", "same place")
 KINDS = [f"{shape}/{share}" for shape in SHAPES for share in ("reads", "mix", "writes")]
 PRESETS = {
     "DDR4, 2 ranks": ("ramulator-2.1/DDR4_8Gb_x8/DDR4_2400R", {"rank": 2}),
@@ -176,7 +188,7 @@ def fitting(spec: SmallSpec) -> SmallSpec:
 
 @settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
-    case=replays(max_requests=250),
+    case=replays(max_requests=250, default_policies=True),
     pieces=st.lists(st.integers(0, 250), max_size=3),
     ending=st.sampled_from(("drain", "stop", "drain between")),
     marks=st.sampled_from(((80, 20), (100, 100), (0, 0), (50, 50), (100, 0), (34, 33))),
@@ -233,6 +245,90 @@ def test_old_requests() -> None:
     requests = locate(spec, 1, rng.integers(0, 1 << 22, size))
     requests["is_write"] = (rng.random(size) < 0.0001).astype(np.uint8)
     assert_same(handle, requests, engines_of(handle)[-1:])
+
+
+MAPS = (
+    "RoBaRaCoCh",
+    "ChRaBaRoCo",
+    "MOP4CLXOR",
+    "rorabgbachco",
+    "row:9 column:3 bank rank row bank_group channel column | bank.0^row.3 bank_group.1^row.7 row.2^column.1",
+)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    preset=st.sampled_from(sorted(PRESETS)),
+    address_map=st.sampled_from(MAPS),
+    channels=st.sampled_from((1, 2, 16)),
+    footprint=st.sampled_from((1 << 14, 1 << 24, 1 << 63)),
+    size=st.sampled_from((0, 1, 1023, 1024, 1025, 3000)),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_addresses(
+    preset: str, address_map: str, channels: int, footprint: int, size: int, seed: int
+) -> None:
+    """The core finds the places that the address map gives, and what lies beside them."""
+    name, overrides = PRESETS[preset]
+    spec = load_spec(name, overrides=overrides)
+    mapping = parse_map(address_map, spec, channels=channels)
+    decoder = Decoder(mapping, spec)
+    assert decoder.images is not None
+    rng = np.random.default_rng(seed)
+    address = rng.integers(0, footprint, size, dtype=np.uint64)
+    is_write = (rng.random(size) < 0.4).astype(np.uint8)
+
+    def outcome(*, by_place: bool) -> tuple[bytes, list[dict[str, int]]]:
+        core = Replay(
+            SpecHandle(spec),
+            parameters=ChannelParameters(kind="plain", period=1),
+            channels=channels,
+            offers_per_cycle=channels,
+            with_log=True,
+        )
+        if by_place:
+            core.run(decoder.requests(Requests(address, is_write)))
+        else:
+            core.run_addresses(decoder.images, spec.burst_bytes.bit_length() - 1, address, is_write)
+        core.drain()
+        counters = [core.channel_counters(channel) for channel in range(channels)]
+        return core.take_log().tobytes(), counters
+
+    assert outcome(by_place=False) == outcome(by_place=True)
+
+
+def test_other_maps_have_no_images() -> None:
+    spec = load_spec("ramulator-2.1/DDR4_8Gb_x8/DDR4_2400R")
+    assert Decoder(parse_map("RoBaRaCoCh", spec, channels=3), spec).images is None
+
+
+def test_rest_of_some_pieces() -> None:
+    """A piece without rests is one with zeros, before and after pieces that have some."""
+    spec = load_spec("ramulator-2.1/DDR4_8Gb_x8/DDR4_2400R", overrides={"rank": 2})
+    handle = SpecHandle(spec)
+    rng = np.random.default_rng(3)
+    pieces = []
+    for piece in range(8):
+        requests = locate(spec, 1, rng.integers(0, 40, 300)) | {
+            "is_write": (rng.random(300) < 0.5).astype(np.uint8)
+        }
+        rest = rng.integers(0, 2, 300).astype(np.uint64) if piece % 3 == 1 else np.zeros(300, np.uint64)
+        pieces.append(requests | {"rest": rest})
+
+    def counters(engine: str, *, spare: bool) -> dict[str, int]:
+        core = Replay(handle, parameters=ChannelParameters(kind="plain", period=1), engine=engine)
+        for piece in pieces:
+            left_out = spare and not piece["rest"].any()
+            core.run({name: array for name, array in piece.items() if not left_out or name != "rest"})
+        core.drain()
+        return core.channel_counters(0)
+
+    expected = counters("generic", spare=False)
+    assert expected["forwarded"] > 100
+    assert expected["coalesced"] > 100
+    for engine in ("generic", *engines_of(handle)):
+        for spare in (False, True):
+            assert counters(engine, spare=spare) == expected, engine
 
 
 def test_refused() -> None:

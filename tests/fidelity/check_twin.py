@@ -18,6 +18,7 @@ class ToyCommand:
     name: str
     kind: str
     scope: str
+    alignment: int = 1
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,8 @@ class ToySpec:
     )
     split_command_buses: bool = False
     refresh_interval: int = 60
+    bank_refresh_interval: int | None = None
+    max_postponed_refreshes: int | None = None
 
 
 def node_of(spec: Any, bank: int, level: str) -> int:
@@ -87,6 +90,15 @@ def reaches(spec: Any, command: Any, level: str) -> bool:
     return spec.levels.index(level) <= spec.levels.index(command.scope)
 
 
+def concerned(spec: Any, command: Any, bank: int) -> list[int]:
+    """Banks at which a command stands: for kind REFSB those of its rank at one place of a bank group."""
+    if command.kind != "REFSB":
+        return [bank]
+    inner, rank = spec.counts[spec.levels[-1]], node_of(spec, bank, spec.levels[1])
+    banks = int(np.prod([spec.counts[level] for level in spec.levels[1:]]))
+    return [b for b in range(banks) if b % inner == bank % inner and node_of(spec, b, spec.levels[1]) == rank]
+
+
 @dataclass
 class Walk:
     """The timing state of one channel, literally: for each node, when each command was issued."""
@@ -96,6 +108,13 @@ class Walk:
 
     def demands(self, command: Any, bank: int) -> dict[int, int]:
         """Earliest cycle that each row (by number) sets for a command."""
+        result: dict[int, int] = {}
+        for one in concerned(self.spec, command, bank):
+            for row, cycle in self._demands_at(command, one).items():
+                result[row] = max(result.get(row, 0), cycle)
+        return result
+
+    def _demands_at(self, command: Any, bank: int) -> dict[int, int]:
         by_name = {c.name: c for c in self.spec.commands}
         result: dict[int, int] = {}
         for i, row in enumerate(self.spec.constraints):
@@ -119,9 +138,11 @@ class Walk:
 
     def issue(self, command: Any, bank: int, clock: int) -> None:
         """Remember a command."""
+        banks = concerned(self.spec, command, bank)
         for level in self.spec.levels:
             if reaches(self.spec, command, level):
-                self.issued[level, node_of(self.spec, bank, level), command.name].append(clock)
+                for node in {node_of(self.spec, one, level) for one in banks}:
+                    self.issued[level, node, command.name].append(clock)
 
 
 def literal_row_counts(spec: Any, log: np.ndarray, names: Sequence[str]) -> dict[int, int]:

@@ -5,12 +5,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from math import lcm
 from typing import Any
 
 import numpy as np
 
 from heam_sim.check.logs import LOG_DTYPE
-from tests.fidelity.check_twin import Walk, node_of, reaches
+from tests.fidelity.check_twin import Walk, concerned, node_of, reaches
 
 NEED_OPEN = ("RD", "WR", "RDA", "WRA", "PIM_RD", "PRE")
 NEED_CLOSED = ("ACT", "REFPB", "RFMPB")
@@ -63,6 +64,7 @@ class Player:
     def issue(self, name: str, bank: int, *, pause: bool = False) -> int:
         """Issue a command, as early as possible or after a long pause; return its place in the log."""
         clock = max([self.clock + 1, *self.earliest(name, bank).values()]) + (self.rest if pause else 0)
+        clock += -(clock - 1) % self.by_name[name].alignment
         self.walk.issue(self.by_name[name], bank, clock)
         self.events.append(Event(clock, name, bank))
         self.clock = clock
@@ -81,6 +83,7 @@ class Player:
         if kind in NEED_OPEN and bank not in self.open:
             self.issue(self.of_kind["ACT"], bank, pause=pause)
         shut = [bank] if kind in NEED_CLOSED else list(self.rank_of(bank)) if kind in NEED_ALL_CLOSED else []
+        shut = concerned(self.spec, self.by_name[name], bank) if kind == "REFSB" else shut
         shut = [b for b in shut if b in self.open]
         if shut and self.closing == "PREA":
             self.issue(self.of_kind["PREA"], self.rank_of(bank)[0], pause=pause)
@@ -191,6 +194,7 @@ def to_log(spec: Any, cases: list[Case]) -> tuple[np.ndarray, list[tuple[int, in
     """Play cases one after the other; return the log and where each case's two commands stand."""
     names = [c.name for c in spec.commands]
     per_unit = spec.banks // spec.nodes(spec.unit_level) if spec.unit_level in spec.levels else 0
+    beat = lcm(*(command.alignment for command in spec.commands))
     records, marks, start = [], [], 0
     for case in cases:
         marks.append((len(records) + case.first, len(records) + case.second))
@@ -200,5 +204,7 @@ def to_log(spec: Any, cases: list[Case]) -> tuple[np.ndarray, list[tuple[int, in
             records.append(
                 (start + event.clock, 0, names.index(event.name), event.bank, ROW, 0, 0, 0, unit, -1, 0)
             )
+        # The next case begins at the end of this one, and on the same beat.
         start += case.events[-1].clock
+        start += -start % beat
     return np.array(records, dtype=LOG_DTYPE), marks

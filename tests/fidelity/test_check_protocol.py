@@ -16,7 +16,7 @@ from heam_sim.check.report import Report
 from heam_sim.check.timing import row_label
 from heam_sim.dram import derive_pim, load_spec
 from heam_sim.errors import CheckError, SpecError
-from tests.fidelity.check_twin import Generated, Generator, ToyRow, ToySpec, literal_row_counts
+from tests.fidelity.check_twin import Generated, Generator, ToyCommand, ToyRow, ToySpec, literal_row_counts
 
 TOY = ToySpec()
 NAMES = tuple(c.name for c in TOY.commands)
@@ -273,6 +273,102 @@ def test_refresh_deadlines() -> None:
     without = np.delete(log, 0)
     assert check(spec, without, names, refresh=True).counts == {"refresh deadline": 1}
     assert check(spec, log, names, refresh=True, postponed_refreshes=7).counts["refresh deadline"] >= 2
+
+
+BANKS = replace(
+    TOY,
+    commands=(
+        *TOY.commands,
+        ToyCommand("REFpb", "REFPB", "bank"),
+        ToyCommand("REFsb", "REFSB", "bank"),
+    ),
+    constraints=(
+        ToyRow("bank", ("REFpb", "REFsb"), ("ACT",), 9, resource="refresh"),
+        ToyRow("bank_group", ("REFsb",), ("ACT",), 5, resource="refresh"),
+        ToyRow("rank", ("REFsb",), ("REFsb",), 20, window=2, resource="refresh"),
+        ToyRow("bank", ("ACT",), ("REFpb", "REFsb"), 12, resource="refresh"),
+    ),
+)
+BANK_NAMES = (*NAMES, "REFpb", "REFsb")
+
+
+def test_a_same_bank_refresh_concerns_one_bank_of_every_group() -> None:
+    def broken(*commands: tuple[int, str, int, int]) -> list[str]:
+        log = make_log(*commands, names=BANK_NAMES)
+        return [v.row for v in check(BANKS, log, BANK_NAMES).violations]
+
+    # Rank 0 has the groups (0, 1) and (2, 3): REFsb at bank 0 concerns bank 2 too, but not 1, 3 and 4.
+    of_bank, of_group = "bank REFpb/REFsb->ACT 9 (refresh)", "bank_group REFsb->ACT 5 (refresh)"
+    for first in (0, 2):
+        assert broken((10, "REFsb", first, 0), (18, "ACT", 2, 7)) == [of_bank]
+        assert broken((10, "REFsb", first, 0), (19, "ACT", 2, 7), (20, "ACT", 0, 7)) == []
+        assert broken((10, "REFsb", first, 0), (14, "ACT", 3, 7)) == [of_group]
+        assert broken((10, "REFsb", first, 0), (15, "ACT", 3, 7), (16, "ACT", 1, 7), (17, "ACT", 4, 7)) == []
+    assert broken((10, "REFpb", 0, 0), (14, "ACT", 2, 7), (15, "ACT", 3, 7)) == []
+    assert broken((10, "REFpb", 0, 0), (18, "ACT", 0, 7)) == [of_bank]
+    # Once a rank, not once a bank: two refreshes count twice in the window, not four times.
+    window = "rank REFsb->REFsb 20 window 2 (refresh)"
+    assert broken((10, "REFsb", 0, 0), (11, "REFsb", 1, 0), (30, "REFsb", 0, 0)) == []
+    assert broken((10, "REFsb", 0, 0), (11, "REFsb", 1, 0), (29, "REFsb", 0, 0)) == [window]
+    state = "bank state"
+    assert broken((1, "ACT", 2, 7), (13, "REFsb", 0, 0)) == [state]
+    assert broken((1, "ACT", 2, 7), (12, "REFsb", 2, 0)) == ["bank ACT->REFpb/REFsb 12 (refresh)", state]
+    assert broken((1, "ACT", 2, 7), (13, "REFpb", 0, 0)) == []
+    assert broken((1, "ACT", 2, 7), (13, "REFpb", 2, 0)) == [state]
+
+
+def test_a_command_between_its_cycles_is_caught() -> None:
+    slow = tuple(replace(c, alignment=3) if c.name in ("RD", "WR") else c for c in TOY.commands)
+    spec = replace(TOY, commands=slow, constraints=())
+    log = make_log((1, "ACT", 0, 7), (4, "RD", 0, 7), (10, "WR", 0, 7), (12, "PREpb", 0, 0))
+    assert check(spec, log, NAMES).counts == {}
+    log["clock"][1:3] += 1
+    report = check(spec, log, NAMES)
+    assert report.counts == {"alignment": 2}
+    assert [v.second_index for v in report.violations] == [1, 2]
+    assert "RD at 5 does not start in one of the cycles 1, 4, 7" in report.violations[0].message
+
+
+def test_no_sibling_row_names_a_same_bank_refresh() -> None:
+    row = ToyRow("bank_group", ("REFsb",), ("ACT",), 5, sibling=True)
+    with pytest.raises(SpecError, match="REFSB"):
+        check(replace(BANKS, constraints=(row,)), make_log((1, "ACT", 0, 7)), NAMES)
+
+
+@pytest.mark.parametrize(("command", "turns"), [("REFpb", 4), ("REFsb", 2)])
+def test_every_bank_has_its_deadline(command: str, turns: int) -> None:
+    """Both ranks' banks in turn, as late as may be; one of them a cycle later, and one left out."""
+    spec, interval = replace(BANKS, constraints=()), BANKS.refresh_interval
+    rounds = [
+        (3 * interval * number, command, 4 * rank + turn, 0)
+        for number in (1, 2)
+        for turn in range(turns)
+        for rank in range(2)
+    ]
+    log = make_log(*rounds, names=BANK_NAMES)
+
+    def late(these: np.ndarray, postponed: int | None) -> int:
+        options: dict[str, Any] = {} if postponed is None else {"postponed_refreshes": postponed}
+        report = check(spec, these, BANK_NAMES, refresh=True, **options)
+        assert set(report.counts) <= {"refresh deadline", "command slot"}
+        return report.counts.get("refresh deadline", 0)
+
+    concerned = 4 // turns
+    assert late(log, 2) == 0
+    assert late(log, 1) == 2 * 8
+    assert late(log, None) == 0
+    later = log.copy()
+    later["clock"][-1] += 1
+    assert late(later, 2) == concerned
+    assert late(np.delete(log, 3), 2) == concerned
+    stated = replace(BANKS, constraints=(), max_postponed_refreshes=1)
+    assert check(stated, log, BANK_NAMES, refresh=True).counts["refresh deadline"] == 2 * 8
+    # A standard with an interval of its own for such refreshes: 180 cycles are so many rounds of it.
+    apart = interval // turns // 2
+    rounds_late = -(-3 * interval // (apart * turns)) - 1
+    spec = replace(BANKS, constraints=(), bank_refresh_interval=apart)
+    assert late(log, rounds_late) == 0
+    assert late(log, rounds_late - 1) == 2 * 8
 
 
 def test_generated_refreshes_are_in_time_and_a_dropped_stretch_is_not() -> None:

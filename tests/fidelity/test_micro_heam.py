@@ -37,7 +37,7 @@ def test_parameters_of_the_derivation() -> None:
     assert [spec.timing[name] for name in names] == [14, 14, 34, 48, 14, 2, 1, 2, 4]
     assert (pim.instruction_cycles, pim.decode_cycles, pim.alu_cycles, pim.alu_latency) == (1, 1, 1, 3)
     assert (pim.merge_cycles, pim.mov_latency, pim.res_latency, pim.result_bursts) == (1, 14, 14, 2)
-    assert (pim.lut_cycles, pim.lut_load) == (2, 8)  # 128 B over a 64 B port; 4 rows of 2 bursts
+    assert (pim.port_bytes_per_cycle, pim.lut_load) == (64, 8)  # 128 B over a 64 B port; 4 rows of 2 bursts
 
 
 def _lut_fill(bursts: int) -> list[tuple[int, int, str, int, int, int]]:

@@ -9,12 +9,22 @@ from typing import Any
 
 import numpy as np
 
-from heam_sim.check import FunctionalReport, check_functional
+from heam_sim.check import FunctionalReport
 from heam_sim.simulation import Plan, Run, _execute, plan
 from heam_sim.trace import LookupTrace
-from heam_sim.verification import _lut_rows, declare_homes
+from heam_sim.verification import check_sums
 
-SYSTEMS = ("host-dimm", "host-hbm-dimm", "recnmp", "heam")
+SYSTEMS = (
+    "host-dimm",
+    "host-hbm-dimm",
+    "tensordimm",
+    "recnmp",
+    "trim-r",
+    "trim-g",
+    "trim-b",
+    "heam",
+    "proactivepim",
+)
 PSEUDO_CHANNELS = {"hbm.memory": "native/HBM2_4Gb/HBM2_2000", "hbm.power": "hbm2-4gb"}
 DIMM_IN_ORDER = {"dimm.pages": "table-order"}
 IN_ORDER = {**DIMM_IN_ORDER, "hbm.pages": "table-order"}
@@ -50,26 +60,7 @@ def run_of(trace: LookupTrace, **options: Any) -> tuple[Plan, Run]:
 
 def functional(planned: Plan, run: Run, log: np.ndarray[Any, Any]) -> FunctionalReport:
     """The functional check of a log that belongs to a run, or was made from its log."""
-    layouts = planned.placement.layouts.values()
-    merges = {
-        channel: layout.tier.pim is None or bool(layout.tier.pim.merge_level)
-        for layout in layouts
-        for channel in range(layout.first_channel, layout.first_channel + layout.tier.channels)
-    }
-    return check_functional(
-        log,
-        run.command_names,
-        trace=planned.simulated,
-        embedding=planned.scheme,
-        vector_bytes=planned.vector_bytes,
-        scope=planned.scope,
-        burst_bytes_of_channel=[
-            layout.spec.burst_bytes for layout in layouts for _ in range(layout.tier.channels)
-        ],
-        locate=declare_homes(planned),
-        lut_rows=_lut_rows(planned.placement),
-        merge=merges,
-    )
+    return check_sums(planned, log, run.command_names)
 
 
 def commands(run: Run, *, leave_out: Sequence[str] = ()) -> list[tuple[int, int, str, int, int, int]]:

@@ -11,8 +11,10 @@ import numpy as np
 import pytest
 
 from heam_sim.errors import CheckError
+from heam_sim.placement import layout as placement_layout
 from heam_sim.placement import model as placement_model
 from heam_sim.simulation import Plan, Run, simulate
+from heam_sim.trace import LookupTrace
 from heam_sim.verification import verify
 from tests.functional.small import IN_ORDER, functional, mixed_trace, run_of
 
@@ -149,7 +151,8 @@ def test_the_untouched_log_is_right(heam: tuple[Plan, Run]) -> None:
     report = functional(planned, run, run.log)
     assert report.ok, report.violations
     assert report.mismatches == 0 and report.gnrs == 6 * TRACE.tables
-    assert all(report.reads.values()), "every kind of command is part of this run"
+    used = {name: count for name, count in report.reads.items() if name not in ("PE_HIT", "MERGED")}
+    assert all(used.values()), "every kind of command is part of this run"
 
 
 @pytest.mark.parametrize("what", BREAKS)
@@ -181,6 +184,207 @@ def test_other_systems_are_looked_at_as_closely(system: str) -> None:
         assert not functional(planned, run, change(run, run.log.copy())).ok
 
 
+# Every lookup of these runs is read at PEs, in few channels, so that GnRs use several units of one.
+CASES: dict[str, dict[str, Any]] = {
+    "copies at every PE": {
+        "system": "trim-g", "embedding": "qr:4:add", "vector_bytes": 128, "profile": 0.5,
+        "overrides": {"placement.replicate_share": 0.9, "placement.dispatch_window": 4, "dimm.channels": 1},
+    },
+    "slices": {
+        "system": "tensordimm", "embedding": "qr:4", "vector_bytes": 256, "profile": 0.5,
+        "overrides": {"dimm.channels": 1},
+    },
+    "halves": {
+        "system": "recnmp", "embedding": "qr:4:concatenate", "vector_bytes": 128, "profile": 0.5,
+        "overrides": {"dimm.channels": 1},
+    },
+    "three factors": {
+        "system": "recnmp", "embedding": "partitions:3", "vector_bytes": 128, "profile": 0.5,
+        "overrides": {"dimm.channels": 1},
+    },
+    "cores": {
+        "system": "heam", "embedding": "tt:8", "vector_bytes": 128, "profile": 0.5,
+        "overrides": {"hbm.channels": 1, "hbm.pim.lut_bytes": 100},
+    },
+}  # fmt: skip
+
+
+def _drop_lookup(run: Run, log: Log) -> Log:
+    at = log[_rows(run, log, "PIM_RD")[-1]]
+    return log[(log["tag"] != at["tag"]) | (log["slot"] != at["slot"]) | (log["unit"] == 65535)]
+
+
+def _role(of: int, to: int) -> Callable[[Run, Log], Log]:
+    def change(run: Run, log: Log) -> Log:
+        rows = _rows(run, log, "PIM_RD")
+        at = rows[log["role"][rows] == of][0]
+        log["role"][at] = to
+        return log
+
+    return change
+
+
+def _other_weight(run: Run, log: Log) -> Log:
+    """An operand takes the slot of another lookup, whose weight is another one."""
+    at = log[_rows(run, log, "PIM_RD")[0]]
+    mine = (log["tag"] == at["tag"]) & (log["slot"] == at["slot"]) & (log["unit"] != 65535)
+    log["slot"][mine] += 1
+    return log
+
+
+def _last_before_first(run: Run, log: Log) -> Log:
+    """The last factor of a chain comes before the others."""
+    rows = _rows(run, log, "PIM_RD")
+    at = rows[log["role"][rows] == 1][0]
+    mine = rows[(log["tag"][rows] == log["tag"][at]) & (log["slot"][rows] == log["slot"][at])]
+    order = np.arange(log.size)
+    order[mine] = mine[::-1]
+    return log[order]
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_every_kind_of_operand_is_looked_at_as_closely(case: str) -> None:
+    weights = [np.arange(one.size) / 4 for one in TRACE.indices]
+    trace = LookupTrace.from_arrays(
+        TRACE.indices, TRACE.offsets, cardinalities=TRACE.cardinalities, weights=weights
+    )
+    planned, run = run_of(trace, **CASES[case])
+    report = functional(planned, run, run.log)
+    assert report.ok, report.violations
+    changes = [
+        _drop("PIM_RD"),
+        _twice("PIM_RD"),
+        _drop_lookup,
+        _drop("PIM_RDRES"),
+        _twice("PIM_RDRES"),
+        _set("PIM_RDRES", "column", lambda burst: burst ^ 1),  # another part of the vector
+        _set("PIM_RD", "unit", lambda unit: unit ^ 1),
+        _set("PIM_RD", "tag", lambda tag: tag + 1),
+        _read_another_row("PIM_RD"),  # also another row's copy
+        _other_weight,
+    ]
+    if case != "slices":
+        changes += [_drop("PIM_MOV"), _twice("PIM_MOV")]
+    if case == "three factors":
+        changes += [_role(3, 0), _role(3, 1), _role(3, 2), _role(2, 3), _role(1, 3)]
+    if case in ("slices", "three factors", "cores"):
+        changes.append(_last_before_first)
+    for number, change in enumerate(changes):
+        broken = change(run, run.log.copy())
+        found = functional(planned, run, broken)
+        assert not found.ok, number
+        assert functional(planned, run, run.log).ok
+
+
+REUSE: dict[str, Any] = {
+    "system": "recnmp",
+    "embedding": "qr:4",
+    "vector_bytes": 128,
+    "profile": 0.3,
+    "overrides": {
+        "dimm.channels": 1,
+        "dimm.pim.cache_bytes": 8 * 128,
+        "dimm.pim.cache_ways": 2,
+        "dimm.pim.cache_min_reads": 0,
+        "dimm.pim.merge_identical": True,
+        "dimm.pim.queue_depth": 2,
+    },
+}
+REPEATS = mixed_trace(samples=60, longest=6, cardinalities=(7, 3000))
+
+
+@pytest.fixture(scope="module")
+def cached() -> tuple[Plan, Run]:
+    return run_of(REPEATS, **REUSE)
+
+
+def _elsewhere(name: str) -> Callable[[Run, Log], Log]:
+    """A row is taken in a PE where nobody has read it: the only record of its own lookup there."""
+
+    def change(run: Run, log: Log) -> Log:
+        at = _rows(run, log, name)[0]
+        lookup = (log["tag"] == log["tag"][at]) & (log["slot"] == log["slot"][at]) & (log["unit"] != 65535)
+        log["unit"][lookup] ^= 1
+        return log
+
+    return change
+
+
+def _taken_first(name: str) -> Callable[[Run, Log], Log]:
+    """A row is taken before it was read."""
+
+    def change(run: Run, log: Log) -> Log:
+        at = _rows(run, log, name)[0]
+        return np.concatenate((log[at : at + 1], np.delete(log, at)))
+
+    return change
+
+
+def _long_after(run: Run, log: Log) -> Log:
+    """At the end a row is taken that was used once, long ago."""
+    last = _rows(run, log, "PE_HIT")[-1]
+    place = ["channel", "unit", "bank", "row", "column"]
+    uses = np.flatnonzero(log["unit"] == log["unit"][last])
+    names = {run.command_names.index(name) for name in ("PIM_RD", "PE_HIT", "MERGED")}
+    seen: dict[tuple[int, ...], int] = {}
+    for at in uses:
+        if int(log["command"][at]) in names and log["column"][at] % 2 == 0:
+            seen[tuple(int(log[field][at]) for field in place)] = int(at)
+    oldest = min(seen.values())
+    for field in place[2:]:
+        log[field][last] = log[field][oldest]
+    return log
+
+
+@pytest.mark.parametrize(
+    ("what", "change", "rules"),
+    [
+        ("a kept row is not taken", _drop("PE_HIT"), {"operand", "pairing"}),
+        ("it is taken twice", _twice("PE_HIT"), {"operand", "pairing"}),
+        ("another one is taken", _read_another_row("PE_HIT"), {"operand"}),
+        ("it is another GnR's", _set("PE_HIT", "tag", lambda tag: tag + 1), {"pairing", "operand"}),
+        ("it is another PE's", _elsewhere("PE_HIT"), {"cache"}),
+        ("it was not read yet", _taken_first("PE_HIT"), {"cache"}),
+        ("it must have left", _long_after, {"cache"}),
+        ("a shared row is not taken", _drop("MERGED"), {"operand", "pairing"}),
+        ("it is taken twice", _twice("MERGED"), {"operand", "pairing"}),
+        ("it was not read yet", _taken_first("MERGED"), {"cache"}),
+        ("a row is not read but taken", _drop("PIM_RD"), {"operand", "pairing"}),
+    ],
+)
+def test_rows_that_are_not_read_again_are_looked_at(
+    what: str, change: Callable[[Run, Log], Log], rules: set[str], cached: tuple[Plan, Run]
+) -> None:
+    planned, run = cached
+    report = functional(planned, run, run.log)
+    assert report.ok and report.reads["PE_HIT"] > 20 and report.reads["MERGED"] > 0
+    found = functional(planned, run, change(run, run.log.copy()))
+    assert not found.ok and rules & set(found.counts), (what, found.counts)
+
+
+def test_a_hit_without_a_cache_is_wrong(cached: tuple[Plan, Run]) -> None:
+    planned, run = cached
+    without = replace(planned.placement, cache=replace(planned.placement.cache, sets=0))
+    found = functional(replace(planned, placement=without), run, run.log)
+    hits = run.log["command"] == run.command_names.index("PE_HIT")
+    assert found.counts["cache"] == int(hits.sum())
+
+
+def test_copies_are_of_the_row_that_they_stand_for() -> None:
+    """A dispatcher's copy with another number is another row."""
+    planned, run = run_of(TRACE, **CASES["copies at every PE"])
+    layout = planned.placement.home
+    copies = np.flatnonzero(
+        (run.log["command"] == run.command_names.index("PIM_RD"))
+        & (run.log["row"] >= layout.spec.rows - layout.reserved_rows)
+    )
+    assert run.spread_reads > 20 and copies.size == 2 * run.spread_reads
+    assert len(set(run.log["unit"][copies].tolist())) > 3, "the least loaded PE is not always the same"
+    log = run.log.copy()
+    log["column"][copies[0]] ^= 2
+    assert not functional(planned, run, log).ok
+
+
 def test_a_cut_log_is_found_out(heam: tuple[Plan, Run]) -> None:
     planned, run = heam
     assert not functional(planned, run, run.log[: run.log.size // 2]).ok
@@ -209,7 +413,7 @@ def test_the_protocol_is_checked_with_the_sums(heam: tuple[Plan, Run]) -> None:
 
 def test_rows_that_share_a_place_are_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pages that fall onto each other: the timing is that of a legal run, the sums cannot be."""
-    monkeypatch.setattr(placement_model, "permute", lambda page, frames, **_: page % 2)
+    monkeypatch.setattr(placement_layout, "permute", lambda page, frames, **_: page % 2)
     trace = mixed_trace(samples=6, cardinalities=(5000,))
     options: dict[str, Any] = {"system": "host-dimm", "embedding": "full", "vector_bytes": 512}
     simulate(trace, **options)

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from heam_sim import simulation
+from heam_sim.errors import ConfigError
 from heam_sim.results import Result
 from heam_sim.simulation import Run, simulate
 from heam_sim.trace import LookupTrace
@@ -27,19 +28,48 @@ from tests.functional.small import (
     trace_of,
 )
 
-SCHEMES = ("full", "qr:4", "qr:8:add", "qr:4:multiply:200", "qr:1", "qr:100000")
+SCHEMES = (
+    "full",
+    "hash:0.25",
+    "qr:4",
+    "qr:8:add",
+    "qr:4:concatenate",
+    "qr:4:multiply:200",
+    "qr:1",
+    "qr:100000",
+    "partitions:3",
+    "partitions:3:add:4:7",
+    "tt:16",
+    "tt:5:auto:7",
+)
 # Half of it is the profile: enough to have hot rows that are looked up again.
 MIXED = mixed_trace(samples=12)
+WEIGHTED = LookupTrace.from_arrays(
+    MIXED.indices,
+    MIXED.offsets,
+    cardinalities=MIXED.cardinalities,
+    weights=[np.arange(one.size) / 8 for one in MIXED.indices],
+)
 HALF: Any = {"profile": 0.5}
 
 
-@pytest.mark.parametrize("vector_bytes", [64, 512])
+@pytest.mark.parametrize(("vector_bytes", "trace"), [(64, MIXED), (128, WEIGHTED), (512, MIXED)])
 @pytest.mark.parametrize("scope", ["bag", "sample"])
 @pytest.mark.parametrize("embedding", SCHEMES)
 @pytest.mark.parametrize("system", SYSTEMS)
-def test_sums_and_protocol_hold(system: str, embedding: str, scope: Any, vector_bytes: int) -> None:
+def test_sums_and_protocol_hold(
+    system: str, embedding: str, scope: Any, vector_bytes: int, trace: LookupTrace
+) -> None:
+    if "concatenate" in embedding and vector_bytes == 64:
+        with pytest.raises(ConfigError, match=r"less than a burst or host line .* at least 128 bytes"):
+            simulate(trace, system=system, embedding=embedding, vector_bytes=vector_bytes)
+        return
+    if system == "tensordimm" and embedding.startswith("tt"):
+        with pytest.raises(ConfigError, match="cannot stripe the cores of a tensor train"):
+            simulate(trace, system=system, embedding=embedding, vector_bytes=vector_bytes)
+        return
     result = simulate(
-        MIXED, system=system, embedding=embedding, scope=scope, vector_bytes=vector_bytes, check=True, **HALF
+        trace, system=system, embedding=embedding, scope=scope, vector_bytes=vector_bytes, check=True, **HALF
     )
     assert result.samples == 6
     assert result.gnrs == (6 if scope == "sample" else 6 * MIXED.tables)
@@ -90,6 +120,47 @@ VARIANTS: dict[str, tuple[str, str, dict[str, Any]]] = {
     "partials straight to the host": ("heam", "qr:8", {"hbm.pim.merge_level": ""}),
     "partials straight to the host, RecNMP": ("recnmp", "qr:8", {"dimm.pim.merge_level": ""}),
     "an adder over the stack": ("heam", "qr:8", {"hbm.pim.merge_level": "stack"}),
+    "three partitions, some in the LUT": ("heam", "partitions:3", {"hbm.pim.lut_bytes": 20 * 128}),
+    "no LUT for partitions": ("heam", "partitions:4", {"hbm.pim.lut_bytes": 0}),
+    "halves, some in the LUT": ("heam", "qr:8:concatenate", {"hbm.pim.lut_bytes": 3 * 64}),
+    "halves, nothing hot": ("heam", "qr:8:concatenate", {"placement.hot_share": 0}),
+    "halves at home": ("heam", "qr:8:concatenate", {"placement.small_tables": "home"}),
+    "cores, some in the LUT": ("heam", "tt:16", {"hbm.pim.lut_bytes": 4096}),
+    "cores in pseudo channels": ("heam", "tt:16", {**PSEUDO_CHANNELS, "hbm.pim.lut_bytes": 0}),
+    "cores in order": ("heam", "tt:16", {**IN_ORDER, "placement.hot_share": 1}),
+    "cores in small pages": ("recnmp", "tt:16", {"dimm.page_bytes": 1024}),
+    "cores on the host": ("host-hbm-dimm", "tt:16", {"hbm.page_bytes": 512, "placement.hot_share": 1}),
+    "merging": ("heam", "qr:8", {"hbm.pim.merge_identical": True, "hbm.pim.lut_bytes": 0}),
+    "merging cores": ("heam", "tt:16", {"hbm.pim.merge_identical": True, "hbm.channels": 1}),
+    "a cache beside the LUT": (
+        "heam",
+        "qr:8",
+        {"hbm.pim.cache_bytes": 4096, "hbm.pim.lut_bytes": 512, "hbm.pim.merge_identical": True},
+    ),
+    "a cache for small rows": (
+        "trim-g",
+        "partitions:3",
+        {"dimm.pim.cache_bytes": 4096, "dimm.pim.cache_rows": "small"},
+    ),
+    "a cache for slices": ("tensordimm", "qr:8", {"dimm.pim.cache_bytes": 1024, "dimm.pim.cache_ways": 1}),
+    "no cache, RecNMP": ("recnmp", "qr:8", {"dimm.pim.cache_bytes": 0}),
+    "a tiny cache, RecNMP": ("recnmp", "tt:16", {"dimm.pim.cache_bytes": 8192, "dimm.pim.cache_ways": 1}),
+    "stripes in one channel": ("tensordimm", "qr:8:add", {"placement.stripe": "channel"}),
+    "slices with instructions of their own": (
+        "tensordimm",
+        "qr:8:concatenate",
+        {"dimm.pim.delivery": "compressed"},
+    ),
+    "slices merged": ("tensordimm", "partitions:3", {"dimm.pim.merge_level": "dimm"}),
+    "host-driven": ("recnmp", "qr:8", {"dimm.pim.delivery": "host-driven"}),
+    "host-driven bank groups": ("heam", "qr:8", {"hbm.pim.delivery": "host-driven"}),
+    "everything copied": (
+        "trim-b",
+        "qr:8:add",
+        {"placement.replicate_share": 1.0, "placement.dispatch_window": 1},
+    ),
+    "copies in HBM": ("heam", "qr:8", {"placement.replicate_share": 0.5}),
+    "no copies": ("trim-r", "qr:8:concatenate", {"placement.replicate_share": 0.0}),
     "R at home with addition": ("recnmp", "qr:8:add", {"placement.small_tables": "home"}),
 }
 
@@ -122,7 +193,7 @@ def test_variants_are_what_they_say() -> None:
 
     overflow = run("LUT of three rows, the others in banks")
     assert overflow.host["lut_reads"] > 0 and overflow.host["replica_reads"] > 0
-    assert any("R operands read from replicas" in note for note in overflow.notes)
+    assert any("small operands (R, partitions, cores) read from replicas" in note for note in overflow.notes)
     none = run("no LUT")
     assert none.host["lut_reads"] == 0
     assert none.host["replica_reads"] == overflow.host["lut_reads"] + overflow.host["replica_reads"]
@@ -144,7 +215,7 @@ def test_runs_through_refreshes_hold(system: str) -> None:
         "host.window_gnrs": 2,
         "host.llc_bytes": 0,
     }
-    if system in ("heam", "host-hbm-dimm"):
+    if system in ("heam", "host-hbm-dimm", "proactivepim"):
         overrides["hbm.overrides"] = {"nREFI": 400}
     trace = mixed_trace(samples=80, cardinalities=(40, 3000), seed=5)
     result = simulate(
@@ -196,10 +267,15 @@ def test_a_profile_that_takes_everything_but_one_sample() -> None:
     "overrides", [{}, PSEUDO_CHANNELS, {"hbm.pim.lut_bytes": 384}, {"host.llc_bytes": 2048}]
 )
 def test_what_goes_in_comes_out_once(system: str, embedding: str, overrides: dict[str, Any]) -> None:
-    has = {"host": True, "hbm": system in ("heam", "host-hbm-dimm"), "pim": system == "heam"}
+    on_dimm = system not in ("heam", "proactivepim", "host-hbm-dimm")
+    has = {"host": True, "hbm": not on_dimm, "pim": system in ("heam", "proactivepim")}
     kept = {
         key: value for key, value in overrides.items() if has["pim" if ".pim." in key else key.split(".")[0]]
     }
+    # Rows that are not read again are counted in a test of their own.
+    kept |= {"recnmp": {"dimm.pim.cache_bytes": 0}}.get(system, {})
+    if system == "proactivepim":
+        kept |= {"hbm.pim.cache_bytes": 0, "hbm.pim.prefetch": False}
     planned, run = run_of(MIXED, system=system, embedding=embedding, vector_bytes=128, overrides=kept, **HALF)
     items = planned.lowered(0, planned.simulated.samples).items
     assert run.host["items"] == items["kind"].size
@@ -240,6 +316,37 @@ def _books_of_a_channel(run: Run, channel: int, *, pim: bool) -> None:
     mine = run.log["command"][run.log["channel"] == channel]
     for name, count in names.items():
         assert count == int((mine == run.command_names.index(name)).sum())
+
+
+@pytest.mark.parametrize("system", ["recnmp", "trim-g", "proactivepim"])
+def test_what_is_read_and_what_is_reused_add_up(system: str) -> None:
+    tier = "hbm" if system == "proactivepim" else "dimm"
+    overrides = {f"{tier}.pim.merge_identical": True, f"{tier}.pim.cache_bytes": 16384}
+    trace = mixed_trace(samples=30, longest=6)
+    planned, run = run_of(
+        trace, system=system, embedding="qr:8", vector_bytes=128, overrides=overrides, **HALF
+    )
+    items = planned.lowered(0, planned.simulated.samples).items
+    channels = planned.placement.layouts[tier].channels
+    mine = np.isin(items["channel"], channels)
+    operands = int((mine & (items["kind"] == 1) & (items["role"] != 4)).sum())
+    assert counted(run, "pe_hits", channels) + counted(run, "pe_misses", channels) == operands
+    assert counted(run, "pe_hits", channels) > operands // 10
+    taken = np.isin(run.log["command"], [run.command_names.index(name) for name in ("PE_HIT", "MERGED")])
+    fills = (run.log["role"] == 4) & (run.log["command"] == run.command_names.index("PIM_RD"))
+    assert 2 * (operands - int(taken.sum())) == counted(run, "pim_rd", channels) - int(fills.sum())
+    assert (fills.sum() > 0) == (system == "proactivepim")
+
+
+def test_what_is_prefetched_is_found_in_the_cache() -> None:
+    trace = mixed_trace(samples=40, longest=6, cardinalities=(9, 4000))
+    options: dict[str, Any] = {"system": "proactivepim", "embedding": "qr:64", "vector_bytes": 128, **HALF}
+    _, ahead = run_of(trace, **options, overrides={"host.window_gnrs": 2})
+    _, late = run_of(trace, **options, overrides={"host.window_gnrs": 2, "hbm.pim.prefetch": False})
+    assert counted(ahead, "pe_hits") > counted(late, "pe_hits") > 0
+    assert counted(ahead, "pe_hits") + counted(ahead, "pe_misses") == counted(late, "pe_hits") + counted(
+        late, "pe_misses"
+    )
 
 
 @pytest.mark.parametrize("merge_level", ["channel", ""])
@@ -296,7 +403,16 @@ def test_latencies_span_the_run() -> None:
 
 
 def _options(system: str) -> dict[str, Any]:
-    return {"system": system, "embedding": "qr:4", "vector_bytes": 128, "scope": "bag", **HALF}
+    # A window of three GnRs for the dispatcher, so that no chunk must be long.
+    overrides = {"placement.dispatch_window": 3}
+    return {
+        "system": system,
+        "embedding": "qr:4",
+        "vector_bytes": 128,
+        "scope": "bag",
+        "overrides": overrides,
+        **HALF,
+    }
 
 
 @pytest.mark.parametrize("system", SYSTEMS)
@@ -378,12 +494,15 @@ PIMS = st.fixed_dictionaries(
 def setups(draw: st.DrawFn) -> dict[str, Any]:
     """Keyword arguments of ``simulate``."""
     system = draw(st.sampled_from(SYSTEMS))
-    memory = draw(MEMORIES) if system in ("heam", "host-hbm-dimm") else {}
+    memory = draw(MEMORIES) if system in ("heam", "host-hbm-dimm", "proactivepim") else {}
     tier = {"heam": "hbm", "recnmp": "dimm"}.get(system)
     pim = {f"{tier}.pim.{key}": value for key, value in draw(PIMS).items()} if tier else {}
+    # Cores of a tensor train are not striped, and concatenated halves need vectors of two lines.
+    refused = ("concatenate", "tt") if system == "tensordimm" else ("concatenate",)
+    schemes = [name for name in (*SCHEMES, "qr:3:add:2") if not any(word in name for word in refused)]
     return {
         "system": system,
-        "embedding": draw(st.sampled_from([*SCHEMES, "qr:3:add:2"])),
+        "embedding": draw(st.sampled_from(schemes)),
         "vector_bytes": draw(st.sampled_from([64, 128, 256])),
         "scope": draw(st.sampled_from(["bag", "sample"])),
         "profile": draw(st.sampled_from([0, 0.2, 0.5])),

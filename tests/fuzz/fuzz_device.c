@@ -24,6 +24,13 @@ static uint32_t node_of(const toy *memory, uint32_t bank, uint32_t level) {
     return bank;
 }
 
+/* The i-th bank that a command at `bank` concerns; banks beyond the last are the first again. */
+static uint32_t concerned(const toy *memory, uint32_t command, uint32_t bank, uint32_t i) {
+    uint32_t step = memory->counts[BANK];
+    uint32_t width = memory->counts[BANK_GROUP] * step;
+    return command == REFSB ? bank / width * width + bank % step + i % memory->counts[BANK_GROUP] * step : bank;
+}
+
 /* Does command `e` at its place count for row `i` seen from `bank`? */
 static bool counts(const toy *memory, uint32_t i, const event *e, uint32_t bank) {
     uint32_t level = memory->level[i];
@@ -33,12 +40,16 @@ static bool counts(const toy *memory, uint32_t i, const event *e, uint32_t bank)
     uint32_t here = node_of(memory, bank, level);
     uint32_t there = node_of(memory, e->bank, level);
     if (!memory->sibling[i]) {
-        return here == there;
+        bool same = false;
+        for (uint32_t at = 0; at < memory->counts[BANK_GROUP]; at++) {
+            same = same || here == node_of(memory, concerned(memory, e->command, e->bank, at), level);
+        }
+        return same;
     }
     return here != there && here / memory->counts[level] == there / memory->counts[level];
 }
 
-static uint64_t earliest_of(const history *self, uint32_t command, uint32_t bank) {
+static uint64_t earliest_on_path(const history *self, uint32_t command, uint32_t bank) {
     const toy *memory = &self->memory;
     uint64_t earliest = 0;
     for (uint32_t i = 0; i < memory->desc.rows; i++) {
@@ -56,6 +67,15 @@ static uint64_t earliest_of(const history *self, uint32_t command, uint32_t bank
     return earliest;
 }
 
+static uint64_t earliest_of(const history *self, uint32_t command, uint32_t bank) {
+    uint64_t earliest = 0;
+    for (uint32_t i = 0; i < self->memory.counts[BANK_GROUP]; i++) {
+        uint64_t one = earliest_on_path(self, command, concerned(&self->memory, command, bank, i));
+        earliest = one > earliest ? one : earliest;
+    }
+    return earliest;
+}
+
 static bool legal(const history *self, uint32_t command, uint32_t bank, uint32_t row) {
     uint32_t open = self->open[bank];
     uint32_t width = self->memory.counts[BANK_GROUP] * self->memory.counts[BANK];
@@ -68,6 +88,14 @@ static bool legal(const history *self, uint32_t command, uint32_t bank, uint32_t
         case REF:
             for (uint32_t b = bank / width * width; b < (bank / width + 1) * width; b++) {
                 if (self->open[b] != 0) {
+                    return false;
+                }
+            }
+            return true;
+        case REFPB:
+        case REFSB:
+            for (uint32_t i = 0; i < self->memory.counts[BANK_GROUP]; i++) {
+                if (self->open[concerned(&self->memory, command, bank, i)] != 0) {
                     return false;
                 }
             }

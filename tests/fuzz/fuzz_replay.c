@@ -4,6 +4,7 @@
 
 #define REQUESTS_MAX 600u
 #define ENGINES 5u
+#define MAP_BITS 20u
 
 typedef struct {
     uint32_t channels;
@@ -15,7 +16,14 @@ typedef struct {
     uint32_t row[REQUESTS_MAX];
     uint16_t column[REQUESTS_MAX];
     uint8_t is_write[REQUESTS_MAX];
+    uint64_t rest[REQUESTS_MAX];
     uint8_t chunk[REQUESTS_MAX];
+    bool with_rest;
+    bool by_address;
+    heam_map_desc map; /* of the arrays below */
+    uint16_t map_channel[MAP_BITS], map_bank[MAP_BITS], map_column[MAP_BITS];
+    uint32_t map_row[MAP_BITS];
+    uint64_t address[REQUESTS_MAX];
 } stream;
 
 typedef struct {
@@ -24,7 +32,41 @@ typedef struct {
     uint64_t log_size;
     heam_log_record *log;
     uint64_t counters[4][COUNTERS_MAX];
+    uint64_t latencies[4][HEAM_LATENCY_BINS];
 } outcome;
+
+/* Images of address bits, most of them inside the memory. */
+static void read_map(stream *self, bytes *in) {
+    self->by_address = next_byte(in) < 64;
+    self->map = (heam_map_desc){.burst_bits = next_below(in, 8), .bits = self->by_address ? next_below(in, MAP_BITS + 1) : 0, .channel = self->map_channel,
+                                .bank = self->map_bank, .row = self->map_row, .column = self->map_column};
+    for (uint32_t bit = 0; bit < self->map.bits; bit++) {
+        uint8_t what = next_byte(in);
+        self->map_channel[bit] = (uint16_t)((what & 7u) == 7u ? what >> 6 : 0);
+        self->map_bank[bit] = (uint16_t)((what & 3u) == 1u ? 1u << (what >> 3 & 3u) : 0);
+        self->map_row[bit] = (what & 3u) == 2u ? 1u << (what >> 3 & 3u) : 0;
+        self->map_column[bit] = (uint16_t)((what & 3u) == 0u ? 1u << (what >> 3 & 3u) : 0);
+    }
+}
+
+/* Some of them out of range. */
+static void read_policies(heam_channel_desc *desc, const toy *memory, bytes *in) {
+    desc->scheduler = next_below(in, 17) == 16 ? next_byte(in) : next_below(in, 3);
+    desc->row_hit_cap = next_below(in, 6);
+    desc->row_policy = next_below(in, 17) == 16 ? next_byte(in) : next_below(in, 4);
+    desc->row_timeout = next_byte(in);
+    desc->row_cap = next_below(in, 17) == 16 ? 0 : 1 + next_below(in, 5);
+    desc->refresh = next_below(in, 17) == 16 ? next_byte(in) : next_below(in, 4);
+    desc->refresh_stagger = next_below(in, 17) == 16 ? next_byte(in) : next_below(in, 2);
+    desc->refresh_postpone = next_below(in, 12);
+    /* Room for the refreshes of all banks of a rank, one after the other. */
+    desc->refresh_interval = next_below(in, 17) == 16 ? next_byte(in) % 4 : 64 * memory->desc.refresh_interval;
+    if (desc->refresh_interval > 0 && desc->refresh_interval < 4) { /* out of range in most memories, endless in the others */
+        desc->refresh = HEAM_REFRESH_SAME_BANK + 1;
+    } else if (desc->refresh_interval == 0) {
+        desc->refresh = HEAM_REFRESH_NONE;
+    }
+}
 
 static void read_stream(stream *self, const toy *memory, bytes *in) {
     memset(self, 0, sizeof(*self));
@@ -34,13 +76,18 @@ static void read_stream(stream *self, const toy *memory, bytes *in) {
     self->desc.refresh = next_byte(in) & 1u;
     self->desc.read_queue = 1 + next_below(in, 40);
     self->desc.write_queue = 1 + next_below(in, 40);
+    if (next_byte(in) < 128) {
+        read_policies(&self->desc, memory, in);
+    }
     if (next_byte(in) < 32) {
         self->desc.write_high_percent = next_byte(in);
         self->desc.write_low_percent = next_byte(in);
         self->desc.kind = next_below(in, 3);
         self->desc.period = next_below(in, 3);
     }
+    read_map(self, in);
     bool lawless = next_byte(in) < 32;
+    self->with_rest = (next_byte(in) & 1u) != 0;
     while (!at_end(in) && self->size < REQUESTS_MAX) {
         uint64_t i = self->size++;
         uint8_t what = next_byte(in);
@@ -50,7 +97,10 @@ static void read_stream(stream *self, const toy *memory, bytes *in) {
         self->row[i] = (uint32_t)(what >> 3) % (lawless ? 33u : 4u);
         self->column[i] = (uint16_t)(what & 64 ? 0 : where % (memory->desc.dram_columns + (lawless ? 1 : 0)));
         self->is_write[i] = what & 128 ? (uint8_t)(1 + where) : 0;
-        self->chunk[i] = (uint8_t)(next_byte(in) & 63);
+        uint8_t how = next_byte(in);
+        self->chunk[i] = how & 63u;
+        self->rest[i] = self->with_rest ? how >> 6 : 0u;
+        self->address[i] = (uint64_t)what << 3 | (uint64_t)where << 9 | (uint64_t)how << (self->with_rest ? 50 : 0);
     }
 }
 
@@ -66,7 +116,7 @@ static uint64_t first_lawless(const toy *memory, const stream *in, uint64_t at, 
 
 /* Chunks in arrays of exactly their size; between them now and then a stop or a drain. */
 static int32_t run_chunks(heam_replay *replay, const toy *memory, const stream *in) {
-    int32_t status = heam_replay_run(replay, 0, NULL, NULL, NULL, NULL, NULL, NULL);
+    int32_t status = heam_replay_run(replay, 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL);
     uint64_t n = 0;
     for (uint64_t at = 0; at < in->size && status_is(status, "HEAM_OK"); at += n) {
         n = 1u + in->chunk[at];
@@ -76,11 +126,18 @@ static int32_t run_chunks(heam_replay *replay, const toy *memory, const stream *
         uint32_t *row = exact_copy(in->row + at, n * sizeof(*row));
         uint16_t *column = exact_copy(in->column + at, n * sizeof(*column));
         uint8_t *is_write = exact_copy(in->is_write + at, n * sizeof(*is_write));
+        uint64_t *rest = in->with_rest ? exact_copy(in->rest + at, n * sizeof(*rest)) : NULL;
         uint64_t detail = UINT64_MAX;
-        status = heam_replay_run(replay, n, channel, bank, row, column, is_write, &detail);
-        uint64_t lawless = first_lawless(memory, in, at, n);
-        PROMISE(status_is(status, "HEAM_BAD_ITEM") == (lawless < n));
-        PROMISE(lawless == n || detail == lawless);
+        if (in->by_address) {
+            uint64_t *address = exact_copy(in->address + at, n * sizeof(*address));
+            status = heam_replay_run_addresses(replay, &in->map, n, address, is_write);
+            free(address);
+        } else {
+            status = heam_replay_run(replay, n, channel, bank, row, column, is_write, rest, &detail);
+            uint64_t lawless = first_lawless(memory, in, at, n);
+            PROMISE(status_is(status, "HEAM_BAD_ITEM") == (lawless < n));
+            PROMISE(lawless == n || detail == lawless);
+        }
         if (status_is(status, "HEAM_OK") && in->chunk[at] % 8 == 7) {
             status = in->chunk[at] & 8 ? heam_replay_stop(replay) : heam_replay_drain(replay);
         }
@@ -89,6 +146,7 @@ static int32_t run_chunks(heam_replay *replay, const toy *memory, const stream *
         free(row);
         free(column);
         free(is_write);
+        free(rest);
     }
     return status;
 }
@@ -111,8 +169,10 @@ static bool run_engine(const heam_spec *spec, const toy *memory, const stream *i
     PROMISE(out->log != NULL);
     PROMISE(heam_replay_take_log(replay, out->log, out->log_size + 1) == out->log_size);
     memset(out->counters, 0, sizeof(out->counters));
+    memset(out->latencies, 0, sizeof(out->latencies));
     for (uint32_t c = 0; c < in->channels; c++) {
         PROMISE(heam_replay_counters(replay, c, out->counters[c], COUNTERS_MAX) <= COUNTERS_MAX);
+        PROMISE(heam_replay_latencies(replay, c, out->latencies[c], HEAM_LATENCY_BINS) == HEAM_LATENCY_BINS);
     }
     PROMISE(heam_replay_counters(replay, in->channels, out->counters[3], COUNTERS_MAX) == 0);
     heam_replay_destroy(replay);
@@ -129,6 +189,11 @@ static void check_totals(const stream *in, const outcome *out) {
     }
     for (uint32_t c = 0; c < in->channels; c++) {
         const uint64_t *values = out->counters[c];
+        uint64_t completed = 0;
+        for (uint32_t bin = 0; bin < HEAM_LATENCY_BINS; bin++) {
+            completed += out->latencies[c][bin];
+        }
+        PROMISE(completed == counter(values, "reads_completed"));
         reads -= counter(values, "reads");
         writes -= counter(values, "writes");
         PROMISE(counter(values, "reads_completed") == counter(values, "reads"));
@@ -144,6 +209,7 @@ static void compare(const outcome *a, const outcome *b) {
         PROMISE(a->cycle == b->cycle);
         PROMISE(a->log_size == b->log_size);
         PROMISE(memcmp(a->counters, b->counters, sizeof(a->counters)) == 0);
+        PROMISE(memcmp(a->latencies, b->latencies, sizeof(a->latencies)) == 0);
         for (uint64_t i = 0; i < a->log_size; i++) {
             const heam_log_record *x = &a->log[i];
             const heam_log_record *y = &b->log[i];

@@ -2,7 +2,7 @@
 /* Bytes as the description of a memory: refused with a place that exists, or good enough to be used. */
 #include "fuzz.h"
 
-#define ARRAYS 10u
+#define ARRAYS 11u
 
 typedef struct {
     heam_spec_desc desc;
@@ -39,11 +39,12 @@ static void describe_freely(description *self, bytes *in, bool tame) {
     uint32_t levels = tame ? d->levels : 0;
     uint32_t commands = tame ? d->commands : 0;
     uint32_t *counts = array(in, d->levels, 4, tame ? 6 : 5000);
-    uint8_t *kind = array(in, d->commands, 1, tame ? 12 : 0);
+    uint8_t *kind = array(in, d->commands, 1, tame ? 14 : 0);
     uint8_t *scope = array(in, d->commands, 1, levels);
     for (uint32_t i = 0; tame && i < d->commands; i++) {
-        kind[i] = (uint8_t)(i < 6 ? i : HEAM_KIND_OTHER);
-        scope[i] = (uint8_t)(kind[i] == HEAM_KIND_PREA || kind[i] == HEAM_KIND_REF ? 1 : kind[i] < 6 ? levels - 1 : scope[i]);
+        bool of_banks = i == 6 || i == 7; /* REFPB and REFSB, now and then */
+        kind[i] = (uint8_t)(i < 6 ? i : of_banks && kind[i] > HEAM_KIND_OTHER ? HEAM_KIND_REFPB + i - 6 : HEAM_KIND_OTHER);
+        scope[i] = (uint8_t)(kind[i] == HEAM_KIND_PREA || kind[i] == HEAM_KIND_REF ? 1 : kind[i] != HEAM_KIND_OTHER ? levels - 1 : scope[i]);
     }
     if (d->levels > 0 && tame) {
         counts[0] = 1;
@@ -58,11 +59,19 @@ static void describe_freely(description *self, bytes *in, bool tame) {
     self->arrays[7] = array(in, d->rows, 2, tame ? 65 : 0);
     self->arrays[8] = array(in, d->rows, 1, tame ? 2 : 0);
     self->arrays[9] = array(in, d->rows, 2, tame ? 32768 : 0);
+    uint8_t *alignment = array(in, d->commands, 1, tame ? 3 : 0);
+    for (uint32_t i = 0; tame && i < d->commands; i++) {
+        alignment[i]++;
+    }
+    self->arrays[10] = alignment;
     for (uint32_t i = 0; tame && i < d->rows; i++) {
         uint8_t *sibling = self->arrays[8];
         const uint16_t *window = self->arrays[7];
         const uint8_t *level = self->arrays[3];
-        sibling[i] = window[i] == 1 && level[i] > 0 ? sibling[i] : 0;
+        const uint8_t *preceding = self->arrays[4];
+        const uint8_t *following = self->arrays[5];
+        bool at_many = kind[preceding[i]] == HEAM_KIND_REFSB || kind[following[i]] == HEAM_KIND_REFSB;
+        sibling[i] = window[i] == 1 && level[i] > 0 && !at_many ? sibling[i] : 0;
     }
 }
 
@@ -81,13 +90,14 @@ static void bind_arrays(description *self, uint32_t missing) {
     self->desc.row_window = self->arrays[7];
     self->desc.row_sibling = self->arrays[8];
     self->desc.row_id = self->arrays[9];
+    self->desc.alignment = self->arrays[10];
 }
 
 /* One entry of a good description gets a value that it cannot have. Returns the status and the place that must come of it. */
 static const char *spoil(description *self, bytes *in, uint64_t *place) {
     heam_spec_desc *d = &self->desc;
     uint8_t excess = next_byte(in);
-    uint32_t what = next_below(in, 9);
+    uint32_t what = next_below(in, 10);
     if (what < 7 && d->rows == 0) {
         return NULL;
     }
@@ -101,7 +111,8 @@ static const char *spoil(description *self, bytes *in, uint64_t *place) {
         case 4: ((uint16_t *)self->arrays[7])[i] = (uint16_t)(excess & 1u ? 0 : 65 + excess); break;
         case 5: ((uint8_t *)self->arrays[8])[i] = (uint8_t)(2 + excess % 200u); break;
         case 6: ((int16_t *)self->arrays[9])[i] = (int16_t)(-1 - excess); break;
-        case 7: ((uint8_t *)self->arrays[1])[i] = (uint8_t)(12 + excess % 200u); break;
+        case 7: ((uint8_t *)self->arrays[1])[i] = (uint8_t)(HEAM_KIND_REFSB + 1u + excess % 200u); break;
+        case 8: ((uint8_t *)self->arrays[10])[i] = 0; break;
         default: ((uint8_t *)self->arrays[2])[i] = (uint8_t)(d->levels + excess % 200u); break;
     }
     return what < 7 ? "HEAM_BAD_ROW" : "HEAM_BAD_COMMAND";
@@ -143,7 +154,11 @@ static void use(const heam_spec *spec, const heam_spec_desc *desc, bytes *in) {
         uint64_t earliest = 0;
         int32_t by = 0;
         if (status_is(heam_device_earliest(device, command, bank, &earliest, &by), "HEAM_OK")) {
+            uint32_t beat = desc->alignment == NULL ? 1 : desc->alignment[command];
             clock = earliest > clock ? earliest : clock + 1;
+            while ((clock + beat - 1) % beat != 0) {
+                clock++;
+            }
             status = heam_device_issue(device, command, bank, row, clock);
             PROMISE(!status_is(status, "HEAM_TOO_EARLY"));
             PROMISE(by >= HEAM_BOUND_NONE);

@@ -24,6 +24,10 @@ typedef struct {
     uint16_t unit[ITEMS_MAX];
     uint32_t slot[ITEMS_MAX];
     uint64_t line[ITEMS_MAX];
+    uint8_t segment[ITEMS_MAX];
+    uint8_t covers[ITEMS_MAX];
+    uint16_t alu[ITEMS_MAX];
+    uint8_t flags[ITEMS_MAX];
 } job;
 
 typedef struct {
@@ -55,9 +59,17 @@ static void read_pim(heam_channel_desc *self, bytes *in) {
     self->instruction_cycles = 1 + next_below(in, 4);
     self->path_uses_dq = next_byte(in) & 1u;
     self->alu_cycles = next_below(in, 5);
-    self->lut_cycles = next_below(in, 5);
+    self->second_stage_cycles = next_below(in, 4) * next_below(in, 4);
+    self->merge_identical = next_byte(in) & 1u;
+    self->cache_sets = next_below(in, 3);
+    self->cache_ways = self->cache_sets > 0 ? 1 + next_below(in, 3) : 0;
+    if ((next_byte(in) & 3u) == 0) {
+        self->host_driven = 1;
+        self->instruction_cycles = self->path_uses_dq = 0;
+    }
+    self->port_bytes_per_cycle = 8u << next_below(in, 5);
     self->lut_load = next_below(in, 5);
-    self->result_bursts = 1 + next_below(in, 3);
+    self->result_bursts = 1u << next_below(in, 7);
     if (next_byte(in) < 8) { /* now and then something that may be refused */
         self->unit_level = next_below(in, 10);
         self->queue_depth = (uint32_t)next_number(in, 2);
@@ -100,19 +112,40 @@ static void add_item(job *self, uint8_t kind, uint8_t role, uint32_t bank, uint3
     self->unit[i] = (uint16_t)unit;
     self->slot[i] = (uint32_t)i;
     self->line[i] = (uint64_t)bank * 64 + what;
+    if (what % 3 == 0 && kind != HEAM_ITEM_HOST_READ) {
+        uint32_t result = self->channels[1].result_bursts % 65;
+        self->covers[i] = (uint8_t)(1 + next_below(in, result > 0 ? result : 1));
+        self->segment[i] = (uint8_t)next_below(in, result >= self->covers[i] ? result - self->covers[i] + 1 : 1);
+        self->alu[i] = (uint16_t)next_below(in, 7);
+        self->line[i] = bank * 8 + self->row[i];
+        self->flags[i] = self->size > self->offsets[self->gnrs] + 1 && self->channel[i - 1] == 1 ? HEAM_FLAG_CARRIED : 0;
+        self->flags[i] |= next_byte(in) & HEAM_FLAG_CACHE;
+    }
 }
 
 static void add_operand(job *self, const toy *memory, bytes *in) {
     uint32_t level = self->channels[1].unit_level < TOY_LEVELS ? self->channels[1].unit_level : 0;
     uint32_t bank = next_below(in, toy_banks(memory));
     uint32_t unit = bank / banks_per_unit(memory, level);
-    switch (next_below(in, 5)) {
+    switch (next_below(in, 7)) {
+        case 6:
+            if (self->channels[1].cache_sets > 0) {
+                add_item(self, HEAM_ITEM_PIM_READ, HEAM_ROLE_FILL, bank, unit, in);
+            }
+            break;
         case 0: add_item(self, HEAM_ITEM_HOST_READ, HEAM_ROLE_ACC, bank, HEAM_NO_UNIT, in); break;
         case 1: add_item(self, HEAM_ITEM_PIM_READ, HEAM_ROLE_ACC, bank, unit, in); break;
         case 2: add_item(self, HEAM_ITEM_PIM_LUT, HEAM_ROLE_ACC, bank, unit, in); break;
         case 3:
             add_item(self, HEAM_ITEM_PIM_LUT, HEAM_ROLE_LOAD, bank, unit, in);
             add_item(self, HEAM_ITEM_PIM_READ, HEAM_ROLE_MAC, bank, unit, in);
+            break;
+        case 4:
+            add_item(self, HEAM_ITEM_PIM_READ, HEAM_ROLE_LOAD, bank, unit, in);
+            for (uint32_t links = next_below(in, 3); links > 0; links--) {
+                add_item(self, next_byte(in) & 1u ? HEAM_ITEM_PIM_LUT : HEAM_ITEM_PIM_READ, HEAM_ROLE_MUL, bank, unit, in);
+            }
+            add_item(self, next_byte(in) & 1u ? HEAM_ITEM_PIM_LUT : HEAM_ITEM_PIM_READ, HEAM_ROLE_MAC, bank, unit, in);
             break;
         default:
             add_item(self, HEAM_ITEM_PIM_READ, HEAM_ROLE_LOAD, bank, unit, in);
@@ -125,7 +158,7 @@ static void add_operand(job *self, const toy *memory, bytes *in) {
 static void spoil(job *self, bytes *in) {
     uint64_t i = next_below(in, (uint32_t)self->size);
     uint32_t value = (uint32_t)next_number(in, 4);
-    switch (next_below(in, 9)) {
+    switch (next_below(in, 13)) {
         case 0: self->kind[i] = (uint8_t)value; break;
         case 1: self->role[i] = (uint8_t)value; break;
         case 2: self->channel[i] = (uint16_t)value; break;
@@ -134,6 +167,10 @@ static void spoil(job *self, bytes *in) {
         case 5: self->column[i] = (uint16_t)value; break;
         case 6: self->bursts[i] = (uint16_t)(value & 0xffu); break;
         case 7: self->unit[i] = (uint16_t)value; break;
+        case 8: self->segment[i] = (uint8_t)value; break;
+        case 9: self->covers[i] = (uint8_t)value; break;
+        case 10: self->alu[i] = (uint16_t)(value & 0xffu); break;
+        case 11: self->flags[i] = (uint8_t)value; break;
         default:
             self->offsets[i % (self->gnrs + 1)] = value % (self->size + 1);
             self->cut_elsewhere = true;
@@ -148,7 +185,7 @@ static void read_job(job *self, const toy *memory, bytes *in) {
     read_pim(&self->channels[1], in);
     uint32_t spoils = next_byte(in) < 64 ? 1 + next_below(in, 3) : 0;
     bytes spoiler = {.data = in->data + in->at, .size = in->size - in->at < 24 ? in->size - in->at : 24, .at = 0};
-    while (!at_end(in) && self->gnrs < GNRS_MAX && self->size + 2 * 6 < ITEMS_MAX) {
+    while (!at_end(in) && self->gnrs < GNRS_MAX && self->size + 4 * 6 < ITEMS_MAX) {
         for (uint32_t operands = next_below(in, 6); operands > 0; operands--) {
             add_operand(self, memory, in);
         }
@@ -176,7 +213,7 @@ static int32_t feed(heam_system *system, const job *in, uint64_t from, uint64_t 
     }
     heam_items items = {.gnrs = gnrs, .offsets = offsets, .kind = COPY(kind), .role = COPY(role), .channel = COPY(channel), .bank = COPY(bank),
                         .row = COPY(row), .column = COPY(column), .bursts = COPY(bursts), .unit = COPY(unit), .slot = COPY(slot),
-                        .line = COPY(line)};
+                        .line = COPY(line), .segment = COPY(segment), .covers = COPY(covers), .alu = COPY(alu), .flags = COPY(flags)};
     int32_t status = heam_system_feed(system, &items, from + gnrs == in->gnrs, detail);
     PROMISE(lawful || status_is(status, "HEAM_BAD_ARGUMENT"));
     PROMISE(!status_is(status, "HEAM_BAD_ITEM") || *detail < count);
@@ -191,6 +228,10 @@ static int32_t feed(heam_system *system, const job *in, uint64_t from, uint64_t 
     free((void *)(uintptr_t)items.unit);
     free((void *)(uintptr_t)items.slot);
     free((void *)(uintptr_t)items.line);
+    free((void *)(uintptr_t)items.segment);
+    free((void *)(uintptr_t)items.covers);
+    free((void *)(uintptr_t)items.alu);
+    free((void *)(uintptr_t)items.flags);
     return status;
 }
 

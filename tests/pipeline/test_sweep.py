@@ -11,7 +11,7 @@ import pytest
 
 from heam_sim import generate
 from heam_sim.errors import ConfigError
-from heam_sim.experiments import Point, PointStore, freeze, point_key, run_points, sweep
+from heam_sim.experiments import Point, PointStore, freeze, point_key, run_points, runner
 from heam_sim.experiments.points import thaw
 from heam_sim.simulation import simulate
 
@@ -45,7 +45,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         seen.append(arguments["system"])
         return simulate(trace, **arguments)
 
-    monkeypatch.setattr(sweep, "simulate", counted)
+    monkeypatch.setattr(runner, "simulate", counted)
     return seen
 
 
@@ -94,7 +94,7 @@ def test_results_are_those_of_simulate(traces: dict[str, Path], tmp_path: Path, 
     points = [point(system) for system in SYSTEMS]
     outcome = run_points(points, traces, store=tmp_path, workers=workers)
     assert list(outcome.results) == points and not outcome.failures and outcome.reused == 0
-    trace = sweep.load_trace(traces["small"])
+    trace = runner.load_trace(traces["small"])
     for one, result in outcome.results.items():
         assert result == simulate(trace, **one.arguments())
     assert len(list(PointStore(tmp_path).keys())) == len(points)
@@ -156,7 +156,7 @@ def test_a_process_that_dies_takes_only_its_point(
             os._exit(9)
         return simulate(trace, **arguments)
 
-    monkeypatch.setattr(sweep, "simulate", fatal)  # worker processes are forked: they see it too
+    monkeypatch.setattr(runner, "simulate", fatal)  # worker processes are forked: they see it too
     outcome = run_points([others[0], deadly, *others[1:]], traces, store=tmp_path, workers=2)
     assert set(outcome.results) == set(others)
     assert [failure.point for failure in outcome.failures] == [deadly]

@@ -13,7 +13,7 @@ import pytest
 from heam_sim import generate, simulate
 from heam_sim.cli import main
 from heam_sim.errors import ConfigError
-from heam_sim.experiments import search_space, sweep, tune
+from heam_sim.experiments import runner, search_space, tune
 from heam_sim.experiments.tune import goal_value
 from heam_sim.systems import known_systems, load_system
 from heam_sim.trace import LookupTrace
@@ -96,7 +96,7 @@ def test_a_repeated_search_simulates_nothing(
     def refuse(*_: Any, **__: Any) -> None:
         raise AssertionError("simulated again")
 
-    monkeypatch.setattr(sweep, "simulate", refuse)
+    monkeypatch.setattr(runner, "simulate", refuse)
     pd.testing.assert_frame_equal(first.trials, search(trace, tmp_path).trials)
 
 
@@ -108,7 +108,7 @@ def test_settings_that_cannot_be_are_told_and_not_chosen(
             raise ConfigError("too many tags.")
         return simulate(trace, **arguments)
 
-    monkeypatch.setattr(sweep, "simulate", picky)
+    monkeypatch.setattr(runner, "simulate", picky)
     found = search(trace, tmp_path, trials=12)
     failed = found.trials["hbm.pim.batch_tags"] > 4
     assert failed.any() and not failed.all()

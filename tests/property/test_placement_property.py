@@ -24,25 +24,41 @@ def plans(draw: st.DrawFn) -> Plan:
         "dimm.channels": draw(st.integers(1, 3)),
         "dimm.pages": draw(st.sampled_from(["random", "table-order"])),
     }
-    if system in ("heam", "host-hbm-dimm"):
+    if system in ("heam", "host-hbm-dimm", "proactivepim"):
         overrides |= draw(st.sampled_from([{}, PSEUDO_CHANNELS]))
         overrides["hbm.channels"] = draw(st.sampled_from([1, 3, 8]))
         overrides["placement.hot_share"] = draw(st.sampled_from([0, 0.4, 1]))
     if system == "heam":
         overrides["hbm.pim.lut_bytes"] = draw(st.sampled_from([0, 1024, 131072]))
         overrides["hbm.pim.unit_level"] = draw(st.sampled_from(["bank", "bank_group"]))
+    if system == "tensordimm":
+        overrides["placement.stripe"] = draw(st.sampled_from(["tier", "channel"]))
+    embeddings = [
+        "full",
+        "hash:0.3",
+        "qr:3",
+        "qr:4:add",
+        "qr:50:multiply:3",
+        "partitions:3",
+        "qr:3:concatenate:3",
+    ]
+    embeddings += [] if system == "tensordimm" else ["tt:16", "tt:3:auto:3"]
+    if system in ("host-hbm-dimm", "recnmp", "heam"):
+        overrides["dimm.page_bytes"] = draw(st.sampled_from([1024, 4096, 65536]))
+    if system.startswith("trim"):
+        overrides["placement.replicate_share"] = draw(st.sampled_from([0.0, 0.3, 1.0]))
     cardinalities = draw(st.lists(st.sampled_from([1, 3, 70, 900, 200_000]), min_size=1, max_size=3))
     return plan(
         mixed_trace(samples=6, cardinalities=cardinalities, seed=draw(st.integers(0, 9))),
         system=system,
-        embedding=draw(st.sampled_from(["full", "qr:3", "qr:4:add", "qr:50:multiply:3"])),
-        vector_bytes=draw(st.sampled_from([64, 256, 1024])),
+        embedding=draw(st.sampled_from(embeddings)),
+        vector_bytes=draw(st.sampled_from([128, 256, 1024])),
         profile=0.5,
         overrides=overrides,
     )
 
 
-def _inside(layout: TierLayout, place: Located) -> None:
+def _inside(layout: TierLayout, place: Located, bursts: int) -> None:
     spec = layout.spec
     assert (
         (place.channel >= layout.first_channel)
@@ -50,8 +66,8 @@ def _inside(layout: TierLayout, place: Located) -> None:
     ).all()
     assert ((place.bank >= 0) & (place.bank < spec.banks)).all()
     assert ((place.row >= 0) & (place.row < spec.rows)).all()
-    assert ((place.column >= 0) & (place.column + layout.vector_bursts <= spec.columns)).all()
-    assert (place.column % layout.vector_bursts == 0).all(), "a vector lies whole in one DRAM row"
+    assert ((place.column >= 0) & (place.column + bursts <= spec.columns)).all()
+    assert (place.column % bursts == 0).all(), "a part of a row lies whole in one DRAM row"
     assert (place.unit == place.bank // layout.unit_stride).all()
 
 
@@ -60,39 +76,69 @@ def _keys(place: Located) -> set[tuple[int, int, int, int]]:
     return set(zip(*(column.tolist() for column in columns), strict=True))
 
 
-@settings(max_examples=25)
+@settings(max_examples=40)
 @given(plans(), st.integers(0, 2**32))
-def test_every_vector_has_a_place_of_its_own(planned: Plan, seed: int) -> None:
+def test_every_row_has_a_place_of_its_own(planned: Plan, seed: int) -> None:
     for layout in planned.placement.layouts.values():
-        vectors = layout.capacity_bytes // layout.vector_bytes
-        chosen = np.unique(np.random.default_rng(seed).integers(0, vectors, 500))
-        place = layout.locate(chosen * layout.vector_bytes)
-        _inside(layout, place)
-        ordinary = _keys(place)
-        assert len(ordinary) == chosen.size
-        assert len(np.unique(place.line)) == chosen.size
-        assert (place.line % (layout.vector_bytes // layout.line_bytes) == 0).all()
-        assert (place.row < layout.spec.rows - layout.reserved_rows).all() or not layout.reserved_rows
+        ordinary: set[tuple[int, int, int, int]] = set()
+        lines: list[np.ndarray] = []
+        expected = 0
+        for size, region in layout.regions.items():
+            shape = region.shape
+            bursts = shape.slot_bytes // layout.spec.burst_bytes
+            chosen = np.unique(
+                np.random.default_rng(seed).integers(0, region.slots(layout) // shape.slices, 300)
+            )
+            for part in range(shape.parts):
+                place = layout.locate(size, chosen, part)
+                _inside(layout, place, bursts)
+                ordinary |= _keys(place)
+                lines.append(place.line)
+                expected += chosen.size
+                assert (place.line % (shape.slot_bytes // layout.line_bytes) == 0).all()
+                if layout.reserved_rows:
+                    assert (place.row < layout.spec.rows - layout.reserved_rows).all()
+        assert len(ordinary) == expected == len(np.unique(np.concatenate(lines)))
+
+
+@settings(max_examples=40)
+@given(plans())
+def test_copies_are_apart_from_everything_and_near_their_pe(planned: Plan) -> None:
+    layout = planned.placement.pim_layout
+    if layout is None:
+        return
+    found: set[tuple[int, int, int, int]] = set()
+    expected = 0
+    for size, area in layout.replicas.items():
+        number = np.unique(np.r_[np.arange(min(area.rows, 200)), area.rows - 1])
+        bursts = area.shape.slot_bytes // layout.spec.burst_bytes
+        for unit in range(0, layout.units, 3):
+            where = np.full_like(number, layout.first_channel), np.full_like(number, unit)
+            for part in range(area.shape.pieces):
+                place = layout.locate_replica(size, number, *where, part)
+                _inside(layout, place, bursts)
+                assert (place.unit == unit).all()
+                assert (place.row >= layout.spec.rows - layout.reserved_rows).all()
+                found |= _keys(place)
+                expected += number.size
+    assert len(found) == expected
 
 
 @settings(max_examples=25)
 @given(plans())
-def test_replicas_are_apart_from_everything_and_near_their_pe(planned: Plan) -> None:
-    model = planned.placement
-    layout = model.pim_layout
-    if layout is None or model.small_rows == model.lut_rows or not model.replicated:
-        return
-    number = np.arange(model.small_rows - model.lut_rows, dtype=np.int64)
-    found: set[tuple[int, int, int, int]] = set()
-    for unit in range(layout.units):
-        place = layout.locate_replica(
-            number, np.full_like(number, layout.first_channel), np.full_like(number, unit)
-        )
-        _inside(layout, place)
-        assert (place.unit == unit).all()
-        assert (place.row >= layout.spec.rows - layout.reserved_rows).all()
-        found |= _keys(place)
-    assert len(found) == number.size * layout.units
+def test_parts_of_a_row_stay_together_or_apart(planned: Plan) -> None:
+    """Pieces of a long row lie at one PE; slices of a striped vector at different ones."""
+    layout = planned.placement.home
+    number = np.arange(60)
+    for size, region in layout.regions.items():
+        shape = region.shape
+        places = [layout.locate(size, number, part) for part in range(shape.parts)]
+        nodes = np.stack([place.channel * 65536 + place.bank // layout.unit_stride for place in places])
+        if shape.pieces > 1:
+            assert (nodes == nodes[0]).all()
+            assert (np.stack([place.bank for place in places]) == places[0].bank).all()
+        if shape.slices > 1:
+            assert all(len(set(column)) == shape.slices for column in nodes.T.tolist())
 
 
 @settings(max_examples=25)
@@ -127,11 +173,17 @@ def test_operands_go_where_their_rows_live(planned: Plan) -> None:
     }
     banked = items["kind"] != 2
     keys = zip(*(items[name][banked].tolist() for name in ("channel", "bank", "row", "column")), strict=True)
-    assert all(known[key][2] == 0 for key in keys), "an operand starts at the first burst of a row"
-    load = np.flatnonzero((items["role"] == 1) & (items["kind"] > 0))
-    assert (items["role"][load + 1] == 2).all()
+    whole = planned.placement.home.tier.pim is None or planned.system.placement.partition == "horizontal"
+    if whole and not planned.scheme.label.startswith("tt"):
+        assert all(known[key][2] == 0 for key in keys), "an operand starts at the first burst of a row"
+    else:
+        assert all(key in known for key in keys)
+    role, pim = items["role"], items["kind"] > 0
+    linked = np.flatnonzero(pim & ((role == 1) | (role == 3)))
+    assert np.isin(role[linked + 1], (2, 3)).all() and (role[linked + 1] != 1).all()
+    assert int((pim & (role == 1)).sum()) == int((pim & (role == 2)).sum())
     for name in ("channel", "unit", "slot"):
-        assert (items[name][load] == items[name][load + 1]).all()
+        assert (items[name][linked] == items[name][linked + 1]).all()
 
 
 @pytest.mark.parametrize("system", SYSTEMS)
@@ -139,5 +191,5 @@ def test_huge_models_cost_no_memory(system: str) -> None:
     """A table of 2**28 rows is placed without building anything of its size."""
     trace = mixed_trace(samples=4, cardinalities=(1 << 28,))
     planned = plan(trace, system=system, embedding="full", vector_bytes=64, profile=0.5)
-    assert planned.placement.first_row.nbytes + planned.placement.hot.nbytes < 1000
-    _inside(planned.placement.home, planned.placement.home.locate(np.array([0, (1 << 28) - 1]) * 64))
+    assert planned.placement.first_row.nbytes + planned.placement.hot.rows.nbytes < 1000
+    _inside(planned.placement.home, planned.placement.home.locate(64, np.array([0, (1 << 28) - 1])), 1)

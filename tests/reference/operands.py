@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from tests.reference.timing import ROLE_ACC
 
-__all__ = ["Entry", "ResultBurst", "Share", "Tag"]
+__all__ = ["Entry", "Line", "ResultBurst", "Share", "Tag"]
 
 
 @dataclass(eq=False)
@@ -24,23 +24,41 @@ class Entry:
     role: int = ROLE_ACC
     slot: int = 0
     is_lut: bool = False
+    covers: frozenset[int] = frozenset()
+    alu: int = 0
+    carried: bool = False
+    line: int = 0
+    may_be_kept: bool = False
     available: int = 0
     done: int = 0
     started: bool = False
     counted: bool = False
     left: bool = False
     register: int = 0
-    partner: Entry | None = None
+    before: Entry | None = None
+    after: Entry | None = None
+    hit: bool = False
+    leader: Entry | None = None
+    followers: list[Entry] = field(default_factory=list)
+    arrival: int | None = None
+
+
+@dataclass(eq=False)
+class Line:
+    """A row in a PE's cache, or on its way there as long as its filler has not left the queue."""
+
+    key: int
+    filler: Entry | None
 
 
 @dataclass(eq=False)
 class Share:
-    """What one unit does for one GnR: items that are still to leave its queue, and the sum."""
+    """What one unit does for one GnR: items still to leave its queue, the sum's bursts still to be sent."""
 
     items: int
+    bursts: list[int]
     last_alu: int = 0
     ready: int | None = None
-    bursts_sent: int = 0
 
 
 @dataclass(eq=False)
@@ -49,9 +67,9 @@ class Tag:
 
     gnr: int
     age: int
+    bursts: list[int]
     shares: dict[int, Share] = field(default_factory=dict)
     ready: int | None = None
-    bursts_sent: int = 0
 
 
 class ResultBurst(NamedTuple):

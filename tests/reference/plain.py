@@ -8,13 +8,15 @@ from dataclasses import dataclass, field
 from itertools import takewhile
 from typing import Any, NamedTuple
 
+from tests.reference.refresh import Refresh
 from tests.reference.timing import NO_UNIT, Record, Timing
 
 __all__ = ["PlainChannel", "ReplayChannel", "Request", "replay"]
 
 COLUMN_KINDS = frozenset({"RD", "WR"})
-ROW_KINDS = frozenset({"ACT", "PRE", "PREA", "REF"})
+ROW_KINDS = frozenset({"ACT", "PRE", "PREA", "REF", "REFPB", "REFSB"})
 ALL_KINDS = COLUMN_KINDS | ROW_KINDS
+ROLE_NO_REQUEST = 255
 
 
 @dataclass(eq=False)
@@ -41,7 +43,7 @@ class Completion(NamedTuple):
 
 
 class PlainChannel:
-    """Read, write and maintenance queue, active list, FR-FCFS."""
+    """Read, write and maintenance queue, active list, a scheduler, a row policy and refresh."""
 
     def __init__(
         self,
@@ -49,9 +51,17 @@ class PlainChannel:
         *,
         read_queue: int = 32,
         write_queue: int = 32,
-        high: float = 0.8,
-        low: float = 0.2,
-        refresh: bool = True,
+        write_high_percent: int = 80,
+        write_low_percent: int = 20,
+        refresh: str | bool = "all-bank",
+        refresh_interval: int = 0,
+        refresh_stagger: bool = False,
+        refresh_postpone: int = 0,
+        scheduler: str = "frfcfs",
+        row_hit_cap: int = 0,
+        row_policy: str = "open",
+        row_timeout: int = 0,
+        row_cap: int = 0,
         index: int = 0,
     ) -> None:
         self.spec = spec
@@ -59,9 +69,13 @@ class PlainChannel:
         self.timing = Timing(spec)
         self.read_capacity = read_queue
         self.write_capacity = write_queue
-        self.high_percent = round(high * 100)
-        self.low_percent = round(low * 100)
-        self.refresh = refresh
+        self.high_percent = write_high_percent
+        self.low_percent = write_low_percent
+        self.scheduler = scheduler
+        self.row_hit_cap = row_hit_cap
+        self.row_policy = row_policy
+        self.row_timeout = row_timeout
+        self.row_cap = row_cap
         self.clock = 0
         self.pushed: list[Request] = []
         self.reads: list[Request] = []
@@ -69,11 +83,21 @@ class PlainChannel:
         self.active: list[Request] = []
         self.maintenance: list[int] = []
         self.write_mode = False
+        self.served = [0] * self.timing.banks
+        self.last_use = [0] * self.timing.banks
         self.log: list[Record] = []
         self.completed: list[Completion] = []
         self.counters = dict.fromkeys(PLAIN_COUNTERS, 0)
-        if refresh:
-            self.rank_level = self.timing.scope[self.timing.command["REF"]]
+        kind = {True: "all-bank", False: "none"}.get(refresh, refresh)
+        self.refresh: Refresh | None = None
+        if kind != "none":
+            self.refresh = Refresh(
+                self.timing,
+                str(kind),
+                interval=refresh_interval or spec.refresh_interval,
+                staggered=refresh_stagger,
+                postpone=refresh_postpone,
+            )
 
     # -- requests coming in
 
@@ -107,7 +131,8 @@ class PlainChannel:
     @property
     def busy(self) -> bool:
         """Whether a request has not retired yet or a refresh that is due has not been served."""
-        return bool(self.pushed or self.reads or self.writes or self.active or self.maintenance)
+        owed = self.refresh is not None and any(self.refresh.owed)
+        return bool(self.pushed or self.reads or self.writes or self.active or owed)
 
     @property
     def last_arrival(self) -> int:
@@ -124,8 +149,10 @@ class PlainChannel:
             request.stamp = self.clock
             self.counters["reads"] += 1
             self.reads.append(request)
-        if self.refresh and self.clock % self.spec.refresh_interval == 0:
-            self.maintenance.extend(range(self.timing.nodes[self.rank_level]))
+        if self.refresh is not None:
+            self.refresh.advance(self.clock)
+            if self.refresh.kind == "all-bank":
+                self.maintenance.extend(self.refresh.joining(self.clock))
         if self.spec.split_command_buses:
             self._choose(COLUMN_KINDS)
             self._choose(ROW_KINDS)
@@ -133,18 +160,20 @@ class PlainChannel:
             self._choose(ALL_KINDS)
 
     def _choose(self, kinds: frozenset[str]) -> None:
-        """Issue at most one command of the given kinds: active list, then maintenance, then a queue."""
+        """Issue at most one command of the given kinds: active list, then maintenance, then a queue, ..."""
         # Arrival is the stamp; of two that arrived in the same cycle, the one activated first comes first.
         by_arrival = sorted(self.active, key=lambda request: request.stamp)
         if kinds & COLUMN_KINDS and self._serve(by_arrival, kinds):
             return
+        if kinds & ROW_KINDS and self._maintain():
+            return
         if self.maintenance:
-            if "REF" in kinds:
-                self._maintain()
             return
         self._decide_mode()
-        queue = self.writes if self.write_mode else self.reads
-        self._serve([request for request in queue if not self._disturbs(request)], kinds)
+        if self._serve(self._candidates(self.writes if self.write_mode else self.reads), kinds):
+            return
+        if kinds & ROW_KINDS and not self._refresh_unwanted():
+            self._close_rows()
 
     def _decide_mode(self) -> None:
         fill = len(self.writes) * 100
@@ -162,10 +191,41 @@ class PlainChannel:
             return self.timing.command["PRE"]
         return self.timing.command["WR" if request.is_write else "RD"]
 
-    def _disturbs(self, request: Request) -> bool:
-        """Whether the request's next command closes a bank that an active request still needs."""
-        closes = self.timing.kind[self._next_command(request)] == "PRE"
-        return closes and any(other.bank == request.bank for other in self.active)
+    def _is_hit(self, request: Request) -> bool:
+        return self.timing.open_row[request.bank] == request.row
+
+    def _is_active(self, bank: int) -> bool:
+        return any(request.bank == bank for request in self.active)
+
+    def _candidates(self, queue: list[Request]) -> list[Request]:
+        """Return what the scheduler may take of a queue, in its order."""
+        if self.scheduler == "fcfs":
+            queue = [] if self.active else queue[:1]
+        allowed = [request for i, request in enumerate(queue) if self._may_go_on(request, queue[:i])]
+        if self.scheduler == "frfcfs-cap":
+            allowed.sort(key=lambda request: not self._is_hit(request))
+        return allowed
+
+    def _may_go_on(self, request: Request, older: list[Request]) -> bool:
+        bank = request.bank
+        if self._is_held(bank):
+            return False
+        if not self._is_hit(request):
+            # Its next command must not close a bank that an active request still needs.
+            return self.timing.open_row[bank] is None or not self._is_active(bank)
+        served = self.served[bank]
+        if self.row_policy == "capped" and served + self._is_active(bank) >= self.row_cap:
+            return False
+        rival = any(other.bank == bank and other.row != request.row for other in older)
+        return not (self.scheduler == "frfcfs-cap" and rival and served >= self.row_hit_cap)
+
+    def _is_held(self, bank: int) -> bool:
+        """Whether an urgent refresh of banks keeps new work from this bank."""
+        refresh = self.refresh
+        if refresh is None or refresh.kind == "all-bank":
+            return False
+        rank = self.timing.node(1, bank)
+        return refresh.urgent(rank, self.clock) and bank in refresh.concerned(rank)
 
     def _serve(self, candidates: list[Request], kinds: frozenset[str]) -> bool:
         for request in candidates:
@@ -184,30 +244,98 @@ class PlainChannel:
         self._log(command, request.bank, request)
         self.timing.issue(command, request.bank, request.row, self.clock)
         kind = self.timing.kind[command]
+        if kind == "PRE":
+            return
+        self.last_use[request.bank] = self.clock
         if kind == "ACT":
             (self.writes if request.is_write else self.reads).remove(request)
             self.active.append(request)
-        elif kind in COLUMN_KINDS:
-            for queue in (self.active, self.reads, self.writes):
-                if any(entry is request for entry in queue):
-                    queue.remove(request)
-            if kind == "RD":
-                self.completed.append(Completion(self.clock + self.spec.read_latency, request))
+            self.served[request.bank] = 0
+            return
+        self.served[request.bank] += 1
+        for queue in (self.active, self.reads, self.writes):
+            if any(entry is request for entry in queue):
+                queue.remove(request)
+        if kind == "RD":
+            self.completed.append(Completion(self.clock + self.spec.read_latency, request))
 
-    def _maintain(self) -> None:
-        """Advance the head of the maintenance queue by one command, if it may."""
-        rank = self.maintenance[0]
-        banks = self.timing.banks_below(self.rank_level, rank)
+    # -- refresh and row policy
+
+    def _maintain(self) -> bool:
+        """Advance the head of the maintenance queue, or one urgent refresh of banks, by one command."""
+        if self.maintenance:
+            return self._refresh_rank(self.maintenance[0])
+        if self.refresh is None or self.refresh.kind == "all-bank":
+            return False
+        ranks = self.refresh.oldest_first()
+        return any(self._refresh_banks(rank) for rank in ranks if self.refresh.urgent(rank, self.clock))
+
+    def _refresh_unwanted(self) -> bool:
+        """Advance one refresh that could still wait, of banks that nobody wants, by one command."""
+        if self.refresh is None:
+            return False
+        wanted = {request.bank for request in (*self.reads, *self.writes, *self.active)}
+        step = self._refresh_rank if self.refresh.kind == "all-bank" else self._refresh_banks
+        return any(
+            step(rank)
+            for rank in self.refresh.oldest_first()
+            if not self.refresh.urgent(rank, self.clock) and wanted.isdisjoint(self.refresh.concerned(rank))
+        )
+
+    def _refresh_rank(self, rank: int) -> bool:
+        assert self.refresh is not None
+        banks = self.timing.banks_below(1, rank)
         closing = any(self.timing.open_row[bank] is not None for bank in banks)
-        command = self.timing.command["PREA" if closing else "REF"]
+        command = self.timing.command["PREA"] if closing else self.refresh.command
         if not self.timing.ready(command, banks[0], self.clock):
-            return
+            return False
         if closing and any(request.bank in banks for request in self.active):
-            return
+            return False
         self._log(command, banks[0], None)
         self.timing.issue(command, banks[0], 0, self.clock)
         if not closing:
-            self.maintenance.pop(0)
+            self.refresh.served(rank)
+            if self.maintenance:
+                self.maintenance.pop(0)
+        return True
+
+    def _refresh_banks(self, rank: int) -> bool:
+        assert self.refresh is not None
+        banks = self.refresh.concerned(rank)
+        still_open = [bank for bank in banks if self.timing.open_row[bank] is not None]
+        if still_open:
+            return any(self._precharge(bank) for bank in still_open)
+        if not self.timing.ready(self.refresh.command, banks[0], self.clock):
+            return False
+        self._log(self.refresh.command, banks[0], None)
+        self.timing.issue(self.refresh.command, banks[0], 0, self.clock)
+        self.refresh.served(rank)
+        return True
+
+    def _close_rows(self) -> bool:
+        """Precharge one bank whose row has been open for long enough, by the row policy."""
+        return any(self._precharge(bank) for bank in range(self.timing.banks) if self._may_close(bank))
+
+    def _may_close(self, bank: int) -> bool:
+        opened = self.timing.open_row[bank]
+        if opened is None or self.row_policy == "open":
+            return False
+        if self.row_policy == "capped":
+            return self.served[bank] >= self.row_cap
+        everyone = (*self.reads, *self.writes, *self.active)
+        wanted = any(request.bank == bank and request.row == opened for request in everyone)
+        patience = self.row_timeout if self.row_policy == "timeout" else 0
+        return not wanted and self.clock >= self.last_use[bank] + patience
+
+    def _precharge(self, bank: int) -> bool:
+        """Close a bank for no request, if it may be closed now."""
+        command = self.timing.command["PRE"]
+        if self._is_active(bank) or not self.timing.ready(command, bank, self.clock):
+            return False
+        self._log(command, bank, None)
+        self.timing.issue(command, bank, 0, self.clock)
+        self.counters["pre_unasked"] += 1
+        return True
 
     def _log(self, command: str, bank: int, request: Request | None) -> None:
         bound = self.timing.bound(command, bank, self.clock)
@@ -216,6 +344,8 @@ class PlainChannel:
         if request is not None:
             row, column = request.row, request.column
             tag, slot, role = request.tag, request.slot, request.role
+        elif self.timing.kind[command] == "PRE":
+            role = ROLE_NO_REQUEST
         self.log.append(
             Record(self.clock, self.index, command, bank, row, column, tag, slot, NO_UNIT, bound, role)
         )
@@ -233,10 +363,13 @@ COUNTER_OF_KIND = {
     "PIM_RDRES": "pim_rdres",
     "PIM_WRLUT": "pim_wrlut",
     "PIM_LUT": "pim_lut",
+    "REFPB": "ref_bank",
+    "REFSB": "ref_bank",
 }
 
 PLAIN_COUNTERS = (
-    *COUNTER_OF_KIND.values(),
+    *dict.fromkeys(COUNTER_OF_KIND.values()),
+    "pre_unasked",
     "row_hits",
     "row_misses",
     "row_conflicts",
@@ -253,11 +386,13 @@ class ReplayChannel:
     """What a replay issued in one channel.
 
     ``commands`` holds ``(clock, command, bank, row, column, bound)``; PREab and REFab have the first bank of
-    their rank, row 0 and column 0.
+    their rank, row 0 and column 0. ``latencies`` are those of the completed reads, in cycles, in order of
+    booking.
     """
 
     commands: list[tuple[int, str, int, int, int, int]] = field(default_factory=list)
     counters: dict[str, int] = field(default_factory=dict)
+    latencies: list[int] = field(default_factory=list)
 
 
 def replay(
@@ -266,10 +401,8 @@ def replay(
     *,
     channels: int,
     offers_per_cycle: int = 1,
-    refresh: bool = True,
     drain: bool = True,
-    read_queue: int = 32,
-    write_queue: int = 32,
+    **controller: Any,
 ) -> list[ReplayChannel]:
     """Play a request stream through ``channels`` equal channels.
 
@@ -278,29 +411,25 @@ def replay(
     spec
         The resolved standard.
     requests
-        ``(channel, bank, row, column, is_write, burst_address)`` in trace order.
+        ``(channel, bank, row, column, is_write, address)`` in trace order. Addresses are numbers that tell
+        requests apart: a queued write answers or absorbs what has its very address, whatever the place.
     channels
         How many channels there are.
     offers_per_cycle
         Requests offered in every cycle but the first, which sees one.
-    refresh
-        Whether REFab is due every ``refresh_interval`` cycles.
     drain
         True: go on until every request has retired, due refreshes are served and all data have arrived
         (nothing is issued while only data are on the way). False: stop in the cycle whose clock is the stamp
         of the last request, before the cycle in which that request could first be served.
-    read_queue, write_queue
-        Entries per channel.
+    **controller
+        Queues and policies, as :class:`PlainChannel` takes them.
 
     Returns
     -------
     list of ReplayChannel
         One per channel, with the counters that Ramulator reports.
     """
-    parts = [
-        PlainChannel(spec, read_queue=read_queue, write_queue=write_queue, refresh=refresh, index=c)
-        for c in range(channels)
-    ]
+    parts = [PlainChannel(spec, index=c, **controller) for c in range(channels)]
     head = 0
     first = True
     while head < len(requests) or (drain and any(part.busy for part in parts)):
@@ -329,6 +458,7 @@ def _report(part: PlainChannel, end: int) -> ReplayChannel:
     # Reads are booked when their data are complete, in the order in which they were asked for: a forwarded
     # read behind an RD in flight waits for it. What is still on the way at the end is not booked.
     served = takewhile(lambda done: done.cycle <= end, part.completed)
+    latencies = [done.cycle - done.request.stamp for done in served]
     counters = {
         "cycles": end,
         "row_hits": count["row_hits"],
@@ -341,7 +471,9 @@ def _report(part: PlainChannel, end: int) -> ReplayChannel:
         "num_read_reqs_forwarded": count["forwarded"],
         "num_write_reqs_coalesced": count["coalesced"],
         "num_maintenance_reqs_served": count["ref"],
-        "read_latency": sum(done.cycle - done.request.stamp for done in served),
+        "read_latency": sum(latencies),
+        "ref_bank": count["ref_bank"],
+        "pre_unasked": count["pre_unasked"],
     }
     commands = [(r.clock, r.command, r.bank, r.row, r.column, r.bound) for r in part.log]
-    return ReplayChannel(commands, counters)
+    return ReplayChannel(commands, counters, latencies)

@@ -23,6 +23,7 @@ class RamulatorCommand:
     name: str
     kind: str
     scope: str
+    alignment: int = 1
 
 
 @dataclass(frozen=True)

@@ -3,14 +3,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from hypothesis import strategies as st
 
-from tests.reference.system import HOST_READ, PIM_LUT, PIM_READ
-from tests.reference.timing import ROLE_ACC, ROLE_LOAD, ROLE_MAC
+from tests.reference.system import CACHE, CARRIED, HOST_READ, PIM_LUT, PIM_READ
+from tests.reference.timing import ROLE_ACC, ROLE_FILL, ROLE_LOAD, ROLE_MAC, ROLE_MUL
 
 __all__ = [
     "ITEM_DTYPES",
@@ -18,6 +18,7 @@ __all__ = [
     "SmallCommand",
     "SmallRow",
     "SmallSpec",
+    "controllers",
     "pim_options",
     "replays",
     "small_specs",
@@ -35,6 +36,10 @@ ITEM_DTYPES = {
     "unit": np.uint16,
     "slot": np.uint32,
     "line": np.uint64,
+    "segment": np.uint8,
+    "covers": np.uint8,
+    "alu": np.uint16,
+    "flags": np.uint8,
 }
 
 SHAPES = (
@@ -43,6 +48,7 @@ SHAPES = (
     ("channel", "pseudo_channel", "stack_id", "bank_group", "bank"),
 )
 PLAIN_NAMES = {"ACT": "ACT", "PREpb": "PRE", "PREab": "PREA", "RD": "RD", "WR": "WR", "REFab": "REF"}
+BANK_REFRESH_NAMES = {"REFpb": "REFPB", "REFsb": "REFSB"}
 PIM_NAMES = ("PIM_RD", "PIM_MOV", "PIM_RDRES", "PIM_WRLUT", "PIM_LUT")
 
 
@@ -53,6 +59,7 @@ class SmallCommand:
     name: str
     kind: str
     scope: str
+    alignment: int = 1
 
 
 @dataclass(frozen=True)
@@ -113,18 +120,39 @@ def _base_rows(draw: st.DrawFn, rank: str) -> list[SmallRow]:
     return [row for row, keep in zip(rows, kept, strict=True) if keep]
 
 
+def _bank_refresh_rows(draw: st.DrawFn, rank: str) -> list[SmallRow]:
+    """Rows of refreshes of banks; both commands are short against the distance between two refreshes."""
+    both = tuple(BANK_REFRESH_NAMES)
+    return [
+        SmallRow("bank", ("PREpb",), both, draw(st.integers(1, 6))),
+        SmallRow(rank, ("PREab",), both, draw(st.integers(1, 6))),
+        SmallRow("bank", both, ("ACT", *both), draw(st.integers(1, 12))),
+        SmallRow(rank, both, both, draw(st.integers(1, 4))),
+        SmallRow(rank, both, ("ACT",), draw(st.integers(1, 4))),
+    ]
+
+
 @st.composite
 def _free_rows(draw: st.DrawFn, levels: tuple[str, ...], names: tuple[str, ...]) -> SmallRow:
     some = st.lists(st.sampled_from(names), min_size=1, max_size=3, unique=True).map(tuple)
     window = draw(st.sampled_from((1, 1, 1, 2, 3, 4)))
-    # The engine's text defines windows and siblings apart from each other, never together.
-    sibling = window == 1 and draw(st.integers(0, 3)) == 0
+    before, after = draw(some), draw(some)
+    # The engine's text defines windows and siblings apart from each other, never together, and no siblings of
+    # a command that stands at several nodes.
+    sibling = window == 1 and draw(st.integers(0, 3)) == 0 and "REFsb" not in (*before, *after)
     level = draw(st.sampled_from(levels[1:] if sibling else levels))
-    return SmallRow(level, draw(some), draw(some), draw(st.integers(0, 8)), window, sibling)
+    return SmallRow(level, before, after, draw(st.integers(0, 8)), window, sibling)
 
 
 @st.composite
-def small_specs(draw: st.DrawFn, *, pim: bool = False, unit_level: str | None = None) -> SmallSpec:
+def small_specs(
+    draw: st.DrawFn,
+    *,
+    pim: bool = False,
+    unit_level: str | None = None,
+    bank_refresh: bool = False,
+    aligned: bool = True,
+) -> SmallSpec:
     """A small random standard; with ``pim`` it has the PIM commands too.
 
     Every row is at most 20 cycles long and refresh at least 150 cycles apart, so every run comes to an end.
@@ -135,6 +163,10 @@ def small_specs(draw: st.DrawFn, *, pim: bool = False, unit_level: str | None = 
         Add PIM_RD, PIM_MOV, PIM_RDRES, PIM_WRLUT and PIM_LUT with rows of their own.
     unit_level
         The scope of PIM_MOV (default: the bank).
+    bank_refresh
+        Add REFpb and REFsb with rows of their own.
+    aligned
+        One standard in four has commands that do not start in every cycle.
     """
     levels = draw(st.sampled_from(SHAPES))
     if unit_level is not None and unit_level not in levels:
@@ -148,6 +180,9 @@ def small_specs(draw: st.DrawFn, *, pim: bool = False, unit_level: str | None = 
         for name, kind in PLAIN_NAMES.items()
     ]
     names = tuple(PLAIN_NAMES)
+    if bank_refresh:
+        commands += [SmallCommand(name, kind, "bank") for name, kind in BANK_REFRESH_NAMES.items()]
+        names += tuple(BANK_REFRESH_NAMES)
     if pim:
         scopes = {
             "PIM_RD": "bank",
@@ -158,7 +193,15 @@ def small_specs(draw: st.DrawFn, *, pim: bool = False, unit_level: str | None = 
         }
         commands += [SmallCommand(name, name, scopes[name]) for name in PIM_NAMES]
         names += PIM_NAMES[:-1]
+    if aligned and draw(st.integers(0, 3)) == 0:
+        beats = st.sampled_from((1, 1, 2, 3))
+        commands = [
+            command if command.kind == "PIM_LUT" else replace(command, alignment=draw(beats))
+            for command in commands
+        ]
     rows = _base_rows(draw, levels[1])
+    if bank_refresh:
+        rows += _bank_refresh_rows(draw, levels[1])
     if pim:
         rows.append(SmallRow("bank", ("ACT",), ("PIM_RD",), draw(st.integers(1, 6))))
         rows.append(SmallRow("channel", ("PIM_MOV",), ("PIM_MOV",), draw(st.integers(1, 4))))
@@ -182,31 +225,60 @@ def small_specs(draw: st.DrawFn, *, pim: bool = False, unit_level: str | None = 
 
 
 @st.composite
-def replays(draw: st.DrawFn, *, max_requests: int = 120) -> dict[str, Any]:
+def controllers(draw: st.DrawFn, *, default_policies: bool = False) -> dict[str, Any]:
+    """Queues and policies of a plain channel; every other time (or always) the default policies."""
+    low, high = sorted(draw(st.lists(st.integers(0, 100), min_size=2, max_size=2)))
+    queues = {
+        "read_queue": draw(st.sampled_from((1, 4, 32))),
+        "write_queue": draw(st.sampled_from((1, 5, 32))),
+    }
+    if default_policies or draw(st.booleans()):
+        return {**queues, "refresh": draw(st.sampled_from(("none", "all-bank")))}
+    return {
+        **queues,
+        "write_high_percent": high,
+        "write_low_percent": low,
+        "scheduler": draw(st.sampled_from(("frfcfs", "fcfs", "frfcfs-cap"))),
+        "row_hit_cap": draw(st.integers(0, 4)),
+        "row_policy": draw(st.sampled_from(("open", "closed", "timeout", "capped"))),
+        "row_timeout": draw(st.sampled_from((0, 1, 7, 40))),
+        "row_cap": draw(st.integers(1, 4)),
+        "refresh": draw(st.sampled_from(("none", "all-bank", "per-bank", "same-bank"))),
+        "refresh_stagger": draw(st.booleans()),
+        "refresh_postpone": draw(st.sampled_from((0, 0, 1, 2, 4, 8))),
+        "refresh_interval": draw(st.sampled_from((0, 97, 97, 131))),
+    }
+
+
+@st.composite
+def replays(draw: st.DrawFn, *, max_requests: int = 120, default_policies: bool = False) -> dict[str, Any]:
     """Keyword arguments of :func:`tests.reference.plain.replay` (with ``spec`` and ``requests``).
 
-    The burst address is a function of the location, as the core derives its own from the location too.
+    The address is a function of the location in some streams; in others one location has several addresses.
     """
-    spec = draw(small_specs())
+    policies = draw(controllers(default_policies=default_policies))
+    of_banks = policies["refresh"] in ("per-bank", "same-bank")
+    spec = draw(small_specs(bank_refresh=of_banks, aligned=not default_policies))
     channels = draw(st.integers(1, 3))
     write_share = draw(st.sampled_from((0.0, 0.3, 0.9)))
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     row_span, column_span = draw(st.sampled_from(((1, 2), (2, 4), (8, 16))))
+    aliases = draw(st.sampled_from((1, 1, 2, 5)))
     requests = []
     for _ in range(draw(st.integers(0, max_requests))):
         channel, bank = int(rng.integers(channels)), int(rng.integers(spec.banks))
         row, column = int(rng.integers(row_span)), int(rng.integers(column_span))
         address = ((channel * spec.banks + bank) * spec.rows + row) * spec.columns + column
+        if aliases > 1:
+            address += int(rng.integers(aliases)) << 40
         requests.append((channel, bank, row, column, bool(rng.random() < write_share), address))
     return {
         "spec": spec,
         "requests": requests,
         "channels": channels,
         "offers_per_cycle": draw(st.integers(1, 4)),
-        "refresh": draw(st.booleans()),
         "drain": draw(st.booleans()),
-        "read_queue": draw(st.sampled_from((1, 4, 32))),
-        "write_queue": draw(st.sampled_from((1, 5, 32))),
+        **policies,
     }
 
 
@@ -214,6 +286,8 @@ def replays(draw: st.DrawFn, *, max_requests: int = 120) -> dict[str, Any]:
 def pim_options(draw: st.DrawFn) -> dict[str, Any]:
     """Options of one PIM channel, its standard included."""
     level = draw(st.sampled_from(("channel", "rank", "pseudo_channel", "bank_group", "bank")))
+    host_driven = draw(st.sampled_from((False, False, False, True)))
+    sets = draw(st.sampled_from((0, 0, 1, 2)))
     return {
         "kind": "pim",
         "spec": draw(small_specs(pim=True, unit_level=level)),
@@ -222,29 +296,34 @@ def pim_options(draw: st.DrawFn) -> dict[str, Any]:
         "merge": draw(st.booleans()),
         "queue_depth": draw(st.integers(1, 4)),
         "batch_tags": draw(st.integers(1, 3)),
-        "instruction_cycles": draw(st.integers(1, 4)),
+        "instruction_cycles": 0 if host_driven else draw(st.integers(1, 4)),
         "decode_cycles": draw(st.integers(0, 3)),
         "alu_cycles": draw(st.integers(1, 4)),
         "alu_latency": draw(st.integers(0, 4)),
         "merge_cycles": draw(st.integers(1, 3)),
         "mov_latency": draw(st.integers(0, 6)),
         "res_latency": draw(st.integers(0, 6)),
-        "lut_cycles": draw(st.integers(1, 5)),
+        "port_bytes_per_cycle": draw(st.sampled_from((7, 16, 32, 64, 200))),
         "lut_load": draw(st.sampled_from((0, 0, 1, 5))),
-        "result_bursts": draw(st.integers(1, 3)),
+        "result_bursts": draw(st.sampled_from((1, 2, 3, 4, 6, 64))),
         "refresh": draw(st.booleans()),
-        "path_uses_dq": draw(st.booleans()),
+        "path_uses_dq": not host_driven and draw(st.booleans()),
+        "second_stage_cycles": draw(st.sampled_from((0, 0, 1, 4, 9))),
+        "host_driven": host_driven,
+        "cache_sets": sets,
+        "cache_ways": draw(st.integers(1, 3)) if sets else 0,
+        "merge_identical": draw(st.booleans()),
     }
 
 
 @st.composite
 def _plain_options(draw: st.DrawFn) -> dict[str, Any]:
+    policies = draw(controllers())
     return {
         "kind": "plain",
-        "spec": draw(small_specs()),
+        "spec": draw(small_specs(bank_refresh=policies["refresh"] in ("per-bank", "same-bank"))),
         "period": draw(st.integers(1, 5)),
-        "read_queue": draw(st.sampled_from((1, 4, 32))),
-        "refresh": draw(st.booleans()),
+        **policies,
     }
 
 
@@ -270,7 +349,9 @@ def systems(draw: st.DrawFn, *, max_gnrs: int = 8, max_operands: int = 6) -> Ran
         for slot in range(int(rng.integers(max_operands + 1))):
             rows += _operand(rng, channels, slot)
         offsets.append(len(rows))
-    items = {name: np.array([row[name] for row in rows], dtype=dtype) for name, dtype in ITEM_DTYPES.items()}
+    items = {
+        name: np.array([row.get(name, 0) for row in rows], dtype=dtype) for name, dtype in ITEM_DTYPES.items()
+    }
     return RandomSystem(channels, host, items, np.array(offsets, dtype=np.uint64))
 
 
@@ -286,12 +367,21 @@ def _operand(rng: np.random.Generator, channels: list[dict[str, Any]], slot: int
     unit = int(rng.integers(units))
     common = {"channel": index, "unit": unit, "slot": slot, "line": 0}
     per_unit = spec.banks // units
+    roles = [ROLE_ACC]
     if rng.random() < 0.5:
-        return [_pim_item(rng, spec, common, per_unit, ROLE_ACC)]
-    return [
-        _pim_item(rng, spec, common, per_unit, ROLE_LOAD),
-        _pim_item(rng, spec, common, per_unit, ROLE_MAC),
-    ]
+        roles = [ROLE_LOAD, *[ROLE_MUL] * int(rng.choice((0, 0, 1, 2))), ROLE_MAC]
+    carried = rng.random() < 0.3
+    items = [_pim_item(rng, options, common, per_unit, role) for role in roles]
+    while carried and len(roles) == 1 and rng.random() < 0.6:
+        # A broadcast: the same operand's parts in other units.
+        other = {**common, "unit": int(rng.integers(units))}
+        items.append({**_pim_item(rng, options, other, per_unit, ROLE_ACC), "flags": CARRIED | CACHE})
+    for link in items[1:] if carried else ():
+        link["flags"] |= CARRIED
+    if options["cache_sets"] and rng.random() < 0.2:
+        row = {**_pim_item(rng, options, common, per_unit, ROLE_FILL), "bursts": int(rng.integers(1, 5))}
+        items.append(row)
+    return items
 
 
 def _host_read(rng: np.random.Generator, index: int, spec: SmallSpec, slot: int) -> dict[str, int]:
@@ -314,17 +404,30 @@ def _host_read(rng: np.random.Generator, index: int, spec: SmallSpec, slot: int)
 
 
 def _pim_item(
-    rng: np.random.Generator, spec: SmallSpec, common: dict[str, int], per_unit: int, role: int
+    rng: np.random.Generator, options: dict[str, Any], common: dict[str, int], per_unit: int, role: int
 ) -> dict[str, int]:
-    is_lut = role != ROLE_MAC and rng.random() < 0.3
+    is_lut = role != ROLE_FILL and rng.random() < 0.3
     first = common["unit"] * per_unit
-    bank = 0 if is_lut else first + int(rng.integers(per_unit))
+    # The same row again and again, for caches and merging; or any.
+    again = rng.random() < 0.6
+    bank = 0 if is_lut else first + (0 if again else int(rng.integers(per_unit)))
+    row = 0 if again else int(rng.integers(3))
+    bursts, result = 2 if again else int(rng.integers(1, 5)), options["result_bursts"]
+    # Mostly as many bursts as are read, and the rest in any place; only what adds has to fit.
+    covers = (
+        int(rng.choice((0, *range(1, result + 1)))) if bursts <= result else int(rng.integers(1, result + 1))
+    )
     return {
         **common,
         "kind": PIM_LUT if is_lut else PIM_READ,
         "role": role,
         "bank": bank,
-        "row": int(rng.integers(3)),
+        "row": row,
+        "line": 0 if is_lut else bank * 3 + row,
+        "flags": int(rng.choice((0, CACHE))),
         "column": 0 if is_lut else int(rng.integers(8)),
-        "bursts": int(rng.integers(1, 5)),
+        "bursts": bursts,
+        "segment": int(rng.choice((0, rng.integers(result - (covers or bursts) + 1)))),
+        "covers": covers,
+        "alu": int(rng.choice((0, 0, rng.integers(1, 8)))),
     }

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -12,13 +11,19 @@ from typing import Any
 from tests.reference.operands import Entry
 from tests.reference.pim import PimChannel
 from tests.reference.plain import PlainChannel, Request
-from tests.reference.timing import BOUND_NONE, NO_UNIT, Record
+from tests.reference.timing import BOUND_NONE, NO_UNIT, ROLE_ACC, ROLE_FILL, ROLE_MAC, Record
 
-__all__ = ["HOST_READ", "PIM_LUT", "PIM_READ", "simulate"]
+__all__ = ["CACHE", "CARRIED", "HOST_READ", "OPTIONAL_ITEMS", "PIM_LUT", "PIM_READ", "simulate"]
 
 HOST_READ = 0
 PIM_READ = 1
 PIM_LUT = 2
+#: Flag of an item that came with the instruction of the item before it.
+CARRIED = 1
+#: Flag of an item whose row may be kept in the PE's cache.
+CACHE = 2
+#: Work arrays that may be left out: all zero then.
+OPTIONAL_ITEMS = ("segment", "covers", "alu", "flags")
 MAX_TICKS = 200_000
 
 HOST_COUNTERS = ("cycles", "tokens", "llc_hits", "llc_misses", "read_bursts", "result_bursts", "instructions")
@@ -115,7 +120,7 @@ class Host:
 
     def _settle(self, gnr: Gnr) -> None:
         if gnr.issued and gnr.waiting == 0:
-            gnr.finish_cycle = -(-self.adder // self.add_bytes)
+            gnr.finish_cycle = max(self.clock, -(-self.adder // self.add_bytes))
 
     # -- H2
 
@@ -170,8 +175,17 @@ class Host:
         channel = self.channels[item["channel"]]
         if isinstance(channel, PlainChannel):
             return self._issue_line(gnr, item, channel)
-        if len(channel.buffer) >= self.instruction_buffer:
+        if sum(not entry.carried for entry in channel.buffer) >= self.instruction_buffer:
             return False
+        self._push(gnr, channel)
+        self.counters["instructions"] += 1
+        while gnr.next_item < len(gnr.items) and gnr.items[gnr.next_item]["flags"] & CARRIED:
+            self._push(gnr, channel)
+        return True
+
+    def _push(self, gnr: Gnr, channel: PimChannel) -> None:
+        """Hand the GnR's current item to its channel."""
+        item = gnr.items[gnr.next_item]
         channel.push(
             Entry(
                 gnr=gnr.number,
@@ -183,14 +197,17 @@ class Host:
                 role=item["role"],
                 slot=item["slot"],
                 is_lut=item["kind"] == PIM_LUT,
+                covers=_covers(item),
+                alu=item["alu"],
+                carried=bool(item["flags"] & CARRIED),
+                line=item["line"],
+                may_be_kept=bool(item["flags"] & CACHE) or item["role"] == ROLE_FILL,
             )
         )
-        if item["channel"] not in gnr.channels:
+        if item["channel"] not in gnr.channels and item["role"] != ROLE_FILL:
             gnr.channels.add(item["channel"])
             gnr.waiting += channel.results_of(gnr.number)
-        self.counters["instructions"] += 1
         gnr.next_item += 1
-        return True
 
     def _issue_line(self, gnr: Gnr, item: Mapping[str, int], channel: PlainChannel) -> bool:
         per_line = max(1, self.line_bytes // channel.spec.burst_bytes)
@@ -321,7 +338,9 @@ def _build(index: int, options: Mapping[str, Any]) -> PlainChannel | PimChannel:
 
 
 def _bags(items: Mapping[str, Any], offsets: Any) -> Iterator[Gnr]:
-    columns = {name: [int(value) for value in values] for name, values in items.items()}
+    zeros = [0] * int(offsets[-1])
+    columns = dict.fromkeys(OPTIONAL_ITEMS, zeros)
+    columns |= {name: [int(value) for value in values] for name, values in items.items()}
     bounds = [int(offset) for offset in offsets]
     for number, (start, stop) in enumerate(pairwise(bounds)):
         rows = [{name: column[i] for name, column in columns.items()} for i in range(start, stop)]
@@ -329,16 +348,23 @@ def _bags(items: Mapping[str, Any], offsets: Any) -> Iterator[Gnr]:
 
 
 def _announce(gnr: Gnr, parts: Sequence[PlainChannel | PimChannel]) -> None:
-    units: dict[int, Counter[int]] = {}
+    units: dict[int, dict[int, list[frozenset[int]]]] = {}
     for item in gnr.items:
         is_pim = isinstance(parts[item["channel"]], PimChannel)
         assert is_pim == (item["kind"] != HOST_READ), "an item of the wrong kind for its channel"
-        if is_pim:
-            units.setdefault(item["channel"], Counter())[item["unit"]] += 1
-    for channel, counts in units.items():
+        if is_pim and item["role"] != ROLE_FILL:
+            units.setdefault(item["channel"], {}).setdefault(item["unit"], []).append(_covers(item))
+    for channel, covers in units.items():
         part = parts[channel]
         assert isinstance(part, PimChannel)
-        part.announce(gnr.number, counts)
+        part.announce(gnr.number, covers)
+
+
+def _covers(item: Mapping[str, int]) -> frozenset[int]:
+    """Bursts of the pooled vector that an item adds to."""
+    if item["role"] not in (ROLE_ACC, ROLE_MAC):
+        return frozenset()
+    return frozenset(range(item["segment"], item["segment"] + (item["covers"] or item["bursts"])))
 
 
 def _drain(source: list[Record], target: list[Record]) -> None:

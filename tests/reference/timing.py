@@ -10,8 +10,10 @@ __all__ = [
     "BOUND_NONE",
     "NO_UNIT",
     "ROLE_ACC",
+    "ROLE_FILL",
     "ROLE_LOAD",
     "ROLE_MAC",
+    "ROLE_MUL",
     "Record",
     "Timing",
 ]
@@ -23,6 +25,8 @@ BOUND_LUT = -5
 ROLE_ACC = 0
 ROLE_LOAD = 1
 ROLE_MAC = 2
+ROLE_MUL = 3
+ROLE_FILL = 4
 
 
 class Record(NamedTuple):
@@ -64,6 +68,7 @@ class Timing:
         self.banks_per_node = [total // nodes for nodes in self.nodes]
         self.scope: dict[str, int] = {c.name: self.levels.index(c.scope) for c in spec.commands}
         self.kind: dict[str, str] = {c.name: c.kind for c in spec.commands}
+        self.alignment: dict[str, int] = {c.name: c.alignment for c in spec.commands}
         self.command: dict[str, str] = {}
         for c in spec.commands:
             self.command.setdefault(c.kind, c.name)
@@ -90,14 +95,29 @@ class Timing:
         first = self.first_bank(level, node)
         return range(first, first + self.banks_per_node[level])
 
+    def concerned(self, command: str, bank: int) -> list[int]:
+        """Banks on whose paths ``command`` at ``bank`` stands: one, unless it is of kind REFSB."""
+        if self.kind[command] != "REFSB":
+            return [bank]
+        place, rank = bank % self.counts[-1], self.node(1, bank)
+        return [below for below in self.banks_below(1, rank) if below % self.counts[-1] == place]
+
     def earliest(self, command: str, bank: int) -> tuple[int, int]:
         """Earliest cycle of ``command`` on the path of ``bank``, and the row that set it (-1: none)."""
         best = (0, BOUND_NONE)
-        for level in range(self.scope[command] + 1):
-            bound = self._earliest[level][self.node(level, bank)].get(command)
-            if bound is not None and bound[0] > best[0]:
-                best = bound
-        return best
+        for one in self.concerned(command, bank):
+            for level in range(self.scope[command] + 1):
+                bound = self._earliest[level][self.node(level, one)].get(command)
+                if bound is not None and bound[0] > best[0]:
+                    best = bound
+        cycle, row = best
+        while not self.on_beat(command, cycle):
+            cycle += 1
+        return cycle, row
+
+    def on_beat(self, command: str, cycle: int) -> bool:
+        """Whether ``command`` may start in this cycle at all."""
+        return (cycle - 1) % self.alignment[command] == 0
 
     def bound(self, command: str, bank: int, cycle: int) -> int:
         """The row that kept ``command`` from coming before ``cycle``, -1 if it was something else."""
@@ -106,28 +126,30 @@ class Timing:
 
     def ready(self, command: str, bank: int, cycle: int) -> bool:
         """Whether timing allows ``command`` on ``bank`` at ``cycle``."""
-        return self.earliest(command, bank)[0] <= cycle
+        return self.on_beat(command, cycle) and self.earliest(command, bank)[0] <= cycle
 
     def issue(self, command: str, bank: int, row: int, cycle: int) -> None:
         """Issue ``command`` at ``cycle``: bank state, history and all rows that it precedes."""
         scope = self.scope[command]
         self._change_state(command, bank, row)
+        banks = self.concerned(command, bank)
         for level in range(scope + 1):
-            past = self._past[level][self.node(level, bank)].setdefault(command, [])
-            past.append(cycle)
-            del past[: -self._longest]
+            for node in sorted({self.node(level, one) for one in banks}):
+                past = self._past[level][node].setdefault(command, [])
+                past.append(cycle)
+                del past[: -self._longest]
         for index, constraint in self._rows[command]:
             level = self.levels.index(constraint.level)
             if level > scope:
                 continue
-            node = self.node(level, bank)
-            past = self._past[level][node][command]
-            if len(past) < constraint.window:
-                continue
-            until = past[-constraint.window] + constraint.cycles
-            for target in self._targets(level, node, constraint.sibling):
-                for following in constraint.following:
-                    self._raise(level, target, following, until, index)
+            for node in sorted({self.node(level, one) for one in banks}):
+                past = self._past[level][node][command]
+                if len(past) < constraint.window:
+                    continue
+                until = past[-constraint.window] + constraint.cycles
+                for target in self._targets(level, node, constraint.sibling):
+                    for following in constraint.following:
+                        self._raise(level, target, following, until, index)
 
     def _targets(self, level: int, node: int, sibling: bool) -> list[int]:
         if not sibling:

@@ -150,7 +150,8 @@ def test_the_estimate_is_not_enforced() -> None:
 def test_a_streaming_run_comes_close_to_its_bound(system: str) -> None:
     """Not only below: some ceiling explains most of the time of a long run."""
     trace = mixed_trace(samples=600, cardinalities=(100_000,), longest=16, seed=2)
-    overrides = {**NO_LLC, **({"hbm.channels": 1} if system in ("heam", "host-hbm-dimm") else {})}
+    has_hbm = system in ("heam", "host-hbm-dimm", "proactivepim")
+    overrides = {**NO_LLC, **({"hbm.channels": 1} if has_hbm else {})}
     result = simulate(trace, system=system, embedding="full", vector_bytes=512, overrides=overrides)
     assert 0.3 < result.achieved_fraction <= 1
     assert result.bound

@@ -116,6 +116,58 @@ def test_refresh_is_charged_as_open_and_never_beyond_the_run():
     )
 
 
+def test_refreshes_of_banks_cost_their_share_of_a_refresh_of_all():
+    share = {"ref_bank": 8}, {"ref": 1}
+    parts = [
+        compute_energy(
+            [
+                TierActivity(
+                    name="t",
+                    power=POWER,
+                    burst_bytes=64,
+                    counts=counts,
+                    ranks=1,
+                    rank_active_ns=0,
+                    ref_bank_share=1 / 8,
+                )
+            ],
+            HostActivity(),
+            1000.0,
+        ).components_pJ
+        for counts in share
+    ]
+    for component in ("refresh", "background"):
+        assert parts[0]["t", component].value == pytest.approx(parts[1]["t", component].value)
+    assert parts[0]["t", "refresh"].value > 0
+    for wrong in (None, 0.0, 1.5):
+        with pytest.raises(ConfigError, match="ref_bank_share"):
+            standby(counts={"ref_bank": 1}, ref_bank_share=wrong)
+
+
+@pytest.mark.parametrize(
+    ("preset", "command", "all_banks", "power"),
+    [
+        # 16 banks of a pseudo channel; DDR5: 4 banks of a group, each of which is refreshed twice in a tREFI.
+        ("native/HBM2_4Gb/HBM2_2000", "REFpb", 16, "hbm2-4gb-legacy"),
+        ("native/DDR5_16Gb_x8/DDR5_4800", "REFsb", 8, "ddr5-4800-16gb-x8"),
+    ],
+)
+def test_a_log_with_refreshes_of_banks(preset, command, all_banks, power):
+    spec, names = load_spec(preset), ("ACT", "PREpb", command, "REFab")
+    dtype = np.dtype([("clock", "u8"), ("command", "u1"), ("channel", "u2"), ("bank", "u2")])
+    of_banks = np.array([(100 * i, 2, 0, i % 4) for i in range(all_banks)], dtype)
+    at_once = np.array([(10, 3, 0, 0)], dtype)
+    energies = [
+        commands_energy(log, names, spec, load_power(power), cycles=10_000) for log in (of_banks, at_once)
+    ]
+    values = [energy.components_pJ["memory", "refresh"].value for energy in energies]
+    assert values[0] == pytest.approx(values[1]) and values[0] > 0
+    # An open row elsewhere stays open: the refresh closes nothing.
+    opened = np.array([(0, 0, 0, 3), (1000, 2, 0, 0), (2000, 1, 0, 3)], dtype)
+    activity = commands_activity(opened, names, spec, load_power(power), cycles=10_000)
+    assert activity.rank_active_ns == pytest.approx(2000 * float(spec.tCK_ps) / 1000)
+
+
 def test_ddr5_activation_leaves_one_bank_of_standby_out():
     found = event_energies(DDR5).activate_pJ.value
     assert found == pytest.approx(4.4 * (122 * 46.25 - (117 + 25 / 32) * 77 / 2.4 - 92 * 34 / 2.4), rel=1e-9)

@@ -216,6 +216,7 @@ def runs(draw):
         share = draw(st.floats(0, 1))
         unit = draw(st.sampled_from(["bank", "bank_group", "rank"]))
         activity = {"counts": counts, "ranks": ranks, "rank_active_ns": share * ranks * time_ns}
+        activity["ref_bank_share"] = draw(st.floats(1e-3, 1))
         tiers.append(tier(power, name=name, unit_level=unit, merge_level="channel", **activity))
     fields = ("add_bytes", "multiply_bytes", "llc_lookups", "llc_line_bytes")
     return tiers, HostActivity(**{key: draw(numbers) for key in fields}), time_ns
@@ -225,7 +226,7 @@ def times(activity, factor):
     counts = {key: number * factor for key, number in activity.counts.items()}
     kept = {
         key: getattr(activity, key)
-        for key in ("name", "power", "burst_bytes", "ranks", "unit_level", "merge_level")
+        for key in ("name", "power", "burst_bytes", "ranks", "unit_level", "merge_level", "ref_bank_share")
     }
     return TierActivity(**kept, counts=counts, rank_active_ns=activity.rank_active_ns * factor)
 

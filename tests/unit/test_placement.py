@@ -25,7 +25,7 @@ def layout_of(tier: str, **options: Any) -> TierLayout:
 
 def place(layout: TierLayout, vectors: list[int]) -> list[tuple[int, int, int, int, int]]:
     """(channel, bank, row, column, unit) of vectors by their number in the tier."""
-    found = layout.locate(np.array(vectors, np.int64) * layout.vector_bytes)
+    found = layout.locate(layout.vector_bytes, np.array(vectors, np.int64))
     columns = zip(found.channel, found.bank, found.row, found.column, found.unit, strict=True)
     return [tuple(int(value) for value in row) for row in columns]  # type: ignore[misc]
 
@@ -73,24 +73,24 @@ def test_channels_are_numbered_over_all_tiers_and_lines_do_not_meet() -> None:
 def test_pages_are_whole_and_at_random_places() -> None:
     ordered = layout_of("dimm", system="host-dimm", overrides=DIMM_IN_ORDER)
     random = layout_of("dimm", system="host-dimm")
-    address = np.arange(4 * 4096, step=64, dtype=np.int64)
-    moved = random.locate(address).line * 64
-    assert (moved % 4096 == address % 4096).all(), "a page stays in one piece"
+    vector = np.arange(4 * 64, dtype=np.int64)
+    moved = random.locate(64, vector).line * 64
+    assert (moved % 4096 == vector * 64 % 4096).all(), "a page stays in one piece"
     frames = moved.reshape(4, -1) // 4096
     assert (frames == frames[:, :1]).all() and len(np.unique(frames)) == 4
-    assert (random.locate(address).line != ordered.locate(address).line).any()
+    assert (random.locate(64, vector).line != ordered.locate(64, vector).line).any()
     other = layout_of("dimm", system="host-dimm", overrides={"dimm.page_seed": 7})
-    assert (other.locate(address).line != random.locate(address).line).any()
+    assert (other.locate(64, vector).line != random.locate(64, vector).line).any()
     again = layout_of("dimm", system="host-dimm")
-    assert (again.locate(address).line == random.locate(address).line).all()
+    assert (again.locate(64, vector).line == random.locate(64, vector).line).all()
 
 
 def test_every_frame_is_used_once_when_a_tier_is_full() -> None:
     overrides = {"dimm.channels": 1, "dimm.overrides": {"rank": 1, "rows": 32}}
     layout = layout_of("dimm", system="host-dimm", overrides=overrides)
     assert layout.capacity_bytes == 16 * 32 * 8192
-    every = np.arange(0, layout.capacity_bytes, 64, dtype=np.int64)
-    found = layout.locate(every)
+    every = np.arange(layout.capacity_bytes // 64, dtype=np.int64)
+    found = layout.locate(64, every)
     keys = (found.bank * 32 + found.row) * 128 + found.column
     assert len(np.unique(keys)) == every.size == keys.max() + 1
     assert len(np.unique(found.line)) == every.size
@@ -103,7 +103,7 @@ def hot_rows(profile: list[int], share: float, **overrides: Any) -> tuple[list[i
     model = placed(
         [[profile, []]], [64], system="host-hbm-dimm", overrides={"placement.hot_share": share, **overrides}
     )
-    return model.hot.tolist(), model.profile_share
+    return model.hot.rows.tolist(), model.hot.share
 
 
 def test_hot_rows_are_the_fewest_that_reach_the_share() -> None:
@@ -130,25 +130,25 @@ def test_r_rows_do_not_count_and_come_first_without_a_lut() -> None:
         bags, [64], system="host-hbm-dimm", embedding="qr:4", overrides={"placement.hot_share": 0.7}
     )
     # R is subtable 0 with rows 0 to 3 of the model, Q behind it; Q0 takes three of four accesses.
-    assert host.hot.tolist() == [4] and host.profile_share == 0.75
-    assert host.hot_r.tolist() == [0, -1] and host.hot_first == 4
+    assert host.hot.rows.tolist() == [4] and host.hot.share == 0.75
+    assert host.hot_small.tolist() == [0, -1] and host.hot.slot.tolist() == [4]
     heam = placed(bags, [64], system="heam", embedding="qr:4", overrides={"placement.hot_share": 0.7})
-    assert heam.hot_r.tolist() == [-1, -1] and heam.hot_first == 0
+    assert heam.hot_small.tolist() == [-1, -1] and heam.hot.slot.tolist() == [0]
     assert heam.lut_rows == 4 and heam.small.tolist() == [0, -1]
 
 
 def test_finding_hot_rows() -> None:
     model = placed([[[9, 9, 3], []]], [64], system="host-hbm-dimm", overrides={"placement.hot_share": 1})
-    assert model.find_hot(np.array([3, 9, 0, 10, 63])).tolist() == [0, 1, -1, -1, -1]
+    assert model.hot.find(np.array([3, 9, 0, 10, 63])).tolist() == [0, 1, -1, -1, -1]
     nothing = placed([[[9], []]], [64], system="host-hbm-dimm", overrides={"placement.hot_share": 0})
-    assert nothing.find_hot(np.array([9])).tolist() == [-1]
+    assert nothing.hot.find(np.array([9])).tolist() == [-1]
 
 
 def test_the_profile_alone_decides() -> None:
     """What is simulated has no say in what is hot."""
     one = placed([[[5, 5], [7] * 9]], [64], system="heam")
     two = placed([[[5, 5], [30] * 9]], [64], system="heam")
-    assert one.hot.tolist() == two.hot.tolist() == [5]
+    assert one.hot.rows.tolist() == two.hot.rows.tolist() == [5]
 
 
 # --- R: LUT, replicas, home ---
@@ -186,7 +186,7 @@ def test_replicas_take_the_top_rows_of_every_bank() -> None:
     assert (model.small_rows, model.lut_rows, layout.reserved_rows) == (100, 0, 1)
     assert layout.capacity_bytes == 8 * 16 * (16384 - 1) * 2048
     numbers = np.arange(100, dtype=np.int64)
-    copies = layout.locate_replica(numbers, np.full(100, 3), np.full(100, 2))
+    copies = layout.locate_replica(64, numbers, np.full(100, 3), np.full(100, 2))
     assert (copies.channel == 3).all() and (copies.unit == 2).all()
     assert copies.bank.tolist() == [8 + n % 4 for n in range(100)]  # the banks of bank group 2
     assert (copies.row == 16383).all()

@@ -9,7 +9,7 @@ from fractions import Fraction
 
 import pytest
 
-from heam_sim.dram import load_spec
+from heam_sim.dram import Controller, load_spec
 from heam_sim.errors import ConfigError
 from heam_sim.simulation import plan
 from heam_sim.systems import known_systems, load_system
@@ -46,7 +46,7 @@ def test_memories_are_those_of_heams_and_spaces_studies(name: str) -> None:
     dimm = system.tier("dimm")
     assert (dimm.channels, dimm.spec().nodes("rank"), dimm.spec().tCK_ps) == (2, 2, 625)
     assert dimm.channels * dimm.spec().bytes_per_channel == 32 << 30
-    if name in ("heam", "host-hbm-dimm"):
+    if name in ("heam", "host-hbm-dimm", "proactivepim"):
         hbm = system.tier("hbm")
         spec = hbm.spec()
         assert hbm.channels * spec.bytes_per_channel == 4 << 30
@@ -89,6 +89,51 @@ def test_overrides_reach_every_part() -> None:
 def test_an_optional_key_of_the_placement_can_be_given() -> None:
     """`hot_share` does not stand in RecNMP's file, but is a key of the placement."""
     assert load_system("recnmp", overrides={"placement.hot_share": 0.3}).placement.hot_share == 0.3
+
+
+def test_a_plain_tier_has_a_controller_to_choose() -> None:
+    given = {
+        "dimm.scheduler": "frfcfs-cap",
+        "dimm.row_hit_cap": 4,
+        "dimm.row_policy": "closed",
+        "dimm.refresh_postpone": 8,
+        "dimm.write_high_percent": 70,
+        "dimm.write_queue": 64,
+    }
+    tier = load_system("host-dimm", overrides=given).tier("dimm")
+    assert tier.controller == Controller(
+        scheduler="frfcfs-cap",
+        row_hit_cap=4,
+        row_policy="closed",
+        refresh_postpone=8,
+        write_high_percent=70,
+        write_queue=64,
+    )
+    assert load_system("host-dimm").tier("dimm").controller == Controller()
+    assert load_system("host-dimm", overrides={"dimm.refresh": False}).tier("dimm").controller == Controller(
+        refresh="none"
+    )
+
+
+@pytest.mark.parametrize(
+    ("system", "overrides", "message"),
+    [
+        ("host-dimm", {"dimm.scheduler": "fifo"}, "tier dimm: .*'fifo'"),
+        ("host-dimm", {"dimm.row_hit_cap": 4}, "tier dimm: row_hit_cap: belongs to"),
+        ("host-dimm", {"dimm.write_queue": "64"}, "write_queue is '64'"),
+        ("host-dimm", {"dimm.write_queue": True}, "write_queue is True"),
+        ("host-dimm", {"dimm.refresh": 3}, "refresh is 3"),
+        ("host-dimm", {"dimm.refresh": "often"}, "tier dimm: .*'often'"),
+        ("host-dimm", {"dimm.pim": {}}, "pim"),
+        ("heam", {"hbm.row_policy": "closed"}, "its PEs have controllers of their own"),
+        ("heam", {"hbm.refresh": "per-bank"}, "its PEs have controllers of their own"),
+    ],
+)
+def test_a_controller_that_cannot_be_is_refused(
+    system: str, overrides: dict[str, object], message: str
+) -> None:
+    with pytest.raises(ConfigError, match=message):
+        load_system(system, overrides=overrides)
 
 
 @pytest.mark.parametrize(
@@ -173,7 +218,7 @@ def test_parameters_of_the_core_follow_from_the_description() -> None:
     assert (hbm.kind, dimm.kind) == ("pim", "plain")
     assert (hbm.period, dimm.period, planned.host_parameters().period) == (8, 5, 8)
     assert hbm.alu_cycles == 3  # 64 B in pieces of 24
-    assert hbm.lut_cycles == 3  # 128 B in pieces of 48
+    assert hbm.port_bytes_per_cycle == 48
     assert hbm.lut_load == 4  # 300 B hold two rows of two bursts
     assert hbm.result_bursts == 2
     assert hbm.unit_level == 2  # channel, rank, bank group

@@ -1,0 +1,331 @@
+/* SPDX-License-Identifier: MIT */
+/* The finite host (docs/engine.md, "The host"). */
+#include "system.h"
+
+/* The GnR's sum is complete at host cycle `cycle`. */
+static void finish_at(heam_system *self, uint32_t slot, uint64_t cycle) {
+    finish item = {.cycle = cycle, .slot = slot};
+    if (!heam_ring_reserve(&self->finishes)) {
+        self->failed = true;
+        return;
+    }
+    heam_ring_push(&self->finishes, &item);
+    /* Empty bags finish at once and may overtake sums that wait for the adder. */
+    for (size_t at = self->finishes.size - 1; at > 0; at--) {
+        finish *before = heam_ring_at(&self->finishes, at - 1);
+        finish *here = heam_ring_at(&self->finishes, at);
+        if (before->cycle <= here->cycle) {
+            break;
+        }
+        finish swap = *before;
+        *before = *here;
+        *here = swap;
+    }
+}
+
+static void add_bytes(heam_system *self, uint64_t host_cycle, uint64_t bytes) {
+    uint64_t now = host_cycle * self->desc.add_bytes_per_cycle;
+    self->adder = (self->adder > now ? self->adder : now) + bytes;
+    self->counters[HEAM_HOST_added_bytes] += bytes;
+}
+
+/* Not before now: a GnR of nothing but FILLs adds nothing. */
+static void finish_if_complete(heam_system *self, uint32_t slot, uint64_t host_cycle) {
+    if (self->flights[slot].waiting == 0 && self->flights[slot].issued) {
+        uint64_t added = ceil_div(self->adder, self->desc.add_bytes_per_cycle);
+        finish_at(self, slot, added > host_cycle ? added : host_cycle);
+    }
+}
+
+static void collect(heam_system *self, uint64_t host_cycle) {
+    uint64_t tick = host_cycle * self->desc.period;
+    for (uint32_t c = 0; c < self->channels; c++) {
+        heam_channel *base = self->members[c].base;
+        while (base->bursts.size > 0) {
+            const heam_burst *burst = heam_ring_at(&base->bursts, 0);
+            if (burst->cycle * base->desc.period > tick) {
+                break;
+            }
+            if (self->members[c].plain != NULL) {
+                self->outstanding--;
+                base->counters[HEAM_COUNT_read_latency] += burst->cycle - burst->arrival;
+                base->counters[HEAM_COUNT_reads_completed]++;
+            } else {
+                self->counters[HEAM_HOST_result_bursts]++;
+            }
+            add_bytes(self, host_cycle, base->timing.spec.burst_bytes);
+            uint32_t slot = burst->gnr_slot;
+            self->flights[slot].waiting--;
+            heam_ring_pop(&base->bursts);
+            finish_if_complete(self, slot, host_cycle);
+        }
+    }
+}
+
+static void retire(heam_system *self, uint64_t host_cycle) {
+    while (self->finishes.size > 0) {
+        const finish *item = heam_ring_at(&self->finishes, 0);
+        if (item->cycle > host_cycle) {
+            break;
+        }
+        const flight *f = &self->flights[item->slot];
+        heam_latency_record record = {.gnr = f->gnr, .arrival = f->arrival, .finish = item->cycle * self->desc.period};
+        if (!heam_ring_reserve(&self->latencies)) {
+            self->failed = true;
+            return;
+        }
+        heam_ring_push(&self->latencies, &record);
+        self->counters[HEAM_HOST_gnrs]++;
+        self->counters[HEAM_HOST_latency_ticks] += record.finish - record.arrival;
+        self->time = record.finish > self->time ? record.finish : self->time;
+        self->finished++;
+        self->vacant[self->vacant_size++] = item->slot;
+        heam_ring_pop(&self->finishes);
+    }
+}
+
+static bool may_admit(const heam_system *self) {
+    if (self->vacant_size == 0) {
+        return false;
+    }
+    uint64_t batch = self->desc.batch;
+    return batch == 0 || self->admitted / batch * batch <= self->finished;
+}
+
+/* Is this the first item seen of the GnR there? Then nothing of its result is known yet. */
+static bool first_sight(gathering *self, uint64_t stamp) {
+    if (self->stamp == stamp) {
+        return false;
+    }
+    *self = (gathering){.stamp = stamp};
+    return true;
+}
+
+/* Marks the last items per unit and channel, and counts the result bursts to come. */
+static uint64_t mark_last(heam_system *self, uint64_t first, uint64_t end) {
+    uint64_t stamp = self->admitted + 1;
+    uint64_t results = 0;
+    for (uint64_t i = end; i-- > first;) {
+        heam_order *order = &self->work.orders[i];
+        if (order->kind == HEAM_ITEM_HOST_READ || order->role == HEAM_ROLE_FILL) {
+            continue;
+        }
+        uint32_t c = self->work.channels[i];
+        const heam_channel_desc *desc = &self->members[c].base->desc;
+        gathering *of_unit = &self->of_unit[self->unit_base[c] + order->unit];
+        gathering *of_channel = &self->of_channel[c];
+        order->last_of_unit = first_sight(of_unit, stamp);
+        order->last_of_channel = first_sight(of_channel, stamp);
+        gathering *result = desc->merge ? of_channel : of_unit;
+        results += (uint64_t)__builtin_popcountll(order->adds & ~result->bursts);
+        result->bursts |= order->adds;
+    }
+    return results;
+}
+
+static void admit(heam_system *self, uint64_t host_cycle) {
+    uint32_t slot = self->vacant[--self->vacant_size];
+    uint64_t first = self->work.offsets[self->position];
+    uint64_t end = self->work.offsets[self->position + 1];
+    flight *f = &self->flights[slot];
+    *f = (flight){.gnr = self->admitted, .arrival = host_cycle * self->desc.period};
+    f->waiting = mark_last(self, first, end);
+    self->admitted++;
+    self->item = first;
+    self->line = 0;
+    if (first == end) {
+        f->issued = true;
+        self->position++;
+        finish_at(self, slot, host_cycle);
+    } else {
+        self->issuing = slot;
+    }
+}
+
+/* The channel may look at what was pushed from its first cycle that is not before this tick. */
+static uint64_t push(heam_system *self, uint32_t c, const heam_order *order, uint64_t tick) {
+    member *m = &self->members[c];
+    uint32_t period = m->base->desc.period;
+    uint64_t cycle = ceil_div(tick, period);
+    cycle = cycle == 0 ? 1 : cycle;
+    if (!heam_ring_reserve(&m->base->orders)) {
+        self->failed = true;
+        return cycle;
+    }
+    heam_order *at = heam_ring_push(&m->base->orders, order);
+    at->pushed = cycle;
+    if (cycle < m->next_cycle) {
+        m->next_cycle = cycle;
+        m->next_tick = cycle * period;
+    }
+    return cycle;
+}
+
+static void log_hit(heam_system *self, const heam_order *order, uint32_t c, uint32_t first, uint32_t bursts, uint64_t host_cycle) {
+    for (uint32_t b = 0; self->with_log && b < bursts; b++) {
+        heam_log_record record = {.clock = host_cycle, .row = order->row, .tag = (uint32_t)self->flights[self->issuing].gnr, .slot = order->slot,
+                                  .channel = (uint16_t)c, .bank = order->bank, .column = (uint16_t)(order->column + first + b), .unit = HEAM_NO_UNIT,
+                                  .bound = HEAM_BOUND_NONE, .command = HEAM_LOG_LLC_HIT, .role = order->role};
+        if (!heam_ring_reserve(&self->log)) {
+            self->failed = true;
+            return;
+        }
+        heam_ring_push(&self->log, &record);
+    }
+}
+
+/* One line of a host read; false: it has to wait. */
+static bool issue_line(heam_system *self, const heam_order *order, uint32_t c, uint64_t host_cycle) {
+    uint32_t per_line = self->desc.line_bytes / self->members[c].base->timing.spec.burst_bytes;
+    uint64_t line = self->work.lines[self->item] + self->line;
+    flight *f = &self->flights[self->issuing];
+    uint32_t first = self->line * per_line;
+    if (heam_llc_touch(&self->llc, line)) {
+        self->counters[HEAM_HOST_llc_hits]++;
+        add_bytes(self, host_cycle, self->desc.line_bytes);
+        log_hit(self, order, c, first, per_line, host_cycle);
+    } else {
+        if (self->outstanding + per_line > self->desc.outstanding) {
+            self->counters[HEAM_HOST_stalled_outstanding]++;
+            return false;
+        }
+        heam_llc_insert(&self->llc, line);
+        self->outstanding += per_line;
+        if (self->outstanding > self->counters[HEAM_HOST_outstanding_peak]) {
+            self->counters[HEAM_HOST_outstanding_peak] = self->outstanding;
+        }
+        f->waiting += per_line;
+        self->counters[HEAM_HOST_bursts_read] += per_line;
+        for (uint32_t b = 0; b < per_line; b++) {
+            heam_order burst = *order;
+            burst.tag = (uint32_t)f->gnr;
+            burst.gnr_slot = self->issuing;
+            burst.column = (uint16_t)(order->column + first + b);
+            burst.bursts = 1;
+            push(self, c, &burst, host_cycle * self->desc.period);
+        }
+    }
+    self->counters[HEAM_HOST_lines]++;
+    self->line++;
+    return true;
+}
+
+static void push_item(heam_system *self, const heam_order *order, uint32_t c, uint64_t host_cycle) {
+    heam_order sent = *order;
+    sent.tag = (uint32_t)self->flights[self->issuing].gnr;
+    sent.gnr_slot = self->issuing;
+    push(self, c, &sent, host_cycle * self->desc.period);
+}
+
+static bool issue_instruction(heam_system *self, const heam_order *order, uint32_t c, uint64_t host_cycle) {
+    heam_channel *base = self->members[c].base;
+    if (base->instructions >= base->desc.instruction_buffer) {
+        self->counters[HEAM_HOST_stalled_instructions]++;
+        self->blocked_on = c;
+        return false;
+    }
+    base->instructions++;
+    push_item(self, order, c, host_cycle);
+    return true;
+}
+
+static void item_done(heam_system *self, uint64_t host_cycle) {
+    self->counters[HEAM_HOST_items]++;
+    self->item++;
+    self->line = 0;
+    if (self->item == self->work.offsets[self->position + 1]) {
+        uint32_t slot = self->issuing;
+        self->position++;
+        self->issuing = NOBODY;
+        self->flights[slot].issued = true;
+        finish_if_complete(self, slot, host_cycle);
+    }
+}
+
+/* One token's worth of the GnR that is being issued; false: it has to wait. */
+static bool issue_token(heam_system *self, uint64_t host_cycle) {
+    const heam_order *order = &self->work.orders[self->item];
+    uint32_t c = self->work.channels[self->item];
+    if (order->kind != HEAM_ITEM_HOST_READ) {
+        if (!issue_instruction(self, order, c, host_cycle)) {
+            return false;
+        }
+        item_done(self, host_cycle);
+        while (self->issuing != NOBODY && (self->work.orders[self->item].flags & HEAM_FLAG_CARRIED) != 0) {
+            push_item(self, &self->work.orders[self->item], c, host_cycle);
+            item_done(self, host_cycle);
+        }
+        return true;
+    }
+    if (!issue_line(self, order, c, host_cycle)) {
+        return false;
+    }
+    uint32_t per_line = self->desc.line_bytes / self->members[c].base->timing.spec.burst_bytes;
+    if (self->line * per_line == order->bursts) {
+        item_done(self, host_cycle);
+    }
+    return true;
+}
+
+typedef enum { ISSUE_TOKENS, ISSUE_WAITS, ISSUE_INPUT, ISSUE_END } issue_result;
+
+static issue_result issue(heam_system *self, uint64_t host_cycle) {
+    while (self->tokens > 0 && !self->failed) {
+        if (self->issuing == NOBODY) {
+            if (self->position == self->work.gnrs) {
+                return self->last_input ? ISSUE_END : ISSUE_INPUT;
+            }
+            if (!may_admit(self)) {
+                self->counters[HEAM_HOST_stalled_window]++;
+                return ISSUE_WAITS;
+            }
+            admit(self, host_cycle);
+        } else if (issue_token(self, host_cycle)) {
+            self->tokens--;
+        } else {
+            return ISSUE_WAITS;
+        }
+    }
+    return ISSUE_TOKENS;
+}
+
+/* The host cycle at which the next burst has come or the next GnR finishes. */
+static uint64_t next_arrival(const heam_system *self, uint64_t host_cycle) {
+    uint64_t next = HEAM_NEVER;
+    for (uint32_t c = 0; c < self->channels; c++) {
+        const heam_channel *base = self->members[c].base;
+        if (base->bursts.size > 0) {
+            const heam_burst *burst = heam_ring_at(&base->bursts, 0);
+            uint64_t cycle = ceil_div(burst->cycle * base->desc.period, self->desc.period);
+            next = cycle < next ? cycle : next;
+        }
+    }
+    if (self->finishes.size > 0) {
+        const finish *item = heam_ring_at(&self->finishes, 0);
+        next = item->cycle < next ? item->cycle : next;
+    }
+    return next == HEAM_NEVER || next > host_cycle ? next : host_cycle + 1;
+}
+
+bool heam_host_run(heam_system *self) {
+    uint64_t cycle = self->host_cycle;
+    if (!self->resume) {
+        self->blocked_on = NOBODY;
+        collect(self, cycle);
+        retire(self, cycle);
+        self->tokens = self->desc.issue_per_cycle;
+    }
+    self->resume = false;
+    switch (issue(self, cycle)) {
+        case ISSUE_INPUT:
+            self->resume = true;
+            return false;
+        case ISSUE_TOKENS:
+            self->host_cycle = cycle + 1;
+            break;
+        default:
+            self->host_cycle = next_arrival(self, cycle);
+            break;
+    }
+    return true;
+}

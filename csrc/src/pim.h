@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: MIT */
+/* Inside a PIM channel: what its parts share. pim.c has the path, results and refresh, pim_deliver.c the delivery of
+   instructions, pim_units.c the local controllers and the units' arithmetic. */
+#ifndef HEAM_PIM_H
+#define HEAM_PIM_H
+
+#include "channel.h"
+
+#define NOBODY UINT32_MAX
+
+/* Where an operand's row comes from: a bank, the PE's LUT or cache through its port, or the read of another operand. */
+typedef enum { FROM_BANK, FROM_PORT, FROM_LEADER } row_source;
+
+/* An operand in a unit's queue. */
+typedef struct {
+    heam_order what;
+    uint64_t available;
+    uint64_t arrival;  /* FROM_LEADER: when its row is there; 0: not read yet */
+    uint64_t reg;      /* MUL, MAC: when their register is loaded */
+    uint64_t result;   /* LOAD, MUL: when the register that they load is */
+    uint32_t partner;  /* LOAD, MUL: the next link of the chain; NOBODY while not delivered */
+    uint32_t before;   /* MUL, MAC: the link before it, while that is queued */
+    uint32_t leader;   /* FROM_LEADER: while that is queued */
+    uint32_t follower; /* FROM_BANK: the first of its followers; FROM_LEADER: the next of them */
+    uint32_t last_follower;
+    uint32_t tag;      /* index into the channel's tags */
+    uint16_t issued;   /* bursts */
+    uint8_t source;    /* row_source */
+    uint8_t fills;     /* a line of the PE's cache waits for it */
+    uint8_t awaited;   /* something started waits for it */
+    uint8_t started;
+    uint8_t loaded;
+    uint8_t counted;
+} entry;
+
+typedef struct {
+    uint64_t alu_free;
+    uint64_t lut_free;
+    uint64_t reg;       /* of a link that has left before its partner was delivered */
+    uint32_t queued;
+    uint32_t load;      /* the link (LOAD or MUL) whose partner is to come; NOBODY: it has left */
+} unit;
+
+/* A row in a PE's cache. */
+typedef struct {
+    uint64_t key;
+    uint32_t filler; /* the entry whose read brings it; NOBODY: it is there */
+    uint32_t valid;
+} cache_line;
+
+/* The sum of one GnR at one unit. */
+typedef struct {
+    uint64_t ready;
+    uint64_t bursts;  /* of the pooled vector that it holds, a bit each */
+    uint32_t pending; /* operands delivered and not yet read completely */
+    uint8_t used;
+    uint8_t closed;   /* its last operand has been delivered */
+} partial;
+
+/* A GnR in this channel. */
+typedef struct {
+    uint64_t age;
+    uint64_t gnr; /* tag number + 1; 0: free */
+    uint32_t number;
+    uint32_t gnr_slot;
+    uint32_t units;    /* that it uses, as far as delivered */
+    uint32_t merged;   /* units whose partial has reached the merge node, or left as a result */
+    uint64_t bursts;   /* of the pooled vector that the merge node holds or will hold */
+    uint8_t closed;
+} batch_tag;
+
+/* Something complete that waits to be moved or read out. */
+typedef struct {
+    uint64_t ready;
+    uint64_t age;
+    uint32_t tag;
+    uint32_t unit;
+} waiting;
+
+typedef struct {
+    waiting *items;
+    uint32_t size;
+} waiting_list;
+
+struct heam_pim {
+    heam_channel base;
+    uint32_t units;
+    uint32_t unit_stride; /* banks per unit */
+    uint32_t pool_size;
+    entry *pool;
+    uint64_t *ready;   /* per pool entry: lower bound of when it can do something; 0 = look again */
+    uint16_t *order;   /* delivered entries, oldest first */
+    uint32_t order_size;
+    uint16_t *vacant;
+    uint32_t vacant_size;
+    unit *unit;
+    cache_line *lines; /* [(unit * cache_sets + set) * cache_ways + way], the most recently used way first */
+    partial *partials; /* [unit * batch_tags + tag] */
+    batch_tag *tags;
+    uint32_t tags_used;
+    uint32_t current;  /* tag of the GnR that is being delivered */
+    waiting_list moves;
+    waiting_list results;
+    uint32_t *started_in_bank;
+    uint32_t *started_in_rank;
+    uint32_t *owed;    /* REFab per rank */
+    uint32_t owed_total;
+    uint64_t *column_used; /* per unit (host-driven: of the channel, at 0): cycle of its last column command */
+    uint64_t *row_used;
+    uint64_t age;
+    uint64_t path_free;
+    uint64_t sent;          /* when the last instruction has crossed the first stage */
+    uint64_t crossed;       /* when it, or what it carried last, has crossed the second stage */
+    uint32_t crossed_rank;
+    uint64_t *second_free;  /* per rank */
+    uint64_t merge_free;
+    uint64_t lut_left;  /* PIM_WRLUT commands to come, all ranks */
+    uint64_t next_refresh;
+    uint64_t next;      /* collected while a cycle runs: the earliest later event */
+    bool active;        /* something happened in this cycle */
+};
+
+static inline uint64_t larger(uint64_t a, uint64_t b) {
+    return a > b ? a : b;
+}
+
+/* Notes a later event. */
+static inline void later(heam_pim *self, uint64_t cycle) {
+    self->next = cycle < self->next ? cycle : self->next;
+}
+
+static inline uint64_t earliest(const heam_pim *self, uint32_t kind, uint32_t bank, uint64_t cycle, int32_t *row) {
+    return heam_timing_from(&self->base.timing, self->base.timing.spec.of_kind[kind], bank, cycle, row);
+}
+
+static inline int16_t bound_of(uint64_t earliest_cycle, int32_t row, uint64_t cycle, int16_t otherwise) {
+    return earliest_cycle == cycle ? (int16_t)row : otherwise;
+}
+
+static inline partial *partial_of(heam_pim *self, uint32_t u, uint32_t tag) {
+    return &self->partials[(size_t)u * self->base.desc.batch_tags + tag];
+}
+
+/* The lowest burst of a set that is not empty. */
+static inline uint32_t first_burst(uint64_t bursts) {
+    return (uint32_t)__builtin_ctzll(bursts);
+}
+
+/* Whose command slots a unit uses. */
+static inline uint32_t slots_of(const heam_pim *self, uint32_t u) {
+    return self->base.desc.host_driven ? 0 : u;
+}
+
+static inline bool slot_taken(const heam_pim *self, uint32_t u, bool is_column, uint64_t cycle) {
+    uint32_t at = slots_of(self, u);
+    bool column = self->column_used[at] == cycle;
+    bool row = self->row_used[at] == cycle;
+    if (!self->base.timing.spec.split_buses) {
+        return column || row;
+    }
+    return is_column ? column : row;
+}
+
+/* May the host put a command of its own on the bus, or the instruction path? Notes when it may if not. */
+static inline bool path_is_free(heam_pim *self, uint64_t cycle) {
+    bool host_driven = self->base.desc.host_driven != 0;
+    bool taken = host_driven ? slot_taken(self, 0, true, cycle) : cycle < self->path_free;
+    if (taken) {
+        later(self, host_driven ? cycle + 1 : self->path_free);
+    }
+    return !taken;
+}
+
+static inline void take_path(heam_pim *self, uint64_t cycle) {
+    if (self->base.desc.host_driven) {
+        self->column_used[0] = cycle;
+    } else {
+        self->path_free = cycle + 1;
+        self->base.counters[HEAM_COUNT_path_busy]++;
+    }
+}
+
+static inline void issue(heam_pim *self, uint32_t kind, uint64_t cycle, const heam_log_record *record) {
+    heam_channel_issue(&self->base, kind, cycle, record);
+    self->active = true;
+}
+
+/* Works with the register that the link before it loads. */
+static inline bool combines(const entry *e) {
+    return e->what.role == HEAM_ROLE_MUL || e->what.role == HEAM_ROLE_MAC;
+}
+
+/* Loads the register of the next link. */
+static inline bool feeds_register(const entry *e) {
+    return e->what.role == HEAM_ROLE_LOAD || e->what.role == HEAM_ROLE_MUL;
+}
+
+/* Looks again at every queued entry of a bank, or at all. */
+void heam_pim_wake_bank(heam_pim *self, uint32_t bank);
+void heam_pim_wake_all(heam_pim *self);
+/* An operand of (unit, tag) has left the queue: if it was the last, the sum waits to be moved or read out. */
+void heam_pim_finish_operand(heam_pim *self, uint32_t u, uint32_t tag);
+/* Decides where the row of a new entry comes from. False: it is a FILL that has nothing to do. */
+bool heam_pim_look_up(heam_pim *self, uint32_t index);
+/* An entry's row has been read: cache lines that wait for it are there. */
+void heam_pim_fill_lines(heam_pim *self, uint32_t index);
+/* Delivers the next instruction if it may come now. */
+bool heam_pim_deliver(heam_pim *self, uint64_t cycle);
+/* Lets the local controllers do what they can in this cycle. */
+void heam_pim_walk(heam_pim *self, uint64_t cycle);
+
+#endif

@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: MIT */
+/* Delivery of instructions to the units of a PIM channel (docs/engine.md, P4). */
+#include "pim.h"
+
+/* The tag of an instruction's GnR, a fresh one if it is its first here; NOBODY: all are taken. */
+static uint32_t take_tag(heam_pim *self, const heam_order *order) {
+    uint64_t gnr = (uint64_t)order->tag + 1;
+    if (self->current != NOBODY && self->tags[self->current].gnr == gnr && !self->tags[self->current].closed) {
+        return self->current;
+    }
+    if (self->tags_used == self->base.desc.batch_tags) {
+        return NOBODY;
+    }
+    uint32_t tag = 0;
+    while (self->tags[tag].gnr != 0) {
+        tag++;
+    }
+    self->tags[tag] = (batch_tag){.age = self->age, .gnr = gnr, .number = order->tag, .gnr_slot = order->gnr_slot};
+    self->tags_used++;
+    self->current = tag;
+    return tag;
+}
+
+/* Ties a MUL or MAC to the link of its chain that came just before it to the same unit. */
+static void pair_up(heam_pim *self, uint32_t index) {
+    entry *e = &self->pool[index];
+    unit *pe = &self->unit[e->what.unit];
+    if (combines(e)) {
+        if (pe->load == NOBODY) {
+            e->loaded = 1;
+            e->reg = pe->reg;
+        } else {
+            self->pool[pe->load].partner = index;
+            e->before = pe->load;
+        }
+    }
+    pe->load = feeds_register(e) ? index : NOBODY;
+}
+
+/* Sends an item along the path to its rank, or on with what carries it; returns the cycle from which it is available. */
+static uint64_t send(heam_pim *self, const heam_order *order, uint64_t cycle) {
+    const heam_channel_desc *desc = &self->base.desc;
+    uint32_t rank = heam_rank_of(&self->base.timing, order->unit * self->unit_stride);
+    bool carried = (order->flags & HEAM_FLAG_CARRIED) != 0;
+    if (!carried) {
+        self->sent = self->path_free = cycle + desc->instruction_cycles;
+        self->base.counters[HEAM_COUNT_path_busy] += desc->instruction_cycles;
+        self->base.counters[HEAM_COUNT_instructions]++;
+        self->base.instructions--;
+    }
+    if (!carried || rank != self->crossed_rank) {
+        self->crossed_rank = rank;
+        self->crossed = larger(larger(cycle, self->sent), self->second_free[rank]) + desc->second_stage_cycles;
+        self->second_free[rank] = self->crossed;
+        self->base.counters[HEAM_COUNT_second_busy] += desc->second_stage_cycles;
+    }
+    return larger(cycle, self->crossed + desc->decode_cycles);
+}
+
+/* A new item of the GnR with this tag is at its unit. */
+static void join_sum(heam_pim *self, const heam_order *order, uint32_t tag) {
+    partial *sum = partial_of(self, order->unit, tag);
+    if (!sum->used) {
+        *sum = (partial){.used = 1};
+    }
+    sum->pending++;
+    sum->bursts |= order->adds;
+    self->tags[tag].bursts |= order->adds;
+    sum->closed = order->last_of_unit;
+    self->tags[tag].units += order->last_of_unit;
+    self->tags[tag].closed = order->last_of_channel;
+    self->age++;
+}
+
+static void enqueue(heam_pim *self, const heam_order *order, uint32_t tag, uint64_t available) {
+    uint32_t index = self->vacant[self->vacant_size - 1];
+    self->pool[index] = (entry){.what = *order, .available = available, .partner = NOBODY, .before = NOBODY, .leader = NOBODY,
+                                .follower = NOBODY, .tag = tag};
+    if (!heam_pim_look_up(self, index)) {
+        return;
+    }
+    self->vacant_size--;
+    self->ready[index] = self->pool[index].source == FROM_LEADER ? HEAM_NEVER : 0;
+    self->order[self->order_size++] = (uint16_t)index;
+    if (self->order_size > self->base.counters[HEAM_COUNT_queue_peak]) {
+        self->base.counters[HEAM_COUNT_queue_peak] = self->order_size;
+    }
+    self->unit[order->unit].queued++;
+    pair_up(self, index);
+    if (tag != NOBODY) {
+        join_sum(self, order, tag);
+    }
+}
+
+/* When an instruction that would start at `cycle` may do so: over the data pins it keeps clear of result bursts. */
+static uint64_t path_clear(const heam_pim *self, uint64_t cycle) {
+    const heam_ring *bursts = &self->base.bursts;
+    uint64_t burst_cycles = self->base.timing.spec.burst_cycles;
+    if (!self->base.desc.path_uses_dq) {
+        return cycle;
+    }
+    for (size_t i = 0; i < bursts->size; i++) {
+        const heam_burst *burst = heam_ring_at(bursts, i);
+        if (burst->cycle <= cycle) {
+            continue;
+        }
+        if (burst->cycle - burst_cycles >= cycle + self->base.desc.instruction_cycles) {
+            break;
+        }
+        cycle = burst->cycle;
+    }
+    return cycle;
+}
+
+/* May an instruction start on its path now? Notes when it may if not. */
+static bool path_allows(heam_pim *self, const heam_order *order, uint64_t cycle) {
+    if (self->lut_left > 0) {
+        return false;
+    }
+    uint64_t may = larger(self->base.desc.host_driven ? 0 : self->path_free, order->pushed);
+    if (cycle < may) {
+        later(self, may);
+        return false;
+    }
+    uint64_t clear = path_clear(self, cycle);
+    if (cycle < clear) {
+        later(self, clear);
+        return false;
+    }
+    return true;
+}
+
+static bool deliver_head(heam_pim *self, uint64_t cycle) {
+    const heam_order *order = heam_ring_at(&self->base.orders, 0);
+    if ((order->flags & HEAM_FLAG_CARRIED) == 0 && !path_allows(self, order, cycle)) {
+        return false;
+    }
+    if (self->unit[order->unit].queued == self->base.desc.queue_depth) {
+        return false;
+    }
+    bool sums = order->role != HEAM_ROLE_FILL;
+    uint32_t tag = sums ? take_tag(self, order) : NOBODY;
+    if (sums && tag == NOBODY) {
+        return false;
+    }
+    enqueue(self, order, tag, send(self, order, cycle));
+    heam_ring_pop(&self->base.orders);
+    self->active = true;
+    return true;
+}
+
+bool heam_pim_deliver(heam_pim *self, uint64_t cycle) {
+    uint32_t before = self->base.instructions;
+    while (self->base.orders.size > 0 && deliver_head(self, cycle)) {
+    }
+    return self->base.instructions != before;
+}

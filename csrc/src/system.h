@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: MIT */
+/* Inside a system: system.c has creation and the run, work.c the caller's items, host.c the host's cycle. */
+#ifndef HEAM_SYSTEM_H
+#define HEAM_SYSTEM_H
+
+#include "channel.h"
+#include "llc.h"
+
+#define NOBODY UINT32_MAX
+#define MAX_CHANNELS 4096u
+
+typedef struct {
+    heam_plain *plain;
+    heam_pim *pim;
+    heam_channel *base;
+    uint64_t next_cycle; /* HEAM_NEVER: nothing to do */
+    uint64_t next_tick;
+} member;
+
+/* A GnR in flight. */
+typedef struct {
+    uint64_t gnr;
+    uint64_t arrival;
+    uint64_t waiting; /* bursts that the host has not yet received */
+    bool issued;      /* all its items */
+} flight;
+
+/* A GnR whose sum is complete at a host cycle. */
+typedef struct {
+    uint64_t cycle;
+    uint32_t slot;
+} finish;
+
+/* What the GnR that was admitted last gathers at one unit or in one channel. */
+typedef struct {
+    uint64_t stamp;  /* GnR + 1 */
+    uint64_t bursts; /* of the result, a bit each */
+} gathering;
+
+/* The caller's items, copied. */
+typedef struct {
+    uint64_t gnrs;
+    uint64_t count;
+    uint64_t *offsets;
+    heam_order *orders;
+    uint64_t *lines;
+    uint16_t *channels;
+} work;
+
+struct heam_system {
+    heam_host_desc desc;
+    uint32_t channels;
+    member *members;
+    uint32_t *unit_base;   /* first stamp of a channel's units */
+    gathering *of_unit;
+    gathering *of_channel;
+    heam_llc llc;
+    heam_ring log;
+    heam_ring latencies;
+    bool with_log;
+    flight *flights;
+    uint32_t *vacant;
+    uint32_t vacant_size;
+    heam_ring finishes;    /* in order of cycle */
+    work work;
+    bool last_input;
+    uint64_t position;     /* next GnR of the work */
+    uint64_t item;         /* next item of the GnR that is being issued */
+    uint32_t line;         /* next line of that item */
+    uint32_t issuing;      /* flight slot; NOBODY */
+    uint64_t admitted;
+    uint64_t finished;
+    uint64_t adder;        /* bytes: host cycle x add_bytes_per_cycle at which the adder is free */
+    uint64_t outstanding;
+    uint64_t host_cycle;   /* HEAM_NEVER: nothing to do */
+    uint32_t tokens;       /* left in the host cycle that was interrupted for input */
+    bool resume;           /* the host cycle is to be continued at its issue step */
+    uint32_t blocked_on;   /* channel whose instruction buffer was full; NOBODY */
+    uint64_t time;
+    uint64_t counters[HEAM_HOST_COUNTERS];
+    bool failed;
+};
+
+static inline uint64_t ceil_div(uint64_t a, uint64_t b) {
+    return a / b + (a % b != 0);
+}
+
+/* Checks the caller's arrays; *detail (may be NULL) gets the item that was refused. */
+int32_t heam_work_validate(const heam_system *self, const heam_items *items, uint64_t *detail);
+/* Copies checked items. */
+int32_t heam_work_copy(work *to, const heam_items *items);
+void heam_work_clear(work *self);
+/* The host's cycle `host_cycle`, or its rest. False: input is needed before it can be finished. */
+bool heam_host_run(heam_system *self);
+
+#endif

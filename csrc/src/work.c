@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: MIT */
+/* The caller's items: checks, and a copy of them in the order of the channels' needs. */
+#include "system.h"
+
+void heam_work_clear(work *self) {
+    free(self->offsets);
+    free(self->orders);
+    free(self->lines);
+    free(self->channels);
+    memset(self, 0, sizeof(*self));
+}
+
+static bool is_pim(const heam_items *items, uint64_t i) {
+    return items->kind[i] != HEAM_ITEM_HOST_READ;
+}
+
+static bool adds(const heam_items *items, uint64_t i) {
+    return is_pim(items, i) && (items->role[i] == HEAM_ROLE_ACC || items->role[i] == HEAM_ROLE_MAC);
+}
+
+static uint32_t first_of(const heam_items *items, uint64_t i) {
+    return items->segment != NULL ? items->segment[i] : 0;
+}
+
+static uint32_t covered(const heam_items *items, uint64_t i) {
+    return items->covers != NULL && items->covers[i] > 0 ? items->covers[i] : items->bursts[i];
+}
+
+static bool valid_bank(const heam_items *items, uint64_t i, const heam_spec *spec) {
+    return items->bank[i] < spec->banks && items->row[i] < spec->dram_rows && items->bursts[i] > 0 &&
+           (uint32_t)items->column[i] + items->bursts[i] <= spec->dram_columns;
+}
+
+static bool valid_host_read(const heam_system *self, const heam_items *items, uint64_t i) {
+    const member *m = &self->members[items->channel[i]];
+    if (m->plain == NULL) {
+        return false;
+    }
+    uint32_t per_line = self->desc.line_bytes / m->base->timing.spec.burst_bytes;
+    return valid_bank(items, i, &m->base->timing.spec) && items->bursts[i] % per_line == 0;
+}
+
+static bool valid_pim(const heam_system *self, const heam_items *items, uint64_t i) {
+    const member *m = &self->members[items->channel[i]];
+    if (m->pim == NULL || items->unit[i] >= heam_pim_units(m->pim)) {
+        return false;
+    }
+    const heam_channel_desc *desc = &m->base->desc;
+    if (adds(items, i) && first_of(items, i) + covered(items, i) > desc->result_bursts) {
+        return false;
+    }
+    if (items->role[i] == HEAM_ROLE_FILL && (items->kind[i] != HEAM_ITEM_PIM_READ || desc->cache_sets == 0)) {
+        return false;
+    }
+    if (items->kind[i] == HEAM_ITEM_PIM_LUT) {
+        return items->bursts[i] > 0 && items->bank[i] == 0 && desc->port_bytes_per_cycle > 0;
+    }
+    const heam_spec *spec = &m->base->timing.spec;
+    return valid_bank(items, i, spec) && items->bank[i] / spec->stride[desc->unit_level] == items->unit[i];
+}
+
+/* A chain LOAD, any number of MUL, MAC stands together, at one unit of one channel and in one GnR. */
+static bool valid_roles(const heam_items *items, uint64_t i, uint64_t first, uint64_t end) {
+    uint8_t role = items->role[i];
+    if (!is_pim(items, i)) {
+        return role <= HEAM_ROLE_MUL;
+    }
+    bool linked = i > first && is_pim(items, i - 1) && (items->role[i - 1] == HEAM_ROLE_LOAD || items->role[i - 1] == HEAM_ROLE_MUL);
+    bool combines = role == HEAM_ROLE_MUL || role == HEAM_ROLE_MAC;
+    if (role > HEAM_ROLE_FILL || linked != combines) {
+        return false;
+    }
+    if (combines && (items->channel[i] != items->channel[i - 1] || items->unit[i] != items->unit[i - 1])) {
+        return false;
+    }
+    if (role != HEAM_ROLE_LOAD && role != HEAM_ROLE_MUL) {
+        return true;
+    }
+    return i + 1 < end && is_pim(items, i + 1) && (items->role[i + 1] == HEAM_ROLE_MUL || items->role[i + 1] == HEAM_ROLE_MAC);
+}
+
+/* What is carried needs an instruction of the same channel before it. */
+static bool valid_flags(const heam_items *items, uint64_t i, uint64_t first) {
+    uint8_t flags = items->flags[i];
+    if ((flags & ~(HEAM_FLAG_CARRIED | HEAM_FLAG_CACHE)) != 0 || (flags != 0 && !is_pim(items, i))) {
+        return false;
+    }
+    return (flags & HEAM_FLAG_CARRIED) == 0 || (i > first && is_pim(items, i - 1) && items->channel[i] == items->channel[i - 1]);
+}
+
+static bool valid_item(const heam_system *self, const heam_items *items, uint64_t i, uint64_t first, uint64_t end) {
+    if (items->channel[i] >= self->channels || items->kind[i] > HEAM_ITEM_PIM_LUT || !valid_roles(items, i, first, end)) {
+        return false;
+    }
+    if (items->flags != NULL && !valid_flags(items, i, first)) {
+        return false;
+    }
+    return items->kind[i] == HEAM_ITEM_HOST_READ ? valid_host_read(self, items, i) : valid_pim(self, items, i);
+}
+
+int32_t heam_work_validate(const heam_system *self, const heam_items *items, uint64_t *detail) {
+    if (items->offsets == NULL || items->offsets[0] != 0) {
+        return HEAM_BAD_ARGUMENT;
+    }
+    for (uint64_t g = 0; g < items->gnrs; g++) {
+        if (items->offsets[g + 1] < items->offsets[g]) {
+            return HEAM_BAD_ARGUMENT;
+        }
+    }
+    uint64_t count = items->offsets[items->gnrs];
+    if (count > 0 && (items->kind == NULL || items->role == NULL || items->channel == NULL || items->bank == NULL || items->row == NULL ||
+                      items->column == NULL || items->bursts == NULL || items->unit == NULL || items->slot == NULL || items->line == NULL)) {
+        return HEAM_BAD_ARGUMENT;
+    }
+    for (uint64_t g = 0; g < items->gnrs; g++) {
+        for (uint64_t i = items->offsets[g]; i < items->offsets[g + 1]; i++) {
+            if (!valid_item(self, items, i, items->offsets[g], items->offsets[g + 1])) {
+                if (detail != NULL) {
+                    *detail = i;
+                }
+                return HEAM_BAD_ITEM;
+            }
+        }
+    }
+    return HEAM_OK;
+}
+
+/* The bursts that a checked operand adds to, a bit each. */
+static uint64_t burst_set(const heam_items *items, uint64_t i) {
+    return UINT64_MAX >> (64 - covered(items, i)) << first_of(items, i);
+}
+
+int32_t heam_work_copy(work *to, const heam_items *items) {
+    uint64_t count = items->offsets[items->gnrs];
+    if (items->gnrs >= SIZE_MAX / 64 || count >= SIZE_MAX / 64) {
+        return HEAM_OUT_OF_MEMORY;
+    }
+    to->gnrs = items->gnrs;
+    to->count = count;
+    to->offsets = malloc((items->gnrs + 1) * sizeof(*to->offsets));
+    to->orders = malloc((count + 1) * sizeof(*to->orders));
+    to->lines = malloc((count + 1) * sizeof(*to->lines));
+    to->channels = malloc((count + 1) * sizeof(*to->channels));
+    if (to->offsets == NULL || to->orders == NULL || to->lines == NULL || to->channels == NULL) {
+        heam_work_clear(to);
+        return HEAM_OUT_OF_MEMORY;
+    }
+    memcpy(to->offsets, items->offsets, (items->gnrs + 1) * sizeof(*to->offsets));
+    for (uint64_t i = 0; i < count; i++) {
+        to->orders[i] = (heam_order){.row = items->row[i], .slot = items->slot[i], .bank = items->bank[i], .column = items->column[i],
+                                     .bursts = items->bursts[i], .unit = items->unit[i], .kind = items->kind[i], .role = items->role[i],
+                                     .alu = items->alu != NULL ? items->alu[i] : 0, .adds = adds(items, i) ? burst_set(items, i) : 0,
+                                     .line = items->line[i], .flags = items->flags != NULL ? items->flags[i] : 0};
+        to->lines[i] = items->line[i];
+        to->channels[i] = items->channel[i];
+    }
+    return HEAM_OK;
+}

@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: MIT
+"""Sweeps from traces to tables: what ``heam-sim sweep`` and :func:`heam_sim.sweep` do."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from heam_sim.errors import ConfigError
+from heam_sim.experiments.design import MAIN, Design, expand, read_design
+from heam_sim.experiments.points import Point, thaw
+from heam_sim.experiments.runner import Failure, Progress, check_workers, run_points
+from heam_sim.results import ResultSet
+from heam_sim.results.atomic import make_folder, write_atomically
+from heam_sim.trace import LookupTrace
+
+__all__ = ["Sweep", "run_design", "sweep"]
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """What a sweep left.
+
+    Attributes
+    ----------
+    points
+        With a result, in order.
+    results
+        One per point.
+    failures
+        Points without one, and why.
+    reused
+        Results that an earlier, perhaps interrupted, run had left.
+    """
+
+    points: tuple[Point, ...]
+    results: ResultSet
+    failures: tuple[Failure, ...]
+    reused: int
+
+    def to_frame(self) -> pd.DataFrame:
+        """A row per result: the trace's name and every overridden parameter, then the result's columns."""
+        frame = self.results.to_frame()
+        changed = list(dict.fromkeys(key for point in self.points for key, _ in point.overrides))
+        for number, key in enumerate(changed):
+            frame.insert(number, key, [_shown(dict(point.overrides).get(key)) for point in self.points])
+        frame.insert(0, "trace", [point.trace for point in self.points])
+        return frame
+
+
+def _shown(value: Any) -> Any:
+    value = thaw(value)
+    return str(value) if isinstance(value, dict | list) else value
+
+
+def sweep(
+    trace: LookupTrace | Mapping[str, LookupTrace],
+    *,
+    base: Mapping[str, Any] | None = None,
+    grid: Mapping[str, Sequence[Any]] | Iterable[Mapping[str, Sequence[Any]]] = (),
+    points: Iterable[Mapping[str, Any]] = (),
+    output: str | os.PathLike[str],
+    workers: int = 2,
+    check: bool = False,
+    progress: Progress | None = None,
+) -> Sweep:
+    """Simulate a grid or a list of configurations; what is finished is never done again.
+
+    Parameters
+    ----------
+    trace
+        One trace, or several by name (an axis ``trace`` chooses).
+    base, grid, points
+        See :func:`heam_sim.experiments.design.expand`: keys are ``system``, ``embedding``, ``vector_bytes``,
+        ``scope``, ``profile``, ``trace``, and overrides such as ``"hbm.pim.batch_tags"``.
+    output
+        Folder for ``results.h5``, ``summary.csv``, ``failures.csv`` and the finished points.
+    workers
+        Processes.
+    check
+        Check every command log.
+    progress
+        Called with points done, points in all, failures, and the last point's name.
+
+    Returns
+    -------
+    Sweep
+
+    Raises
+    ------
+    ConfigError
+        A key or type is wrong. A value that only the simulation can refuse makes its point a failure, and the
+        others go on.
+    """
+    traces = {MAIN: trace} if isinstance(trace, LookupTrace) else dict(trace)
+    if not traces or not all(isinstance(one, LookupTrace) for one in traces.values()):
+        raise ConfigError("sweep: trace needs a LookupTrace, or several by name.")
+    grids = [grid] if isinstance(grid, Mapping) else grid
+    planned = expand(base=base, grids=grids, points=points, traces=traces)
+    return _run("sweep", traces, planned, Path(output), workers=workers, check=check, progress=progress)
+
+
+def run_design(
+    design: Design | str | Path,
+    output: str | os.PathLike[str],
+    *,
+    workers: int = 2,
+    check: bool = False,
+    progress: Progress | None = None,
+) -> Sweep:
+    """Run a sweep that a file describes; parameters as in :func:`sweep`."""
+    if not isinstance(design, Design):
+        design = read_design(design)
+    used = {point.trace for point in design.points}
+    traces = {name: source.load(design.folder) for name, source in design.traces.items() if name in used}
+    return _run(
+        design.name, traces, design.points, Path(output), workers=workers, check=check, progress=progress
+    )
+
+
+def _run(
+    name: str,
+    traces: Mapping[str, LookupTrace],
+    points: tuple[Point, ...],
+    output: Path,
+    *,
+    workers: int,
+    check: bool,
+    progress: Progress | None,
+) -> Sweep:
+    check_workers(workers)
+    make_folder(output)
+    files = {one: output / f"trace-{number}.h5" for number, one in enumerate(traces)}
+    for one, file in files.items():
+        traces[one].save(file)
+    outcome = run_points(
+        points, files, store=output / "points", workers=workers, check=check, progress=progress
+    )
+    provenance = {"study": name, "points": len(points), "failures": len(outcome.failures)}
+    results = ResultSet(outcome.results.values(), provenance=provenance)
+    done = Sweep(tuple(outcome.results), results, outcome.failures, outcome.reused)
+    results.save(output / "results.h5")
+    tables = {"summary.csv": done.to_frame()}
+    failed = output / "failures.csv"
+    if done.failures:
+        rows = [{"point": failure.point.label, "message": failure.message} for failure in done.failures]
+        tables[failed.name] = pd.DataFrame(rows)
+    else:
+        failed.unlink(missing_ok=True)
+    for table, frame in tables.items():
+        write_atomically(
+            output / table,
+            lambda part, frame=frame: frame.to_csv(part, index=False, lineterminator="\n"),  # type: ignore[misc]
+        )
+    return done
