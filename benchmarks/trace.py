@@ -143,6 +143,7 @@ def conversions(rows: int, repeats: int) -> dict[str, tuple[float, float]]:
     found = {}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
+        output = folder / "trace.h5"
         criteo_text(folder / "train.txt", rows)
         ratings_text(folder / "ratings.csv", 4 * rows)
         (folder / "train.txt.gz").write_bytes(gzip.compress((folder / "train.txt").read_bytes(), 6))
@@ -153,7 +154,7 @@ def conversions(rows: int, repeats: int) -> dict[str, tuple[float, float]]:
             ("MovieLens, histories", "movielens-25m", "ratings.csv", ReadOptions()),
             ("MovieLens, one-hot", "movielens-25m", "ratings.csv", ReadOptions(bags="one-hot")),
         ):
-            source, output = folder / file, folder / "trace.h5"
+            source = folder / file
             report = convert_dataset(dataset, source, output, options)
 
             def convert(

@@ -14,11 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heam_sim.datasets.arrow_tables import Wanted, batch_chunk, check_names, import_arrow, wanted_columns
-from heam_sim.datasets.delimited import Chunk, TextKeys, without_header
+from heam_sim.datasets.delimited import Chunk, TextKeys, read_blocks
 from heam_sim.datasets.interactions import named_columns, start_of
 from heam_sim.datasets.opened import Opened
 from heam_sim.datasets.options import Faults, ReadOptions, RowFilter
-from heam_sim.datasets.textblocks import LineBlock, Progress, line_blocks
+from heam_sim.datasets.textblocks import LineBlock, Progress
 from heam_sim.errors import DatasetError
 
 __all__ = ["open_csv"]
@@ -58,17 +58,10 @@ def open_csv(files: list[Path], options: ReadOptions) -> Opened:
     def chunks(
         rows: RowFilter, faults: Faults, texts: TextKeys, progress: Progress | None
     ) -> Iterator[Chunk]:
-        row = 0
-        for source in files:
-            for block in line_blocks(source, _BLOCK_BYTES, faults, progress):
-                if rows.is_over(row):
-                    return
-                if block.line == 1 and form.header:
-                    block = without_header(block, source, form.header, faults)
-                if block.text:
-                    chunk = _read_block(arrow, parser, block, source, form, reads, rows, row, faults, texts)
-                    row += chunk.rows
-                    yield chunk
+        def read(block: LineBlock, source: Path, row: int) -> Chunk:
+            return _read_block(arrow, parser, block, source, form, reads, rows, row, faults, texts)
+
+        return read_blocks(files, _BLOCK_BYTES, form.header, rows, faults, progress, read)
 
     return Opened(tuple(columns), chunks, history, {"columns": dict(options.columns or {})})
 

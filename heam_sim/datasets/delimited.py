@@ -28,9 +28,9 @@ __all__ = [
     "Layout",
     "TextKeys",
     "decode_field",
+    "read_blocks",
     "read_delimited",
     "shown",
-    "without_header",
 ]
 
 BLOCK_BYTES = 1 << 20  # a block and the arrays made from it stay in the cache
@@ -221,20 +221,51 @@ def read_delimited(
         If a file cannot be read, or at a malformed line that is not to be skipped; file, line and column are
         named.
     """
+
+    def read(block: LineBlock, source: Path, row: int) -> Chunk:
+        return _read_block(block, source, layout, rows, row, faults, texts)
+
+    return read_blocks(files, BLOCK_BYTES, layout.header, rows, faults, progress, read)
+
+
+def read_blocks(
+    files: Sequence[Path],
+    block_bytes: int,
+    header: str,
+    rows: RowFilter,
+    faults: Faults,
+    progress: Progress | None,
+    read: Callable[[LineBlock, Path, int], Chunk],
+) -> Iterator[Chunk]:
+    """Yield what `read` makes of a block, its file and the number of its first row, for all files of lines.
+
+    Parameters
+    ----------
+    files, block_bytes
+        What is read, and how much of it at a time.
+    header
+        The line that every file begins with; empty: there is none.
+    rows
+        Reading ends behind the last of them.
+    faults, progress
+        Take malformed lines, and the bytes read.
+    read
+        Decodes a block.
+    """
     row = 0
     for source in files:
-        for block in line_blocks(source, BLOCK_BYTES, faults, progress):
+        for block in line_blocks(source, block_bytes, faults, progress):
             if rows.is_over(row):
                 return
-            if block.line == 1 and layout.header:
-                block = without_header(block, source, layout.header, faults)
+            if block.line == 1 and header:
+                block = _without_header(block, source, header, faults)
             if block.text:
-                chunk = _read_block(block, source, layout, rows, row, faults, texts)
+                chunk = read(block, source, row)
                 row += chunk.rows
                 yield chunk
 
 
-def without_header(block: LineBlock, source: Path, header: str, faults: Faults) -> LineBlock:
+def _without_header(block: LineBlock, source: Path, header: str, faults: Faults) -> LineBlock:
     """Return a file's first block without its header, which must be `header`."""
     end = block.text.find(b"\n")
     found = block.text[:end].rstrip(b"\r").decode("utf-8", "backslashreplace")

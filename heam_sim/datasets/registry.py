@@ -50,13 +50,16 @@ class DatasetInfo:
     files: tuple[str, ...]
 
 
-def _movielens(size: str, users: int, items: int) -> DatasetInfo:
+def _movielens(size: str, users: int, items: int, *, read: bool = False) -> DatasetInfo:
+    known = "users and rated films of the published file"
+    if not read:
+        known = f"assumed: {known}, recalled and not counted in it"
     return DatasetInfo(
         name=f"movielens-{size.lower()}",
         description=f"MovieLens {size}: users' histories of rated films as bags",
         columns=("user", "item"),
         cardinalities=(users, items) if users else (),
-        source="users and rated films of the published file" if users else "grows with every release",
+        source=known if users else "grows with every release",
         open=interactions.open_movielens,
         files=interactions.MOVIELENS_FILES,
     )
@@ -107,7 +110,7 @@ _ALL = (
         open=interactions.open_avazu,
         files=interactions.AVAZU_FILES,
     ),
-    _movielens("100K", 943, 1682),
+    _movielens("100K", 943, 1682, read=True),
     _movielens("1M", 6040, 3706),
     _movielens("20M", 138_493, 26_744),
     _movielens("25M", 162_541, 59_047),

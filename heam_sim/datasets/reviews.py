@@ -9,11 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
-from heam_sim.datasets.delimited import Chunk, TextKeys, shown
+from heam_sim.datasets.delimited import Chunk, TextKeys, read_blocks, shown
 from heam_sim.datasets.interactions import open_amazon_ratings, start_of
 from heam_sim.datasets.opened import Column, History, Opened
 from heam_sim.datasets.options import Faults, ReadOptions, RowFilter
-from heam_sim.datasets.textblocks import LineBlock, Progress, line_blocks
+from heam_sim.datasets.textblocks import LineBlock, Progress
 
 __all__ = ["open_amazon"]
 
@@ -34,14 +34,10 @@ def open_amazon(files: list[Path], options: ReadOptions) -> Opened:
     def chunks(
         rows: RowFilter, faults: Faults, texts: TextKeys, progress: Progress | None
     ) -> Iterator[Chunk]:
-        row = 0
-        for source in files:
-            for block in line_blocks(source, _BLOCK_BYTES, faults, progress):
-                if rows.is_over(row):
-                    return
-                chunk = _read_block(block, source, rows, row, faults, texts)
-                row += chunk.rows
-                yield chunk
+        def read(block: LineBlock, source: Path, row: int) -> Chunk:
+            return _read_block(block, source, rows, row, faults, texts)
+
+        return read_blocks(files, _BLOCK_BYTES, "", rows, faults, progress, read)
 
     columns = (Column("user", "text"), Column("item", "text"))
     return Opened(columns, chunks, History(user=0, time=2))

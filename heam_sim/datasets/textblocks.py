@@ -215,7 +215,7 @@ class _Lines:
             self.ended = not piece
             cut = piece.rfind(b"\n") + 1
             if cut:
-                block, self.rest = self.rest + piece[:cut], piece[cut:]
+                block, self.rest = b"".join((self.rest, memoryview(piece)[:cut])), piece[cut:]
                 return block
             self.rest += piece
             if len(self.rest) > 2 * self.block_bytes:

@@ -76,16 +76,17 @@ def hex_values(words: Words, lengths: Positions) -> tuple[Words, Mask | None]:
     ----------
     words, lengths
         Characters and their number, the same shape; what lies behind a field does not matter. The words are
-        overwritten.
+        overwritten; they are contiguous.
 
     Returns
     -------
     tuple
         Values, and the mask of wrong fields or ``None`` if there is none.
     """
-    odd = np.nonzero(lengths != DIGITS)
-    if len(odd[0]):
-        words[odd] = _right(words[odd], lengths[odd], _ZEROS)
+    odd = np.flatnonzero(lengths != DIGITS)
+    if len(odd):
+        flat = words.reshape(-1)
+        flat[odd] = _right(flat[odd], lengths.reshape(-1)[odd], _ZEROS)
     strange = _not_hex(words)
     wrong = None
     if strange.any() or int(lengths.max(initial=0)) > DIGITS:
