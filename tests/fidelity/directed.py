@@ -17,7 +17,14 @@ NEED_OPEN = ("RD", "WR", "RDA", "WRA", "PIM_RD", "PRE")
 NEED_CLOSED = ("ACT", "REFPB", "RFMPB")
 NEED_ALL_CLOSED = ("REF", "RFM")
 CLOSING = ("PRE", "RDA", "WRA")
-DATA_DELAY = {"RD": "nCL", "WR": "nCWL", "PIM_RDRES": "nCL", "PIM_WRLUT": "nCWL"}
+DATA_DELAY = {
+    "RD": "nCL",
+    "RDA": "nCL",
+    "WR": "nCWL",
+    "WRA": "nCWL",
+    "PIM_RDRES": "nCL",
+    "PIM_WRLUT": "nCWL",
+}
 ROW = 1
 
 
