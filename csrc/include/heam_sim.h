@@ -39,6 +39,7 @@ extern "C" {
 #define HEAM_KIND_OTHER 11
 #define HEAM_KIND_REFPB 12 /* refresh of one bank */
 #define HEAM_KIND_REFSB 13 /* refresh of the same bank of every bank group */
+#define HEAM_KINDS 14
 
 #define HEAM_ITEM_HOST_READ 0
 #define HEAM_ITEM_PIM_READ 1
@@ -140,6 +141,8 @@ typedef struct {
 typedef struct {
     uint32_t kind;               /* HEAM_CHANNEL_* */
     uint32_t period;             /* ticks per cycle */
+    uint32_t energy_window;      /* cycles over which energy is summed for its peak; 0: energy is not counted */
+    uint64_t energy[HEAM_KINDS]; /* what a command of each kind costs, in a unit of the caller's; up to 2^40 */
     uint32_t refresh;            /* HEAM_REFRESH_*; pim: none or all-bank */
     uint32_t read_queue;         /* plain: entries, 1..16384 */
     uint32_t write_queue;        /* plain: entries */

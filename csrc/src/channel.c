@@ -19,10 +19,24 @@ static const uint8_t counter_of_kind[HEAM_KINDS] = {
 };
 
 #define BOUND_CODES 6u
+#define MOST_ENERGY ((uint64_t)1 << 40)
+
+/* Sums of so many commands as a run can have do not overflow. */
+static bool valid_energy(const heam_channel_desc *desc) {
+    for (uint32_t kind = 0; kind < HEAM_KINDS; kind++) {
+        if (desc->energy[kind] > MOST_ENERGY) {
+            return false;
+        }
+    }
+    return true;
+}
 
 int32_t heam_channel_init(heam_channel *self, const heam_channel_desc *desc, const heam_spec *spec, uint16_t index, heam_ring *log) {
     if (!heam_spec_can_refresh(spec, desc)) {
         return HEAM_BAD_REFRESH;
+    }
+    if (!valid_energy(desc)) {
+        return HEAM_BAD_CHANNEL;
     }
     self->desc = *desc;
     self->index = index;
@@ -34,7 +48,12 @@ int32_t heam_channel_init(heam_channel *self, const heam_channel_desc *desc, con
         return status;
     }
     self->bounds = calloc(self->timing.spec.rows_count + BOUND_CODES, sizeof(*self->bounds));
-    return self->bounds == NULL ? HEAM_OUT_OF_MEMORY : HEAM_OK;
+    self->bank_since = calloc(self->timing.spec.banks, sizeof(*self->bank_since));
+    if (desc->energy_window > 0) {
+        self->windows = calloc((size_t)self->timing.spec.nodes[1] + 1, sizeof(*self->windows));
+    }
+    bool complete = self->bounds != NULL && self->bank_since != NULL && (self->windows != NULL) == (desc->energy_window > 0);
+    return complete ? HEAM_OK : HEAM_OUT_OF_MEMORY;
 }
 
 void heam_channel_clear(heam_channel *self) {
@@ -42,11 +61,56 @@ void heam_channel_clear(heam_channel *self) {
     heam_ring_clear(&self->orders);
     heam_ring_clear(&self->bursts);
     free(self->bounds);
+    free(self->bank_since);
+    free(self->windows);
     self->bounds = NULL;
+    self->bank_since = NULL;
+    self->windows = NULL;
+}
+
+/* How long rows are open, from the state before the command. */
+static void note_open(heam_channel *self, uint32_t kind, uint64_t cycle, uint32_t bank) {
+    const heam_timing *timing = &self->timing;
+    if (kind == HEAM_KIND_ACT && timing->open_row[bank] == HEAM_CLOSED) {
+        self->bank_since[bank] = cycle;
+    } else if (kind == HEAM_KIND_PRE || kind == HEAM_KIND_PREA) {
+        uint32_t stride = timing->spec.stride[1];
+        uint32_t first = kind == HEAM_KIND_PRE ? bank : bank / stride * stride;
+        uint32_t end = kind == HEAM_KIND_PRE ? bank + 1 : first + stride;
+        for (uint32_t b = first; b < end; b++) {
+            self->counters[HEAM_COUNT_bank_active] += timing->open_row[b] == HEAM_CLOSED ? 0 : cycle - self->bank_since[b];
+        }
+    }
+}
+
+static void add_to_window(heam_window *window, uint64_t energy, uint64_t cycle, uint64_t length, uint64_t *peak) {
+    if (cycle > window->last) {
+        window->last = (cycle - 1) / length * length + length;
+        window->sum = 0;
+    }
+    window->sum += energy;
+    *peak = window->sum > *peak ? window->sum : *peak;
+}
+
+/* What comes from a merge node belongs to the channel, but to none of its ranks. */
+static void spend(heam_channel *self, uint32_t kind, uint64_t cycle, const heam_log_record *record) {
+    uint64_t energy = self->desc.energy[kind];
+    uint64_t length = self->desc.energy_window;
+    if (length == 0) {
+        return;
+    }
+    self->counters[HEAM_COUNT_energy] += energy;
+    add_to_window(&self->windows[0], energy, cycle, length, &self->counters[HEAM_COUNT_energy_peak]);
+    if (kind != HEAM_KIND_PIM_RDRES || record->unit != HEAM_NO_UNIT) {
+        heam_window *of_rank = &self->windows[1 + heam_rank_of(&self->timing, record->bank)];
+        add_to_window(of_rank, energy, cycle, length, &self->counters[HEAM_COUNT_energy_rank_peak]);
+    }
 }
 
 void heam_channel_issue(heam_channel *self, uint32_t kind, uint64_t cycle, const heam_log_record *record) {
     uint32_t command = self->timing.spec.of_kind[kind];
+    note_open(self, kind, cycle, record->bank);
+    spend(self, kind, cycle, record);
     heam_timing_issue(&self->timing, command, record->bank, record->row, cycle);
     self->counters[counter_of_kind[kind]]++;
     heam_channel_note(self, command, cycle, record);
@@ -84,12 +148,25 @@ void heam_channel_push_burst(heam_channel *self, uint64_t cycle, uint64_t arriva
     heam_ring_push(&self->bursts, &burst);
 }
 
+/* Cycles for which the rows that are open now have been open. */
+static uint64_t still_open(const heam_channel *self, uint64_t cycle) {
+    uint64_t sum = 0;
+    for (uint32_t bank = 0; bank < self->timing.spec.banks; bank++) {
+        bool counts = self->timing.open_row[bank] != HEAM_CLOSED && cycle > self->bank_since[bank];
+        sum += counts ? cycle - self->bank_since[bank] : 0;
+    }
+    return sum;
+}
+
 uint32_t heam_channel_counters(const heam_channel *self, uint64_t cycle, uint64_t *out, uint32_t capacity) {
     for (uint32_t i = 0; i < HEAM_COUNTERS && i < capacity; i++) {
         out[i] = self->counters[i];
     }
     if (capacity > HEAM_COUNT_rank_active) {
         out[HEAM_COUNT_rank_active] = heam_timing_active(&self->timing, cycle);
+    }
+    if (capacity > HEAM_COUNT_bank_active) {
+        out[HEAM_COUNT_bank_active] += still_open(self, cycle);
     }
     return HEAM_COUNTERS;
 }

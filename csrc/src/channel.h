@@ -36,6 +36,12 @@ typedef struct {
     uint32_t is_write;
 } heam_burst;
 
+/* Sums over windows of cycles 1..L, L + 1..2L, ..., one window at a time. */
+typedef struct {
+    uint64_t last; /* cycle of the window */
+    uint64_t sum;
+} heam_window;
+
 typedef struct {
     heam_channel_desc desc;
     heam_timing timing;
@@ -45,6 +51,8 @@ typedef struct {
     heam_ring bursts;   /* to the host: reads of a plain channel, results of a PIM channel */
     heam_ring *log;     /* of the run, or NULL */
     uint64_t *bounds;   /* commands by what set their time */
+    uint64_t *bank_since; /* per bank: when its row was opened */
+    heam_window *windows; /* energy: of the channel, then of every rank; NULL without windows */
     uint64_t counters[HEAM_COUNTERS];
     bool failed;        /* memory was exhausted in mid-cycle */
 } heam_channel;

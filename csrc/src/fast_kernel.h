@@ -249,6 +249,7 @@ FAST_FN void activate(fast_channel *self, regs *r, const choice *c, uint32_t ran
     self->busy |= (uint64_t)1 << c->bank;
     self->active[c->bank] = *entry;
     self->rank_since[c->rank] = self->rank_open[c->rank]++ == 0 ? c->cycle : self->rank_since[c->rank];
+    self->counters[HEAM_COUNT_bank_active] -= c->cycle; /* and plus the cycle in which it is closed */
 }
 
 FAST_FN void precharge(fast_channel *self, regs *r, const choice *c, uint32_t ranks) {
@@ -264,6 +265,7 @@ FAST_FN void precharge(fast_channel *self, regs *r, const choice *c, uint32_t ra
     put_ones(c->rows, FAST_HIT, c->here);
     put(c->rows, FAST_ROW, c->here, fast_mark(of_bank, r->tables->row_bits));
     put(c->rows, FAST_OPEN, c->here, 0);
+    self->counters[HEAM_COUNT_bank_active] += c->cycle;
     if (--self->rank_open[c->rank] == 0) {
         self->counters[HEAM_COUNT_rank_active] += c->cycle - self->rank_since[c->rank];
     }

@@ -127,7 +127,8 @@ int32_t heam_fast_create(uint32_t channels, const heam_channel_desc *desc, const
     if (channels > FAST_CHANNELS || desc->read_queue > FAST_QUEUE || desc->write_queue > FAST_QUEUE || desc->read_queue == 0 ||
         desc->write_queue == 0 || desc->write_high_percent > 100 || desc->write_low_percent > desc->write_high_percent || desc->period == 0 ||
         desc->refresh > HEAM_REFRESH_ALL_BANK || desc->refresh_stagger != 0 || desc->refresh_postpone != 0 || desc->refresh_interval != 0 ||
-        desc->scheduler != HEAM_SCHEDULER_FRFCFS || desc->row_policy != HEAM_ROWS_OPEN || spec->aligned) {
+        desc->scheduler != HEAM_SCHEDULER_FRFCFS || desc->row_policy != HEAM_ROWS_OPEN || spec->aligned ||
+        desc->energy_window != 0) {
         return HEAM_BAD_ENGINE;
     }
     fast_replay *self = calloc(1, sizeof(*self));
@@ -294,6 +295,7 @@ uint32_t heam_fast_counters(const fast_replay *self, uint32_t channel, uint64_t 
         if (from->rank_open[rank] > 0 && clock > from->rank_since[rank]) {
             all[HEAM_COUNT_rank_active] += clock - from->rank_since[rank];
         }
+        all[HEAM_COUNT_bank_active] += from->rank_open[rank] * clock;
     }
     if (capacity > 0) { /* out may be NULL */
         memcpy(out, all, sizeof(all[0]) * (capacity < HEAM_COUNTERS ? capacity : HEAM_COUNTERS));

@@ -276,6 +276,7 @@ static void close_rank(fast_channel *self, uint32_t rank, uint64_t cycle) {
     }
     if (self->rank_open[rank] > 0) {
         self->counters[HEAM_COUNT_rank_active] += cycle - self->rank_since[rank];
+        self->counters[HEAM_COUNT_bank_active] += self->rank_open[rank] * cycle;
         self->rank_open[rank] = 0;
     }
     rebuild(self);

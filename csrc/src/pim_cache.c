@@ -75,6 +75,7 @@ bool heam_pim_look_up(heam_pim *self, uint32_t index) {
     if (desc->cache_sets > 0) {
         line = find_line(self, e->what.unit, e->what.line);
         self->base.counters[line != NULL ? HEAM_COUNT_pe_hits : HEAM_COUNT_pe_misses] += !fill;
+        self->base.counters[HEAM_COUNT_pe_prefetches] += fill;
         if (line != NULL) {
             return use_line(self, index, line);
         }
@@ -101,6 +102,7 @@ void heam_pim_fill_lines(heam_pim *self, uint32_t index) {
     for (uint32_t way = 0; way < self->base.desc.cache_ways; way++) {
         if (set[way].valid && set[way].filler == index) {
             set[way].filler = NOBODY;
+            self->base.counters[HEAM_COUNT_pe_filled] += e->what.bursts;
         }
     }
 }

@@ -50,6 +50,10 @@
     X(read_latency, "cycles", "sum over completed plain reads of completion minus arrival")                    \
     X(reads_completed, "requests", "plain reads whose data have arrived")                                      \
     X(rank_active, "cycles", "sum over ranks (pseudo channels) of cycles with a bank open")                    \
+    X(bank_active, "cycles", "sum over banks of cycles with a row open")                                       \
+    X(energy, "energy", "energy of the commands, in the unit of the channel's description")                    \
+    X(energy_peak, "energy", "largest energy of the commands in a window")                                     \
+    X(energy_rank_peak, "energy", "largest energy of one rank's (pseudo channel's) commands in a window")      \
     X(path_busy, "cycles", "cycles in which the instruction path was taken")                                   \
     X(alu_busy, "cycles", "sum over PEs of cycles in which the ALU worked")                                    \
     X(merge_busy, "cycles", "cycles in which the merge node's adder worked")                                   \
@@ -60,7 +64,9 @@
     X(second_busy, "cycles", "sum over ranks of cycles in which the second stage of delivery was taken")             \
     X(pe_hits, "operands", "operands whose row was in its PE's cache or on its way there")                     \
     X(pe_misses, "operands", "operands looked up in a PE's cache in vain")                                     \
-    X(merged, "operands", "operands that took their row from the read of an identical one")
+    X(merged, "operands", "operands that took their row from the read of an identical one")                    \
+    X(pe_prefetches, "operands", "FILLs looked up in a PE's cache")                                            \
+    X(pe_filled, "bursts", "bursts written into the caches of PEs")
 
 #define HEAM_HOST_COUNTER_TABLE(X)                                                                             \
     X(gnrs, "GnRs", "bags finished")                                                                           \

@@ -3,8 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import numpy as np
@@ -177,8 +177,17 @@ def _numbers(record: ChannelParameters | HostParameters) -> dict[str, int]:
     return {
         item.name: c_number(getattr(record, item.name), item.name)
         for item in fields(record)
-        if item.name not in ("kind", *_POLICIES)
+        if item.name not in ("kind", "energy", *_POLICIES)
     }
+
+
+def _energies(energy: Mapping[str, int]) -> list[int]:
+    """One number per kind of command, in the core's order."""
+    kinds = [text(lib.heam_kind_name(kind)) for kind in range(lib.HEAM_KINDS)]
+    for kind in energy:
+        if kind not in kinds:
+            raise unknown_name("kind of command", kind, kinds, where="energy")
+    return [c_number(energy.get(kind, 0), f"energy of {kind}", bits=64) for kind in kinds]
 
 
 def _policy(record: ChannelParameters, name: str) -> int:
@@ -195,7 +204,7 @@ class ChannelParameters:
     """Parameters of one channel's controller; meaning and units stand in ``heam_sim.h``.
 
     `scheduler`, `row_policy` and `refresh` have the names of :class:`heam_sim.dram.Controller`; true means
-    all-bank refresh, false none.
+    all-bank refresh, false none. `energy` maps kinds of command to integers; what is left out costs nothing.
     """
 
     kind: str
@@ -234,14 +243,16 @@ class ChannelParameters:
     cache_sets: int = 0
     cache_ways: int = 0
     merge_identical: bool = False
+    energy_window: int = 0
+    energy: Mapping[str, int] = field(default_factory=dict)
 
-    def to_c(self) -> dict[str, int]:
+    def to_c(self) -> dict[str, Any]:
         """Return the fields as the C record has them."""
         kinds = {"plain": lib.HEAM_CHANNEL_PLAIN, "pim": lib.HEAM_CHANNEL_PIM}
         if self.kind not in kinds:
             raise unknown_name("kind of channel", self.kind, kinds)
         policies = {name: _policy(self, name) for name in _POLICIES}
-        return {"kind": kinds[self.kind], **policies, **_numbers(self)}
+        return {"kind": kinds[self.kind], "energy": _energies(self.energy), **policies, **_numbers(self)}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from tests.reference.meter import Meter
 from tests.reference.operands import Entry, Line, ResultBurst, Share, Tag
 from tests.reference.plain import COUNTER_OF_KIND, PLAIN_COUNTERS
 from tests.reference.timing import (
@@ -31,6 +32,8 @@ PIM_COUNTERS = (
     "pe_hits",
     "pe_misses",
     "merged",
+    "pe_prefetches",
+    "pe_filled",
 )
 #: What is logged but touches neither bank nor bus of the memory.
 PSEUDO = ("PIM_LUT", "PE_HIT", "MERGED")
@@ -65,11 +68,14 @@ class PimChannel:
         cache_sets: int = 0,
         cache_ways: int = 0,
         merge_identical: bool = False,
+        energy: Mapping[str, int] | None = None,
+        energy_window: int = 0,
         index: int = 0,
     ) -> None:
         self.spec = spec
         self.index = index
         self.timing = timing = Timing(spec)
+        self.meter = Meter(timing, energy, energy_window)
         self.unit_level = timing.levels.index(unit_level) if isinstance(unit_level, str) else unit_level
         self.units = timing.nodes[self.unit_level]
         self.merge = merge
@@ -256,8 +262,7 @@ class PimChannel:
         if self.cache_sets:
             lines = self.caches[entry.unit][entry.line % self.cache_sets]
             found = next((line for line in lines if line.key == entry.line), None)
-            if not fill:
-                self.counters["pe_hits" if found else "pe_misses"] += 1
+            self.counters["pe_prefetches" if fill else "pe_hits" if found else "pe_misses"] += 1
             if found is not None:
                 lines.remove(found)
                 lines.append(found)
@@ -448,7 +453,9 @@ class PimChannel:
         self.entries.remove(entry)
         for lines in self.caches[entry.unit]:
             for line in lines:
-                line.filler = None if line.filler is entry else line.filler
+                if line.filler is entry:
+                    line.filler = None
+                    self.counters["pe_filled"] += entry.bursts
         if entry.role != ROLE_FILL:
             self._finish(entry)
         for follower in entry.followers:
@@ -517,5 +524,7 @@ class PimChannel:
             self.bus.add("row" if kind in ("ACT", "PRE", "PREA", "REF") else "column")
         record = Record(self.clock, self.index, name, bank, row, column, tag, slot, unit, bound, role)
         self.log.append(record)
+        if kind in COUNTER_OF_KIND:
+            self.meter.note(kind, bank, unit, self.clock)
         if kind not in PSEUDO:
             self.timing.issue(name, bank, row, self.clock)

@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import takewhile
 from typing import Any, NamedTuple
 
+from tests.reference.meter import Meter
 from tests.reference.refresh import Refresh
 from tests.reference.timing import NO_UNIT, Record, Timing
 
@@ -62,11 +63,14 @@ class PlainChannel:
         row_policy: str = "open",
         row_timeout: int = 0,
         row_cap: int = 0,
+        energy: Mapping[str, int] | None = None,
+        energy_window: int = 0,
         index: int = 0,
     ) -> None:
         self.spec = spec
         self.index = index
         self.timing = Timing(spec)
+        self.meter = Meter(self.timing, energy, energy_window)
         self.read_capacity = read_queue
         self.write_capacity = write_queue
         self.high_percent = write_high_percent
@@ -340,6 +344,7 @@ class PlainChannel:
     def _log(self, command: str, bank: int, request: Request | None) -> None:
         bound = self.timing.bound(command, bank, self.clock)
         self.counters[COUNTER_OF_KIND[self.timing.kind[command]]] += 1
+        self.meter.note(self.timing.kind[command], bank, NO_UNIT, self.clock)
         row, column, tag, slot, role = 0, 0, 0, 0, 0
         if request is not None:
             row, column = request.row, request.column

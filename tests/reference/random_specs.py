@@ -283,6 +283,14 @@ def replays(draw: st.DrawFn, *, max_requests: int = 120, default_policies: bool 
 
 
 @st.composite
+def energies(draw: st.DrawFn) -> dict[str, Any]:
+    """What commands cost, and over how many cycles that is summed."""
+    kinds = ("ACT", "PRE", "PREA", "RD", "REF", "REFPB", "REFSB", "PIM_RD", "PIM_MOV", "PIM_RDRES")
+    energy = draw(st.dictionaries(st.sampled_from((*kinds, "PIM_WRLUT", "PIM_LUT")), st.integers(0, 2**40)))
+    return {"energy": energy, "energy_window": draw(st.sampled_from((0, 1, 2, 7, 50, 10**6)))}
+
+
+@st.composite
 def pim_options(draw: st.DrawFn) -> dict[str, Any]:
     """Options of one PIM channel, its standard included."""
     level = draw(st.sampled_from(("channel", "rank", "pseudo_channel", "bank_group", "bank")))
@@ -313,6 +321,7 @@ def pim_options(draw: st.DrawFn) -> dict[str, Any]:
         "cache_sets": sets,
         "cache_ways": draw(st.integers(1, 3)) if sets else 0,
         "merge_identical": draw(st.booleans()),
+        **draw(energies()),
     }
 
 
@@ -324,6 +333,7 @@ def _plain_options(draw: st.DrawFn) -> dict[str, Any]:
         "spec": draw(small_specs(bank_refresh=policies["refresh"] in ("per-bank", "same-bank"))),
         "period": draw(st.integers(1, 5)),
         **policies,
+        **draw(energies()),
     }
 
 

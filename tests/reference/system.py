@@ -320,10 +320,18 @@ def simulate(
                 _drain(part.log, log)
     else:
         raise AssertionError("the reference makes no progress")
+    time = max((g.finish_cycle or 0 for g in gnrs), default=0) * driver.period
     return {
-        "time": max((g.finish_cycle or 0 for g in gnrs), default=0) * driver.period,
+        "time": time,
         "log": log,
-        "counters": [part.counters for part in parts],
+        "counters": [
+            {
+                **part.counters,
+                **part.meter.energies(),
+                "bank_active": part.meter.bank_active(time // period),
+            }
+            for part, period in zip(parts, periods, strict=True)
+        ],
         "host": driver.counters,
         "arrival": [g.arrival for g in gnrs],
         "finish": [(g.finish_cycle or 0) * driver.period for g in gnrs],
