@@ -6,13 +6,23 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from heam_sim.energy import EnergyReport, HostActivity, TierActivity, compute_energy, load_power
+from heam_sim.energy import (
+    WINDOW_NS,
+    EnergyReport,
+    HostActivity,
+    TierActivity,
+    command_energies,
+    compute_energy,
+    load_power,
+    sram_area,
+    tier_power,
+)
 from heam_sim.placement import TierLayout
 
 if TYPE_CHECKING:
     from heam_sim.simulation import Plan, Run
 
-__all__ = ["account_energy", "channel_rows", "tier_totals"]
+__all__ = ["account_energy", "account_power", "channel_rows", "energy_weights", "tier_totals"]
 
 ELEMENT_BYTES = 4  # FP32
 _PASSED_ON = (
@@ -26,8 +36,22 @@ _PASSED_ON = (
     "pim_rdres",
     "pim_wrlut",
     "pim_lut",
-    "instructions",
 )
+# Commands that cross the pins of the memory devices, and those that do if the host sends all of them.
+_ON_PINS = ("act", "pre", "prea", "rd", "wr", "ref", "ref_bank", "pim_rd")
+_HOST_DRIVEN = ("pim_mov", "pim_lut")
+_KINDS = {
+    "act": ("ACT",),
+    "rd": ("RD",),
+    "wr": ("WR",),
+    "ref": ("REF",),
+    "ref_bank": ("REFPB", "REFSB"),
+    "pim_rd": ("PIM_RD",),
+    "pim_mov": ("PIM_MOV",),
+    "pim_rdres": ("PIM_RDRES",),
+    "pim_wrlut": ("PIM_WRLUT",),
+}
+_FJ_PER_PJ = 1000
 
 
 def channel_rows(planned: Plan, run: Run) -> list[dict[str, Any]]:
@@ -46,46 +70,94 @@ def channel_rows(planned: Plan, run: Run) -> list[dict[str, Any]]:
 
 
 def tier_totals(planned: Plan, run: Run) -> dict[str, dict[str, int]]:
-    """Return each tier's counters summed over its channels (maxima for ``cycles`` and ``queue_peak``)."""
+    """Return each tier's counters summed over its channels (the largest of ``cycles``, ``queue_peak`` and
+    ``energy_rank_peak``).
+    """
     totals: dict[str, dict[str, int]] = {}
     for row in channel_rows(planned, run):
         sums = totals.setdefault(row["tier"], {})
         for name, value in row.items():
-            if name in ("cycles", "queue_peak"):
+            if name in ("cycles", "queue_peak", "energy_rank_peak"):
                 sums[name] = max(sums.get(name, 0), value)
             elif name not in ("tier", "channel"):
                 sums[name] = sums.get(name, 0) + value
     return totals
 
 
+def energy_weights(layout: TierLayout) -> tuple[dict[str, int], int]:
+    """What the engine is told of energy.
+
+    Parameters
+    ----------
+    layout
+        Of a tier.
+
+    Returns
+    -------
+    tuple
+        Kind of command to its nominal energy in fJ, and the length of a window in cycles of the tier's clock.
+    """
+    tier = TierActivity(**_wiring(layout), counts={}, rank_active_ns=0.0)
+    energies = command_energies(tier)
+    weights = {
+        kind: round(energies[name].value * _FJ_PER_PJ) for name, kinds in _KINDS.items() for kind in kinds
+    }
+    return weights, round(WINDOW_NS * 1000 / float(layout.spec.tCK_ps))
+
+
+def _wiring(layout: TierLayout) -> dict[str, Any]:
+    """What the energy model must know of a tier before anything is simulated."""
+    spec, pim = layout.spec, layout.tier.pim
+    ranks = spec.nodes(spec.second_level)
+    return {
+        "name": layout.tier.name,
+        "power": load_power(layout.tier.power),
+        "burst_bytes": spec.burst_bytes,
+        "ranks": ranks * layout.tier.channels,
+        "ref_bank_share": float(spec.refresh_share(layout.tier.controller.refresh_kind or "REF")),
+        "unit_level": _energy_level(pim.unit_level) if pim is not None else None,
+        "merge_level": _energy_level(pim.merge_level) if pim is not None and pim.merge_level else None,
+        "lut_copies": layout.units // ranks if pim is not None and layout.units > 1 else 1,
+        "host_driven": pim is not None and pim.delivery == "host-driven",
+    }
+
+
 def _tier_activity(planned: Plan, run: Run, layout: TierLayout, totals: Mapping[str, int]) -> TierActivity:
     spec, pim = layout.spec, layout.tier.pim
     counts = {name: totals[name] for name in _PASSED_ON}
-    per_burst = spec.burst_bytes // ELEMENT_BYTES
+    counts["commands"] = sum(totals[name] for name in _ON_PINS)
     if pim is not None:
-        bits = pim.instruction_size(weighted=planned.simulated.weighted)
-        counts["alu_add_elements"] = run.work.pe_adds
-        counts["alu_mul_elements"] = run.work.pe_multiplies
-        counts["merge_add_elements"] = totals["pim_mov"] * per_burst
-        # Rows from caches come out of an SRAM like the LUT's; their mean size is that of the rows read.
-        reads = totals["row_hits"] + totals["row_misses"] + totals["row_conflicts"]
-        cached = totals["pe_hits"] * totals["pim_rd"] * spec.burst_bytes // max(reads, 1)
-        counts["lut_bytes_read"] = run.work.lut_bytes + cached
-        counts["instruction_bits"] = totals["instructions"] * bits
+        counts |= _element_counts(planned, run, layout, totals)
+    cycle_ns = float(spec.tCK_ps) / 1000
     return TierActivity(
-        name=layout.tier.name,
-        power=load_power(layout.tier.power),
-        burst_bytes=spec.burst_bytes,
+        **_wiring(layout),
         counts=counts,
-        ranks=spec.nodes(spec.second_level) * layout.tier.channels,
-        rank_active_ns=totals["rank_active"] * float(spec.tCK_ps) / 1000,
-        ref_bank_share=float(spec.refresh_share(layout.tier.controller.refresh_kind or "REF")),
-        unit_level=_energy_level(pim.unit_level) if pim is not None else None,
-        merge_level=_energy_level(pim.merge_level) if pim is not None and pim.merge_level else None,
-        lut_copies=layout.units // spec.nodes(spec.second_level)
-        if pim is not None and layout.units > 1
-        else 1,
+        rank_active_ns=totals["rank_active"] * cycle_ns,
+        bank_active_ns=totals["bank_active"] * cycle_ns,
     )
+
+
+def _element_counts(planned: Plan, run: Run, layout: TierLayout, totals: Mapping[str, int]) -> dict[str, int]:
+    """Counters that only a tier with processing elements has."""
+    spec, pim = layout.spec, layout.tier.pim
+    assert pim is not None
+    looked_up = totals["pe_hits"] + totals["pe_misses"] + totals["pe_prefetches"]
+    counts = {
+        "alu_add_elements": run.work.pe_adds,
+        "alu_mul_elements": run.work.pe_multiplies,
+        "merge_add_elements": totals["pim_mov"] * (spec.burst_bytes // ELEMENT_BYTES),
+        "lut_bytes_read": run.work.lut_bytes + totals["pe_read"] * spec.burst_bytes,
+        "cache_bytes_written": totals["pe_filled"] * spec.burst_bytes,
+        "tags_read": looked_up * planned.placement.cache.ways,
+    }
+    if pim.delivery == "host-driven":
+        on_pins = (*_ON_PINS, *_HOST_DRIVEN)
+        return counts | {"commands": sum(totals[name] for name in on_pins)}
+    bits = pim.instruction_size(weighted=planned.simulated.weighted)
+    return counts | {
+        "instructions": totals["instructions"] + run.carried,
+        "instruction_bits": totals["instructions"] * bits,
+    }
 
 
 def _energy_level(level: str) -> str:
@@ -102,8 +174,43 @@ def account_energy(planned: Plan, run: Run, totals: Mapping[str, Mapping[str, in
         llc_lookups=host["lines"] if has_llc else 0,
         llc_line_bytes=host["lines"] * line if has_llc else 0,
     )
-    tiers = [
+    return compute_energy(_activities(planned, run, totals), activity, run.time_ns)
+
+
+def _activities(planned: Plan, run: Run, totals: Mapping[str, Mapping[str, int]]) -> list[TierActivity]:
+    return [
         _tier_activity(planned, run, layout, totals[name])
         for name, layout in planned.placement.layouts.items()
     ]
-    return compute_energy(tiers, activity, run.time_ns)
+
+
+def account_power(
+    planned: Plan, run: Run, totals: Mapping[str, Mapping[str, int]], energy: EnergyReport
+) -> list[dict[str, Any]]:
+    """Power of every tier, and the area of its LUTs and caches: ``power`` of a result."""
+    rows = []
+    for activity in _activities(planned, run, totals):
+        layout, counts = planned.placement.layouts[activity.name], totals[activity.name]
+        power = tier_power(
+            energy,
+            activity,
+            window_pJ=counts["energy_peak"] / _FJ_PER_PJ,
+            rank_window_pJ=counts["energy_rank_peak"] / _FJ_PER_PJ,
+            budget_W=layout.tier.power_budget_W,
+        )
+        rows.append({**power.to_dict(), **_area(layout, activity)})
+    return rows
+
+
+def _area(layout: TierLayout, activity: TierActivity) -> dict[str, float]:
+    pim = layout.tier.pim
+    size = 0 if pim is None else pim.lut_bytes + pim.cache_bytes
+    elements = layout.units * layout.tier.channels
+    area = sram_area(size, elements)
+    one = area.value / (elements * activity.devices_per_element)
+    return {
+        "sram_mm2": area.value,
+        "sram_low_mm2": area.low,
+        "sram_high_mm2": area.high,
+        "sram_of_element_in_device_mm2": one,
+    }

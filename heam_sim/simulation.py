@@ -28,7 +28,7 @@ from heam_sim._core import (
     System as CoreSystem,
 )
 from heam_sim._version import __version__
-from heam_sim.accounting import account_energy, channel_rows, tier_totals
+from heam_sim.accounting import account_energy, account_power, channel_rows, energy_weights, tier_totals
 from heam_sim.bounds import Demand, ceilings
 from heam_sim.dram import Spec
 from heam_sim.embedding import EmbeddingScheme, Full
@@ -74,13 +74,22 @@ class Plan:
     def _tier_parameters(self, layout: TierLayout) -> ChannelParameters:
         tier, spec, pim = layout.tier, layout.spec, layout.tier.pim
         period = self._ticks(spec.tCK_ps, f"tier {tier.name}")
+        energy, window = energy_weights(layout)
         if pim is None:
-            return ChannelParameters(kind="plain", period=period, **tier.controller.parameters(spec))
+            return ChannelParameters(
+                kind="plain",
+                period=period,
+                energy=energy,
+                energy_window=window,
+                **tier.controller.parameters(spec),
+            )
         level = pim.unit_level if pim.unit_level in spec.levels else "channel"
         loaded = self.placement.lut_bytes
         return ChannelParameters(
             kind="pim",
             period=period,
+            energy=energy,
+            energy_window=window,
             refresh=tier.controller.refresh,
             unit_level=spec.levels.index(level),
             merge=bool(pim.merge_level),
@@ -196,6 +205,7 @@ class Run:
     lut_reads: int
     replica_reads: int
     spread_reads: int
+    carried: int
     work: Work
 
 
@@ -396,13 +406,19 @@ def _execute(
     names, tables = _log_names(handles, owners)
     logs: list[NDArray[Any]] = []
     latencies: list[NDArray[Any]] = []
-    totals = np.zeros(4, np.int64)
+    totals = np.zeros(5, np.int64)
     work = Work()
     chunks = planned.chunks() or [(0, 0)]
     for number, (start, stop) in enumerate(chunks):
         lowered = planned.lowered(start, stop)
         demand.add(lowered, planned.placement)
-        totals += (lowered.cold_lookups, lowered.lut_reads, lowered.replica_reads, lowered.spread_reads)
+        totals += (
+            lowered.cold_lookups,
+            lowered.lut_reads,
+            lowered.replica_reads,
+            lowered.spread_reads,
+            lowered.carried,
+        )
         work += lowered.work
         core.feed(lowered.items, lowered.offsets, last=number == len(chunks) - 1)
         while core.run(_STEPS) not in (STATE_NEED_INPUT, STATE_DONE):
@@ -427,6 +443,7 @@ def _execute(
         lut_reads=int(totals[1]),
         replica_reads=int(totals[2]),
         spread_reads=int(totals[3]),
+        carried=int(totals[4]),
         work=work,
     )
 
@@ -466,6 +483,8 @@ def _result(planned: Plan, run: Run, limits: list[dict[str, Any]]) -> Result:
     latency = run.latencies_ns if run.latencies_ns.size else np.zeros(1)
     p50, p95, p99 = (float(value) for value in np.percentile(latency, (50, 95, 99)))
     totals = tier_totals(planned, run)
+    energy = account_energy(planned, run, totals)
+    power = account_power(planned, run, totals, energy)
     return Result(
         system=planned.system.name,
         embedding=planned.scheme.label,
@@ -485,7 +504,8 @@ def _result(planned: Plan, run: Run, limits: list[dict[str, Any]]) -> Result:
             "replica_reads": run.replica_reads,
             "spread_reads": run.spread_reads,
         },
-        energy=account_energy(planned, run, totals),
+        energy=energy,
+        power=power,
         ceilings=[row for row in limits if row["enforced"]],
         config=planned.config(),
         provenance={
@@ -493,8 +513,17 @@ def _result(planned: Plan, run: Run, limits: list[dict[str, Any]]) -> Result:
             "software_version": __version__,
             "estimates": [row for row in limits if not row["enforced"]],
         },
-        notes=_notes(planned, run),
+        notes=(*_notes(planned, run), *_over_budget(power)),
     )
+
+
+def _over_budget(power: list[dict[str, Any]]) -> list[str]:
+    return [
+        f"peak power of {row['tier']}, {row['peak_power_W']:.3g} W, is above its budget of "
+        f"{row['budget_W']:g} W"
+        for row in power
+        if row["over_budget"]
+    ]
 
 
 def _notes(planned: Plan, run: Run) -> tuple[str, ...]:

@@ -144,6 +144,7 @@ static bool serve_port(heam_pim *self, uint32_t position, uint64_t cycle) {
         issue(self, HEAM_KIND_PIM_LUT, cycle, &record);
     } else {
         heam_channel_note(&self->base, HEAM_LOG_PE_HIT, cycle, &record);
+        self->base.counters[HEAM_COUNT_pe_read] += e->what.bursts;
         self->active = true;
     }
     if (self->base.desc.host_driven) {

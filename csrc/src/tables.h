@@ -66,7 +66,8 @@
     X(pe_misses, "operands", "operands looked up in a PE's cache in vain")                                     \
     X(merged, "operands", "operands that took their row from the read of an identical one")                    \
     X(pe_prefetches, "operands", "FILLs looked up in a PE's cache")                                            \
-    X(pe_filled, "bursts", "bursts written into the caches of PEs")
+    X(pe_filled, "bursts", "bursts written into the caches of PEs")                                            \
+    X(pe_read, "bursts", "bursts that came out of the caches of PEs")
 
 #define HEAM_HOST_COUNTER_TABLE(X)                                                                             \
     X(gnrs, "GnRs", "bags finished")                                                                           \

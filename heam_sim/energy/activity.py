@@ -26,17 +26,20 @@ COUNTS: Mapping[str, str] = MappingProxyType(
         "pim_rdres": "bursts of results sent to the host",
         "pim_wrlut": "bursts written into look-up tables",
         "pim_lut": "vectors read from look-up tables",
-        "lut_bytes_read": "bytes of those vectors",
+        "lut_bytes_read": "bytes of those vectors, and of rows read from caches of processing elements",
+        "cache_bytes_written": "bytes written into caches of processing elements",
+        "tags_read": "tags that their look-ups read: a look-up reads one of every way",
         "alu_add_elements": "FP32 additions in processing elements",
         "alu_mul_elements": "FP32 multiplications in processing elements",
         "merge_add_elements": "FP32 additions at the merge level",
-        "instructions": "PIM instructions delivered",
-        "instruction_bits": "bits of those instructions",
+        "instructions": "PIM instructions decoded: by every element that one is meant for",
+        "instruction_bits": "bits of PIM instructions sent by the host",
+        "commands": "commands that cross the command pins of the memory devices",
     }
 )
 """Counters of a tier, all integers; one that is left out is zero."""
 
-_PIM_COUNTS = tuple(key for key in COUNTS if key not in ("act", "rd", "wr", "ref", "ref_bank"))
+_PIM_COUNTS = tuple(key for key in COUNTS if key not in ("act", "rd", "wr", "ref", "ref_bank", "commands"))
 _BUFFER_LEVELS = ("rank", "channel")
 
 
@@ -79,6 +82,8 @@ class TierActivity:
         Look-up tables that one ``pim_wrlut`` burst is written into (broadcast).
     ref_bank_share
         Which part of the work of an all-bank refresh a ``ref_bank`` does. ``None``: there are none.
+    host_driven
+        Whether the host sends the commands of the processing elements, and not controllers beside them.
     buffered
         Whether data cross a buffer chip on the module before the host bus. ``None``: a DIMM is buffered when
         its elements or its merge node sit in that chip; HBM always has its base die.
@@ -98,6 +103,7 @@ class TierActivity:
     unit_level: str | None = None
     merge_level: str | None = None
     lut_copies: int = 1
+    host_driven: bool = False
     buffered: bool | None = None
     bank_active_ns: float | None = None
     ref_bank_share: float | None = None
@@ -151,6 +157,12 @@ class TierActivity:
             raise ConfigError(
                 f"{where}: pim_lut without lut_bytes_read; give the bytes that the LUTs delivered."
             )
+
+    @property
+    def devices_per_element(self) -> int:
+        """Devices that an element is made of: below rank level all of a rank work in lock step."""
+        inside = self.unit_level is not None and DEPTH[self.unit_level] < DEPTH["rank"]
+        return int(self.power["devices_per_rank"].value) if self.power.kind == "dimm" and inside else 1
 
     @property
     def crosses_buffer(self) -> bool:

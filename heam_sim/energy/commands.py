@@ -21,7 +21,7 @@ __all__ = ["CommandLike", "SpecLike", "commands_activity", "commands_energy"]
 _COLUMN = ("RD", "WR")
 _ROW = ("ACT", "PRE", "PREA", "REF")
 _BANK_REFRESHES = ("REFPB", "REFSB")
-_BUSES = ("dram_bus", "tsv", "io")
+_BUSES = ("dram_bus", "tsv", "io", "instruction")
 
 
 class CommandLike(Protocol):
@@ -97,7 +97,8 @@ def commands_energy(
     channels
         Channels of the memory; those without commands draw standby power.
     interface
-        Whether to count the buses outside the devices (components ``dram_bus``, ``tsv`` and ``io``).
+        Whether to count the buses outside the devices (components ``dram_bus``, ``tsv``, ``io`` and, for
+        commands, ``instruction``).
     name
         Name of the tier in the report.
 
@@ -163,6 +164,7 @@ def commands_activity(
         burst_bytes=spec.burst_bytes,
         counts={
             **{kind.lower(): number for kind, number in found.items()},
+            "commands": int(commands.size),
             "ref_bank": int(np.count_nonzero(np.isin(kinds, of_banks))),
         },
         ranks=ranks * channels,

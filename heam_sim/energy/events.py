@@ -39,6 +39,8 @@ class EventEnergies:
         Banks of the node.
     refresh_ns
         Duration of a refresh.
+    command_bits
+        Bits of a command on the command pins.
     """
 
     activate_pJ: Interval
@@ -51,6 +53,7 @@ class EventEnergies:
     shared_mW: Interval
     banks: int
     refresh_ns: Interval
+    command_bits: Interval
 
 
 def event_energies(power: PowerFile) -> EventEnergies:
@@ -118,6 +121,7 @@ def _dimm(power: PowerFile) -> EventEnergies:
         shared_mW=devices * shared,
         banks=banks,
         refresh_ns=power["tRFC_ns"],
+        command_bits=power["command_bits"],
     )
 
 
@@ -136,4 +140,5 @@ def _hbm(power: PowerFile) -> EventEnergies:
         shared_mW=volt * active,  # assumed: nothing is known of how it grows with open banks
         banks=1,
         refresh_ns=power["tRFC_ns"],
+        command_bits=power["command_bits"],
     )

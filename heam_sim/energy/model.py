@@ -13,7 +13,10 @@ from heam_sim.energy.power import PowerFile, load_power
 from heam_sim.energy.report import COMPONENTS, EnergyReport
 from heam_sim.errors import ConfigError
 
-__all__ = ["compute_energy"]
+__all__ = ["MEMORY_COMPONENTS", "command_energies", "compute_energy"]
+
+#: What :func:`command_energies` covers.
+MEMORY_COMPONENTS = ("activation", "cell", "on_die_movement", "tsv", "dram_bus", "io", "refresh")
 
 _HOST = DEPTH["host"]
 _BUFFER_SEGMENT = 3
@@ -65,29 +68,60 @@ def compute_energy(
     return EnergyReport(parts, time_ns)
 
 
+def command_energies(tier: TierActivity) -> dict[str, Interval]:
+    """What one command costs in the memory itself: array, wires, buses and refresh; no logic, no standby.
+
+    Parameters
+    ----------
+    tier
+        Its power file, levels and burst; counters do not matter.
+
+    Returns
+    -------
+    dict
+        Counter name of the command (``"act"``, ``"pim_rd"``, ...) to energy in pJ. Times the counters they
+        are the components of ``MEMORY_COMPONENTS``.
+    """
+    costs = _per_command(tier, event_energies(tier.power))
+    return {name: Interval.total(energy for _, energy in parts) for name, parts in costs.items()}
+
+
 def _tier(tier: TierActivity, time_ns: float, logic: PowerFile) -> dict[str, Interval]:
     events = event_energies(tier.power)
-    counts = tier.counts
     parts: dict[str, list[Interval]] = {name: [] for name in COMPONENTS if name != "host"}
     del parts["dram_bus" if tier.power.kind == "hbm" else "tsv"]
-    parts["activation"].append(events.activate_pJ.scaled(counts["act"]))
-    # Assumed: refreshing rows bank by bank costs what refreshing them in all banks at once costs.
-    parts["refresh"].append(events.refresh_pJ.scaled(tier.refreshes))
+    for command, costs in _per_command(tier, events).items():
+        for component, energy in costs:
+            parts[component].append(energy.scaled(tier.counts[command]))
     parts["background"].append(_background(tier, events, time_ns))
-    for component, energy in _movement(tier, events):
-        parts[component].append(energy)
+    parts["instruction"].append(_commands(tier, events))
     if tier.unit_level is not None:
-        parts["instruction"] += _instruction(tier, events, logic)
-        parts["alu"] += [
-            logic["add_pJ_per_element"].scaled(counts["alu_add_elements"] + counts["merge_add_elements"]),
-            logic["multiply_pJ_per_element"].scaled(counts["alu_mul_elements"]),
-        ]
-        written = counts["pim_wrlut"] * tier.burst_bytes * 8 * tier.lut_copies
-        parts["lut"] += [
-            logic["lut_read_pJ_per_bit"].scaled(counts["lut_bytes_read"] * 8),
-            logic["lut_write_pJ_per_bit"].scaled(written),
-        ]
+        parts["instruction"] += _instructions(tier, events, logic)
+        parts["alu"] += _arithmetic(tier, logic)
+        parts["lut"] += _sram(tier, logic)
     return {name: Interval.total(items) for name, items in parts.items()}
+
+
+def _arithmetic(tier: TierActivity, logic: PowerFile) -> list[Interval]:
+    counts = tier.counts
+    return [
+        logic["add_pJ_per_element"].scaled(counts["alu_add_elements"] + counts["merge_add_elements"]),
+        logic["multiply_pJ_per_element"].scaled(counts["alu_mul_elements"]),
+    ]
+
+
+def _sram(tier: TierActivity, logic: PowerFile) -> list[Interval]:
+    """Look-up tables and caches.
+
+    Devices in lock step share the bytes of a row, but each reads tags of its own.
+    """
+    counts = tier.counts
+    loaded = counts["pim_wrlut"] * tier.burst_bytes * tier.lut_copies
+    return [
+        logic["lut_read_pJ_per_bit"].scaled(8 * counts["lut_bytes_read"]),
+        logic["lut_write_pJ_per_bit"].scaled(8 * (loaded + counts["cache_bytes_written"])),
+        logic["cache_tag_pJ_per_way"].scaled(counts["tags_read"] * tier.devices_per_element),
+    ]
 
 
 def _background(tier: TierActivity, events: EventEnergies, time_ns: float) -> Interval:
@@ -130,32 +164,68 @@ def _segments(tier: TierActivity, start: int, stop: int) -> list[int]:
     return [i for i in range(start, stop) if i != _BUFFER_SEGMENT or stop < _HOST or tier.crosses_buffer]
 
 
-def _movement(tier: TierActivity, events: EventEnergies) -> list[tuple[str, Interval]]:
-    counts, bits = tier.counts, 8 * tier.burst_bytes
+def _per_command(tier: TierActivity, events: EventEnergies) -> dict[str, list[tuple[str, Interval]]]:
+    """Counter name to what one such command costs, by component."""
+    bits = 8 * tier.burst_bytes
     unit = DEPTH[tier.unit_level] if tier.unit_level is not None else _HOST
     merge = DEPTH[tier.merge_level] if tier.merge_level is not None else unit
-    moves = (
-        (counts["rd"], 0, _HOST, events.read_pJ_per_bit),
-        (counts["wr"], 0, _HOST, events.write_pJ_per_bit),
-        (counts["pim_rd"], 0, unit, events.read_pJ_per_bit),
-        (counts["pim_mov"], unit, merge, events.read_pJ_per_bit),
-        (counts["pim_rdres"], merge, _HOST, events.read_pJ_per_bit),
-        (counts["pim_wrlut"], unit, _HOST, events.write_pJ_per_bit),
+    moves = {
+        "rd": (0, _HOST, events.read_pJ_per_bit),
+        "wr": (0, _HOST, events.write_pJ_per_bit),
+        "pim_rd": (0, unit, events.read_pJ_per_bit),
+        "pim_mov": (unit, merge, events.read_pJ_per_bit),
+        "pim_rdres": (merge, _HOST, events.read_pJ_per_bit),
+        "pim_wrlut": (unit, _HOST, events.write_pJ_per_bit),
+    }
+    costs = {
+        command: [(events.components[i], path[i].scaled(bits)) for i in _segments(tier, start, stop)]
+        for command, (start, stop, path) in moves.items()
+    }
+    # Assumed: refreshing rows bank by bank costs what refreshing them in all banks at once costs.
+    share = tier.ref_bank_share or 0.0
+    return {
+        "act": [("activation", events.activate_pJ)],
+        "ref": [("refresh", events.refresh_pJ)],
+        "ref_bank": [("refresh", events.refresh_pJ.scaled(share))],
+        **costs,
+    }
+
+
+def _wires(tier: TierActivity, events: EventEnergies, start: int, stop: int) -> Interval:
+    """What a bit costs on its way down from depth `stop` to depth `start`."""
+    wires = [events.write_pJ_per_bit[i] for i in _segments(tier, start, stop)]
+    return Interval.total(wires) if wires else ZERO
+
+
+def _commands(tier: TierActivity, events: EventEnergies) -> Interval:
+    """Commands on their pins: from the host, or from controllers beside the elements.
+
+    Assumed: a bit costs there what it costs on the data pins of the same segment.
+    """
+    counts, edge = tier.counts, _BUFFER_SEGMENT
+    if tier.unit_level is None:
+        return (events.command_bits * _wires(tier, events, edge, _HOST)).scaled(counts["commands"])
+    unit = DEPTH[tier.unit_level]
+    merge = DEPTH[tier.merge_level] if tier.merge_level is not None else unit
+    # What is inside the die already crosses no pins: the range is empty then.
+    to_devices = _wires(tier, events, edge, _HOST if tier.host_driven else unit)
+    sent = (
+        to_devices.scaled(counts["commands"]),
+        _wires(tier, events, merge, _HOST).scaled(counts["pim_rdres"]),
+        _wires(tier, events, unit, _HOST).scaled(counts["pim_wrlut"]),
     )
-    return [
-        (events.components[i], path[i].scaled(bursts * bits))
-        for bursts, start, stop, path in moves
-        for i in _segments(tier, start, stop)
-    ]
+    return events.command_bits * Interval.total(sent)
 
 
-def _instruction(tier: TierActivity, events: EventEnergies, logic: PowerFile) -> list[Interval]:
-    """Bits on their way from the host down to the element, and their decoding."""
+def _instructions(tier: TierActivity, events: EventEnergies, logic: PowerFile) -> list[Interval]:
+    """Bits on their way from the host down to the element, and decoding in every device of every element."""
     assert tier.unit_level is not None
-    wires = [events.write_pJ_per_bit[i] for i in _segments(tier, DEPTH[tier.unit_level], _HOST)]
-    per_bit = Interval.total(wires) if wires else ZERO
-    bits, number = tier.counts["instruction_bits"], tier.counts["instructions"]
-    return [per_bit.scaled(bits), logic["instruction_decode_pJ"].scaled(number)]
+    counts = tier.counts
+    decoded = counts["instructions"] * tier.devices_per_element
+    return [
+        _wires(tier, events, DEPTH[tier.unit_level], _HOST).scaled(counts["instruction_bits"]),
+        logic["instruction_decode_pJ"].scaled(decoded),
+    ]
 
 
 def _host(host: HostActivity, logic: PowerFile) -> Interval:

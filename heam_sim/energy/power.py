@@ -31,14 +31,14 @@ KEYS: Mapping[str, frozenset[str]] = MappingProxyType(
                 "standby_shared_ratio",
                 *("tRC_ns", "tRAS_ns", "tRP_ns", "tBURST_ns"),
                 *("cell_ratio", "bank_group_mux_ratio", "global_io_ratio"),
-                *("dram_bus_pJ_per_bit", "host_io_pJ_per_bit"),
+                *("command_bits", "dram_bus_pJ_per_bit", "host_io_pJ_per_bit"),
             )
         ),
         "hbm": frozenset(
             (
                 *_CURRENTS,
                 *("page_KiB", "act_pre_pJ_per_KiB", "cell_pJ_per_bit", "bank_group_mux_pJ_per_bit"),
-                *("global_io_pJ_per_bit", "tsv_pJ_per_bit", "phy_pJ_per_bit"),
+                *("global_io_pJ_per_bit", "tsv_pJ_per_bit", "phy_pJ_per_bit", "command_bits"),
             )
         ),
         "logic": frozenset(
@@ -48,6 +48,8 @@ KEYS: Mapping[str, frozenset[str]] = MappingProxyType(
                     "multiply_pJ_per_element",
                     "lut_read_pJ_per_bit",
                     "lut_write_pJ_per_bit",
+                    "cache_tag_pJ_per_way",
+                    "sram_mm2_per_MiB",
                 ),
                 *("instruction_decode_pJ", "host_add_pJ_per_B", "host_multiply_pJ_per_B"),
                 *("llc_lookup_pJ", "llc_data_pJ_per_B"),

@@ -22,8 +22,8 @@ COMPONENTS: Mapping[str, str] = MappingProxyType(
         "refresh": "refresh above standby",
         "background": "standby, by row state",
         "alu": "arithmetic of processing elements and merge nodes",
-        "lut": "look-up table SRAM, reads and loading",
-        "instruction": "delivery and decoding of PIM instructions",
+        "lut": "look-up tables and caches of processing elements: reads, writes, look-ups",
+        "instruction": "command pins, delivery and decoding of PIM instructions",
         "host": "the host's adds, products and last-level cache",
     }
 )

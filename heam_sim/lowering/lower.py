@@ -10,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from heam_sim._core import FLAG_CARRIED
 from heam_sim.embedding import EmbeddingScheme
 from heam_sim.lowering.arithmetic import Work, count_work
 from heam_sim.lowering.parts import Parts
@@ -52,6 +53,11 @@ class Lowered:
     replica_reads: int
     spread_reads: int
     work: Work
+
+    @property
+    def carried(self) -> int:
+        """Operands that came to their PE with the instruction of another PE's."""
+        return int(np.count_nonzero(self.items["flags"] & FLAG_CARRIED))
 
 
 @dataclass(frozen=True)

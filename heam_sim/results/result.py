@@ -20,7 +20,7 @@ __all__ = ["LATENCY_KEYS", "Result"]
 LATENCY_KEYS = ("mean", "p50", "p95", "p99")
 _TEXT = ("system", "embedding", "scope")
 _COUNTS = ("vector_bytes", "samples", "gnrs", "lookups")
-_JSON = ("latency_ns", "counters", "channel_counters", "host", "ceilings", "config", "provenance")
+_JSON = ("latency_ns", "counters", "channel_counters", "host", "power", "ceilings", "config", "provenance")
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -47,6 +47,11 @@ class Result:
         Counters of the host.
     energy
         Energy by tier and component; its time is ``time_ns``.
+    power
+        Per tier (:class:`heam_sim.energy.TierPower`) ``tier``, ``average_power_W``, ``peak_power_W`` (in any
+        microsecond, at most), ``peak_rank_power_W``, ``peak_device_power_W``, ``budget_W``, ``over_budget``;
+        and of its LUTs and caches ``sram_mm2`` with ``sram_low_mm2`` and ``sram_high_mm2``, and
+        ``sram_of_element_in_device_mm2``.
     ceilings
         Closed-form limits, ``{"resource": name, "time_ns": least time it allows}`` each.
     config
@@ -75,6 +80,7 @@ class Result:
     energy: EnergyReport
     channel_counters: Sequence[Mapping[str, Any]] = ()
     host: Mapping[str, Any] = field(default_factory=dict)
+    power: Sequence[Mapping[str, Any]] = ()
     ceilings: Sequence[Mapping[str, Any]] = ()
     config: Mapping[str, Any] = field(default_factory=dict)
     provenance: Mapping[str, Any] = field(default_factory=dict)
@@ -134,6 +140,11 @@ class Result:
         return self.energy.average_power_W.value
 
     @property
+    def peak_power_W(self) -> dict[str, float]:
+        """Peak power of every tier in W, nominal (:class:`heam_sim.energy.TierPower`)."""
+        return {str(row["tier"]): float(row["peak_power_W"]) for row in self.power}
+
+    @property
     def energy_per_sample_pJ(self) -> float:
         """Energy of a sample in pJ, nominal; NaN without samples."""
         return self._per_sample(self.energy_pJ)
@@ -154,7 +165,8 @@ class Result:
         """The result as one row, with the unit at the end of each column's name.
 
         Energy columns: ``energy_pJ`` with ``energy_low_pJ`` and ``energy_high_pJ``, the same per sample, and
-        ``energy_<component>_pJ`` for every component, summed over tiers.
+        ``energy_<component>_pJ`` for every component, summed over tiers; ``peak_power_W`` and
+        ``sram_mm2`` are sums over tiers too, and NaN for results that do not have them.
         """
         import pandas as pd
 
@@ -175,6 +187,9 @@ class Result:
         row |= {"bound": self.bound, "achieved_fraction": self.achieved_fraction}
         row |= {"energy_pJ": total.value, "energy_low_pJ": total.low, "energy_high_pJ": total.high}
         row["average_power_W"] = self.average_power_W
+        row["peak_power_W"] = sum(self.peak_power_W.values()) if self.power else math.nan
+        row["over_budget"] = any(tier["over_budget"] for tier in self.power)
+        row["sram_mm2"] = sum(tier["sram_mm2"] for tier in self.power) if self.power else math.nan
         row["energy_per_sample_pJ"] = self._per_sample(total.value)
         row["energy_per_sample_low_pJ"] = self._per_sample(total.low)
         row["energy_per_sample_high_pJ"] = self._per_sample(total.high)

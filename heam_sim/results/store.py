@@ -31,11 +31,22 @@ from heam_sim.results.result import Result
 __all__ = ["FILETYPE", "FORMAT_VERSION", "read_results", "write_results"]
 
 FILETYPE = "heam_sim.results"
-FORMAT_VERSION = (1, 0)
+FORMAT_VERSION = (1, 1)
 _SIGNATURE = b"\x89HDF\r\n\x1a\n"
 
 _SCALARS = ("system", "embedding", "scope", "vector_bytes", "samples", "gnrs", "lookups", "time_ns")
-_JSON = ("latency_ns", "counters", "channel_counters", "host", "ceilings", "config", "provenance", "notes")
+_JSON = (
+    "latency_ns",
+    "counters",
+    "channel_counters",
+    "host",
+    "power",
+    "ceilings",
+    "config",
+    "provenance",
+    "notes",
+)
+_SINCE_1_1 = ("power",)
 
 
 def write_results(path: Path, results: Sequence[Result], provenance: Mapping[str, Any]) -> None:
@@ -122,7 +133,8 @@ def _check_root(path: Path, file: h5py.File) -> None:
 def _read_one(group: h5py.Group) -> Result:
     fields: dict[str, Any] = {name: _scalar(group.attrs[name]) for name in _SCALARS}
     for name in _JSON:
-        fields[name] = json.loads(_text(group[name][()]))
+        if name in group or name not in _SINCE_1_1:
+            fields[name] = json.loads(_text(group[name][()]))
     fields["notes"] = tuple(fields["notes"])
     energy = cast(h5py.Group, group["energy"])
     tiers, names = ([_text(item) for item in energy[key][()]] for key in ("tier", "component"))

@@ -151,6 +151,7 @@ _TYPES: dict[str, tuple[tuple[type, ...], str]] = {
     "int": ((int,), "a whole number"),
     "float": ((int, float), "a number"),
     "int | None": ((int,), "a whole number"),
+    "float | None": ((int, float), "a number"),
     "bool | str": ((bool, str), "true, false or the name of a refresh"),
     "int | str": ((int, str), "a whole number or the name of a timing value"),
     "Mapping[str, Any]": ((dict,), "a table"),

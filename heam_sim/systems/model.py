@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from fractions import Fraction
@@ -212,6 +213,8 @@ class Pim:
 class Tier:
     """A kind of memory with its controllers, and PEs if it has any.
 
+    `power` names its power file, `power_budget_W` is what it may draw in any microsecond (``None``: nothing
+    is stated).
     `refresh` is true (all-bank), false or a name, and it and the keys from `write_queue` on describe the
     controllers of a tier without PEs (:class:`heam_sim.dram.Controller`).
     """
@@ -240,12 +243,16 @@ class Tier:
     row_cap: int | None = None
     refresh_stagger: bool = False
     refresh_postpone: int = 0
+    power_budget_W: float | None = None
 
     def __post_init__(self) -> None:
         _check_numbers(
             self, ("channels", "capacity_scale", "read_queue", "page_bytes"), f"tier {self.name}", minimum=1
         )
         _check_numbers(self, ("page_seed",), f"tier {self.name}", minimum=0)
+        budget = self.power_budget_W
+        if budget is not None and (isinstance(budget, bool) or not 0 < budget < math.inf):
+            raise ConfigError(f"tier {self.name}: power_budget_W is {budget!r}; give watts above 0.")
         if self.pages not in ("random", "table-order"):
             raise ConfigError(f"tier {self.name}: pages is {self.pages!r}; write 'random' or 'table-order'.")
         try:

@@ -34,6 +34,7 @@ PIM_COUNTERS = (
     "merged",
     "pe_prefetches",
     "pe_filled",
+    "pe_read",
 )
 #: What is logged but touches neither bank nor bus of the memory.
 PSEUDO = ("PIM_LUT", "PE_HIT", "MERGED")
@@ -386,6 +387,7 @@ class PimChannel:
         if not self._bus_is_free("column"):
             return
         self._issue_entry("PE_HIT" if entry.hit else "PIM_LUT", entry, entry.column)
+        self.counters["pe_read"] += entry.bursts if entry.hit else 0
         arrival = self.clock + -(-entry.bursts * self.spec.burst_bytes // self.port_bytes)
         self.lut_free[entry.unit] = arrival
         self.counters["lut_busy"] += arrival - self.clock

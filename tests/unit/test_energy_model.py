@@ -13,10 +13,12 @@ from hypothesis import strategies as st
 from heam_sim.energy import (
     COMPONENTS,
     COUNTS,
+    MEMORY_COMPONENTS,
     EnergyReport,
     HostActivity,
     Interval,
     TierActivity,
+    command_energies,
     compute_energy,
     load_power,
 )
@@ -70,18 +72,24 @@ def test_read_then_move_then_result_pays_the_host_path_once():
             counts={"pim_rd": 3, "pim_mov": 3, "pim_rdres": 3}, unit_level="bank_group", merge_level="channel"
         )
     )
+    # Three results are asked for over the PHY; what the elements read needs no command from outside.
+    assert steps.pop("instruction") == pytest.approx(3 * 16 * 0.3)
     assert steps == pytest.approx(whole)
 
 
 def test_result_without_merge_starts_at_the_unit():
     assert parts(tier(counts={"pim_rdres": 1}, unit_level="bank_group")) == approx(
-        on_die_movement=512 * 1.23, tsv=512 * 0.5, io=512 * 0.3
+        on_die_movement=512 * 1.23, tsv=512 * 0.5, io=512 * 0.3, instruction=16 * (1.23 + 0.5 + 0.3)
     )
 
 
 def test_lut_loading_pays_wires_once_and_every_copy():
     assert parts(tier(counts={"pim_wrlut": 1}, unit_level="bank_group", lut_copies=4)) == approx(
-        on_die_movement=512 * 1.23, tsv=512 * 0.5, io=512 * 0.3, lut=4 * 512 * 0.31
+        on_die_movement=512 * 1.23,
+        tsv=512 * 0.5,
+        io=512 * 0.3,
+        lut=4 * 512 * 0.31,
+        instruction=16 * (1.23 + 0.5 + 0.3),
     )
 
 
@@ -96,6 +104,48 @@ def test_lut_read_alu_and_merge():
 def test_instruction_pays_bits_above_the_unit_and_decoding():
     found = parts(tier(counts={"instructions": 2, "instruction_bits": 170}, unit_level="bank_group"))
     assert found == approx(instruction=170 * (1.23 + 0.5 + 0.3) + 2 * 5.0)
+
+
+@pytest.mark.parametrize(("unit", "devices"), [("bank", 8), ("bank_group", 8), ("rank", 1), ("channel", 1)])
+def test_below_rank_level_the_devices_of_a_dimm_work_in_lock_step(unit, devices):
+    """All decode every instruction and read tags of their own; a row's bytes and sums are shared out."""
+    once = {"lut_bytes_read": 64, "cache_bytes_written": 128, "alu_add_elements": 16}
+    shared = parts(tier(DIMM, counts=once, unit_level=unit))
+    assert shared == approx(lut=3 * 512 * 0.31, alu=16 * 0.9)
+    own = parts(tier(DIMM, counts={"instructions": 2, "tags_read": 12}, unit_level=unit))
+    assert own == approx(instruction=2 * 5.0 * devices, lut=12 * 5.0 * devices)
+    assert parts(tier(HBM, counts={"instructions": 2}, unit_level=unit)) == approx(instruction=10.0)
+
+
+def test_commands_pay_the_pins_that_they_cross():
+    def pins(power, **changes):
+        return parts(tier(power, counts={"commands": 3}, **changes)).get("instruction", 0.0)
+
+    assert pins(DIMM) == pytest.approx(3 * 23 * 9.45)
+    assert pins(DIMM, buffered=True) == pytest.approx(3 * 23 * (4.06 + 9.45))
+    assert pins(HBM) == pytest.approx(3 * 16 * 0.8)
+    # Controllers beside the elements: in the buffer chip or base die they are behind the host's bus, in the
+    # memory dies behind all pins.
+    assert pins(DIMM, unit_level="rank") == pytest.approx(3 * 23 * 4.06)
+    assert pins(HBM, unit_level="channel") == pytest.approx(3 * 16 * 0.5)
+    assert pins(DIMM, unit_level="bank_group") == 0.0
+    assert pins(DIMM, unit_level="rank", host_driven=True) == pytest.approx(3 * 23 * (4.06 + 9.45))
+    assert pins(HBM, unit_level="bank", host_driven=True) == pytest.approx(3 * 16 * 0.8)
+
+
+@pytest.mark.parametrize("power", [DIMM, HBM], ids=["dimm", "hbm"])
+@pytest.mark.parametrize("unit", [None, "bank", "bank_group", "rank"])
+def test_energies_of_single_commands_make_up_the_memory_components(power, unit):
+    levels = {"unit_level": unit, "merge_level": "channel" if unit else None, "ref_bank_share": 0.25}
+    energies = command_energies(tier(power, **levels))
+    known = [name for name in energies if unit or not name.startswith("pim")]
+    counts = {name: 3 + 2 * place for place, name in enumerate(known)}
+    report = compute_energy([tier(power, counts=counts, **levels)], IDLE, 0.0)
+    memory = [part for (_, name), part in report.components_pJ.items() if name in MEMORY_COMPONENTS]
+    for end in ("low", "value", "high"):
+        whole = sum(counts[name] * getattr(energies[name], end) for name in counts)
+        assert getattr(Interval.total(memory), end) == pytest.approx(whole)
+    assert energies["act"].value == pytest.approx(4200.0 if power is DIMM else 1818.0)
 
 
 def test_activation_and_refresh_by_count():
@@ -119,7 +169,9 @@ def test_rank_element_behind_the_module_bus():
         cell=2784 * 0.164, on_die_movement=2784 * 0.836, dram_bus=512 * 4.06
     )
     assert parts(tier(DIMM, counts={"pim_mov": 5}, **levels)) == {}  # both sit in the buffer chip
-    assert parts(tier(DIMM, counts={"pim_rdres": 1}, **levels)) == approx(io=512 * 9.45)
+    assert parts(tier(DIMM, counts={"pim_rdres": 1}, **levels)) == approx(
+        io=512 * 9.45, instruction=23 * 9.45
+    )
     assert parts(tier(DIMM, counts={"rd": 1}, **levels))["dram_bus"] == pytest.approx(512 * 4.06)
     assert "dram_bus" not in parts(tier(DIMM, counts={"rd": 1}, buffered=False, **levels))
 
@@ -269,4 +321,5 @@ def test_the_example_in_the_documentation_runs():
     assert isinstance(report, EnergyReport)
     # 100 activations, 400 bursts to the bank group, 8 result bursts, 8 nodes x 1000 ns, 512 bytes added
     expected = 100 * 1818 + 400 * 512 * 1.45 + 8 * 512 * 2.03 + 6000 * 66 + 2000 * 48 + 512 * 1.3
+    expected += 8 * 16 * 2.03  # the commands that ask for the results
     assert report.total_pJ.value == pytest.approx(expected)

@@ -38,6 +38,7 @@ def test_the_package_ships_these_files():
 @pytest.mark.parametrize("name", SHIPPED)
 def test_every_value_has_a_source_and_a_unit(name):
     units = ("_V", "_mA", "_ns", "_ratio", "_per_rank", "_B", "_KiB", "_pJ", "_per_bit", "_per_element")
+    units = (*units, "_bits", "_per_way", "_per_MiB")
     for key, item in load_power(name).values.items():
         assert len(item.source) > 5
         assert key.endswith(units)
