@@ -40,11 +40,24 @@ typedef struct {
     uint64_t host[COUNTERS_MAX];
 } outcome;
 
+/* Energies of all kinds, and windows of a few cycles or none. */
+static void read_energy(heam_channel_desc *self, bytes *in) {
+    self->energy_window = next_below(in, 64);
+    uint32_t most = next_byte(in);
+    for (uint32_t kind = 0; kind < HEAM_KINDS; kind++) {
+        self->energy[kind] = most * kind;
+    }
+    if (most == 255) { /* now and then something that is refused */
+        self->energy[HEAM_KIND_ACT] = next_number(in, 8);
+    }
+}
+
 static void read_plain(heam_channel_desc *self, bytes *in) {
     *self = plain_channel();
     self->refresh = next_byte(in) & 1u;
     self->read_queue = 1 + next_below(in, 12);
     self->period = 1 + next_below(in, 4);
+    read_energy(self, in);
 }
 
 static void read_pim(heam_channel_desc *self, bytes *in) {
@@ -70,6 +83,7 @@ static void read_pim(heam_channel_desc *self, bytes *in) {
     self->port_bytes_per_cycle = 8u << next_below(in, 5);
     self->lut_load = next_below(in, 5);
     self->result_bursts = 1u << next_below(in, 7);
+    read_energy(self, in);
     if (next_byte(in) < 8) { /* now and then something that may be refused */
         self->unit_level = next_below(in, 10);
         self->queue_depth = (uint32_t)next_number(in, 2);
