@@ -43,6 +43,7 @@ def _result_table(result: Result) -> Table:
         ("energy", f"{result.energy_pJ / 1e6:,.3f}", "µJ"),
         ("energy, interval of the sources", f"{total.low / 1e6:,.3f} to {total.high / 1e6:,.3f}", "µJ"),
         ("average power", f"{result.average_power_W:,.2f}", "W"),
+        *_power_rows(result),
         ("tightest ceiling", f"{result.bound}, {100 * result.achieved_fraction:.0f} % reached", ""),
     ]
     for row in rows:
@@ -61,6 +62,17 @@ def _result_table(result: Result) -> Table:
     for note in result.notes:
         table.add_row("note", note, "")
     return table
+
+
+def _power_rows(result: Result) -> list[tuple[str, str, str]]:
+    """Peak power of every tier, and the area of LUTs and caches where there are any."""
+    rows = []
+    for row in result.power:
+        over = " (above its budget)" if row["over_budget"] else ""
+        rows.append((f"peak power of {row['tier']}{over}", f"{row['peak_power_W']:,.2f}", "W"))
+        if row["sram_mm2"]:
+            rows.append((f"LUTs and caches of {row['tier']}", f"{row['sram_mm2']:,.2f}", "mm2"))
+    return rows
 
 
 def _reasons(counters: Mapping[str, int]) -> str:

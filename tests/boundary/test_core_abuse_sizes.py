@@ -110,6 +110,14 @@ def test_bad_plain_channels(plain: dict[str, int]) -> None:
         Replay(SpecHandle(PLAIN), parameters=ChannelParameters(**{**PLAIN_CHANNEL, **plain}))
 
 
+def test_energies_that_are_none() -> None:
+    with pytest.raises(ConfigError, match=r"index 0\b.*HEAM_BAD_CHANNEL"):
+        make(energy={"ACT": 2**40 + 1})
+    for energy in ({"ACTS": 1}, {"ACT": -1}, {"ACT": 1.5}, {"ACT": 2**64}):
+        with pytest.raises(ConfigError, match="ACT"):
+            make(energy=energy)
+
+
 def test_systems_that_do_not_fit_together() -> None:
     plain, host = ChannelParameters(**PLAIN_CHANNEL), HostParameters(**HOST)
     spec = SpecHandle(PLAIN)

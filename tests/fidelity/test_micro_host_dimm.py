@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.fidelity import micro
-from tests.functional.small import DIMM_IN_ORDER, commands, run_of, trace_of
+from tests.functional.small import DIMM_IN_ORDER, commands, metered, run_of, trace_of
 
 # Vectors of 64 B in table order: channel = v mod 2, bank group = v/2 mod 4, rank = v/8 mod 2, bank = v/16
 # mod 4,
@@ -76,3 +76,18 @@ def test_without_llc_the_repeated_row_is_one_more_read() -> None:
     # It is open, so it follows the others at tCCD_L and comes before the conflict closes the row.
     assert commands(run)[5:7] == [(0, 39, "RD", 0, 0, 0), (0, 53, "PREpb", 0, 1, 0)]
     assert micro.checked(TRACE, **options).time_ns == 78.0
+
+
+def test_energy_by_windows_and_open_time_by_banks() -> None:
+    run = metered(TRACE, tier="dimm", energy={"ACT": 100, "RD": 10, "PRE": 1}, window=25, **OPTIONS)
+    channel = run.channels[0]
+    # Cycles 1 to 25: two ACT and a RD; 26 to 50: two RD; 51 to 75: PRE and ACT; 76 to 100: a RD.
+    assert channel["energy"] == 210 + 20 + 101 + 10
+    assert channel["energy_peak"] == channel["energy_rank_peak"] == 210
+    # Bank 0: 1 to 53 and 75 to the end, 124; bank 4: from 5 on.
+    assert channel["bank_active"] == 52 + 49 + 119
+    assert channel["rank_active"] == 123
+    # Windows of 22 cycles: the RD of cycle 23 is in the next one.
+    narrower = metered(TRACE, tier="dimm", energy={"ACT": 100, "RD": 10}, window=22, **OPTIONS)
+    assert narrower.channels[0]["energy_peak"] == 200
+    assert run.channels[1]["energy"] == run.channels[1]["bank_active"] == 0

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.fidelity import micro
-from tests.functional.small import DIMM_IN_ORDER, commands, run_of, trace_of
+from tests.functional.small import DIMM_IN_ORDER, commands, metered, run_of, trace_of
 
 # Vectors of 128 B: 0 and 2 in rank 0 (bank groups 0 and 1), 8 in rank 1, all in channel 0.
 GATHER = trace_of([[[0, 2, 8]]], cardinalities=[64])
@@ -146,3 +146,12 @@ def test_a_row_on_its_way_serves_all_who_wait_for_it(root: Path) -> None:
         },
     )
     micro.assert_card(root, "recnmp", "70 ns", "142,199 pJ", of=result)
+
+
+def test_results_of_the_merge_node_belong_to_no_rank() -> None:
+    energy = {"ACT": 100, "PIM_RD": 10, "PIM_MOV": 1, "PIM_RDRES": 1000}
+    run = metered(GATHER, tier="dimm", energy=energy, window=20, **GATHER_OPTIONS)
+    channel = run.channels[0]
+    assert channel["energy"] == 3 * 100 + 6 * 10 + 4 + 2 * 1000
+    assert channel["energy_peak"] == 2000  # cycles 101 to 120
+    assert channel["energy_rank_peak"] == 200  # two of the three ACT in cycles 1 to 20

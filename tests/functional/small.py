@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -56,6 +57,14 @@ def run_of(trace: LookupTrace, **options: Any) -> tuple[Plan, Run]:
     """Plan and execute with the command log kept; options as in ``simulate``."""
     planned = plan(trace, **options)
     return planned, _execute(planned, planned.parameters(), with_log=True, progress=None)
+
+
+def metered(trace: LookupTrace, *, tier: str, energy: Mapping[str, int], window: int, **options: Any) -> Run:
+    """A run whose commands of one tier cost what a test says, in windows of so many cycles."""
+    planned = plan(trace, **options)
+    parameters = planned.parameters()
+    parameters[tier] = replace(parameters[tier], energy=energy, energy_window=window)
+    return _execute(planned, parameters, with_log=False, progress=None)
 
 
 def functional(planned: Plan, run: Run, log: np.ndarray[Any, Any]) -> FunctionalReport:
