@@ -102,7 +102,11 @@ def energy_weights(layout: TierLayout) -> tuple[dict[str, int], int]:
     weights = {
         kind: round(energies[name].value * _FJ_PER_PJ) for name, kinds in _KINDS.items() for kind in kinds
     }
-    return weights, round(WINDOW_NS * 1000 / float(layout.spec.tCK_ps))
+    return weights, _window_cycles(layout)
+
+
+def _window_cycles(layout: TierLayout) -> int:
+    return max(1, round(WINDOW_NS * 1000 / float(layout.spec.tCK_ps)))
 
 
 def _wiring(layout: TierLayout) -> dict[str, Any]:
@@ -128,12 +132,15 @@ def _tier_activity(planned: Plan, run: Run, layout: TierLayout, totals: Mapping[
     counts["commands"] = sum(totals[name] for name in _ON_PINS)
     if pim is not None:
         counts |= _element_counts(planned, run, layout, totals)
-    cycle_ns = float(spec.tCK_ps) / 1000
+    cycle_ns, wiring = float(spec.tCK_ps) / 1000, _wiring(layout)
+    # A power file of a device with other banks: how many of those would have been open is not known.
+    banks = spec.banks // spec.nodes(spec.second_level)
+    known = wiring["power"].kind != "dimm" or wiring["power"]["banks_per_rank"].value == banks
     return TierActivity(
-        **_wiring(layout),
+        **wiring,
         counts=counts,
         rank_active_ns=totals["rank_active"] * cycle_ns,
-        bank_active_ns=totals["bank_active"] * cycle_ns,
+        bank_active_ns=totals["bank_active"] * cycle_ns if known else None,
     )
 
 
@@ -196,6 +203,7 @@ def account_power(
             activity,
             window_pJ=counts["energy_peak"] / _FJ_PER_PJ,
             rank_window_pJ=counts["energy_rank_peak"] / _FJ_PER_PJ,
+            window_ns=_window_cycles(layout) * float(layout.spec.tCK_ps) / 1000,
             budget_W=layout.tier.power_budget_W,
         )
         rows.append({**power.to_dict(), **_area(layout, activity)})

@@ -63,6 +63,7 @@ def tier_power(
     *,
     window_pJ: float,
     rank_window_pJ: float,
+    window_ns: float = WINDOW_NS,
     budget_W: float | None = None,
 ) -> TierPower:
     """Average and peak power of a tier.
@@ -78,9 +79,11 @@ def tier_power(
     activity
         The tier's part of what it was made from.
     window_pJ
-        Energy of the commands in the busiest window of ``WINDOW_NS``, summed over channels.
+        Energy of the commands in the busiest window, summed over channels.
     rank_window_pJ
         The same of the busiest rank.
+    window_ns
+        Length of a window: ``WINDOW_NS``, rounded to whole cycles.
     budget_W
         Power that the tier may draw.
 
@@ -104,7 +107,7 @@ def tier_power(
         return TierPower(activity.name, 0.0, 0.0, 0.0, 0.0, budget_W, False)
     rest = sum(parts.values()) - commands
     average = sum(parts.values()) / time_ns * 1e-3
-    span = min(WINDOW_NS, time_ns)
+    span = min(window_ns, time_ns)
     peak = max((window_pJ / span + rest / time_ns) * 1e-3, average)
     of_rank = (rank_window_pJ / span + rest / time_ns / activity.ranks) * 1e-3
     devices = activity.power["devices_per_rank"].value if activity.power.kind == "dimm" else 1.0

@@ -80,6 +80,9 @@ class Host:
 class Pim:
     """Processing elements of a tier; meaning of the parameters in ``docs/engine.md``.
 
+    Below the rank level of a DIMM an element is spread over all devices of a rank, which work in lock step;
+    its LUT, its cache and its ALU are stated for all of them together (``docs/energy.md``).
+
     Attributes
     ----------
     unit_level, merge_level

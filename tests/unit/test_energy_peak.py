@@ -18,7 +18,7 @@ from heam_sim.errors import ConfigError
 DIMM, HBM = load_power("ddr4-3200-8gb-x8"), load_power("hbm2-4gb-legacy")
 
 
-def power_of(time_ns, *, acts, window, of_rank, power=DIMM, budget=None, add=0):
+def power_of(time_ns, *, acts, window, of_rank, power=DIMM, budget=None, add=0, length=1000.0):
     """Two idle ranks but for activations of 4200 pJ (DDR4) or 1818 pJ (HBM2)."""
     counts = {"act": acts, "alu_add_elements": add}
     activity = TierActivity(
@@ -31,7 +31,9 @@ def power_of(time_ns, *, acts, window, of_rank, power=DIMM, budget=None, add=0):
         unit_level="bank_group" if add else None,
     )
     report = compute_energy([activity], HostActivity(add_bytes=10**6), time_ns)
-    return tier_power(report, activity, window_pJ=window, rank_window_pJ=of_rank, budget_W=budget)
+    return tier_power(
+        report, activity, window_pJ=window, rank_window_pJ=of_rank, window_ns=length, budget_W=budget
+    )
 
 
 def test_the_busiest_window_and_the_average_of_everything_else():
@@ -42,6 +44,13 @@ def test_the_busiest_window_and_the_average_of_everything_else():
     assert found.peak_power_W == pytest.approx(rest + 6 * 4200 / 1000 * 1e-3)
     assert found.peak_rank_power_W == pytest.approx(rest / 2 + 4 * 4200 / 1000 * 1e-3)
     assert found.peak_device_power_W == pytest.approx(found.peak_rank_power_W / 8)
+
+
+def test_a_window_of_whole_cycles_has_its_own_length():
+    run = {"acts": 10, "window": 6 * 4200, "of_rank": 1}
+    usual, shorter = power_of(4000.0, **run), power_of(4000.0, **run, length=999.0)
+    moving = 6 * 4200 * 1e-3
+    assert shorter.peak_power_W - usual.peak_power_W == pytest.approx(moving / 999 - moving / 1000)
 
 
 def test_a_run_shorter_than_a_window_is_its_own_peak():
