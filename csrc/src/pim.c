@@ -70,6 +70,12 @@ int32_t heam_pim_create(const heam_channel_desc *desc, const heam_spec *spec, ui
     self->lut_left = (uint64_t)desc->lut_load * spec->nodes[1];
     self->next_refresh = desc->refresh ? spec->refresh_interval : HEAM_NEVER;
     self->current = NOBODY;
+    self->full_unit = NOBODY;
+    for (uint32_t step = 0; step < STEPS; step++) {
+        self->due[step] = HEAM_NEVER;
+    }
+    self->due[STEP_LUT] = self->lut_left > 0 ? 0 : HEAM_NEVER;
+    self->due[STEP_DELIVER] = 0;
     *out = self;
     self = NULL;
 out:
@@ -109,18 +115,11 @@ uint32_t heam_pim_units(const heam_pim *self) {
     return self->units;
 }
 
-void heam_pim_wake_bank(heam_pim *self, uint32_t bank) {
-    for (uint32_t i = 0; i < self->order_size; i++) {
-        if (self->pool[self->order[i]].what.bank == bank) {
-            self->ready[self->order[i]] = 0;
-        }
-    }
-}
-
 void heam_pim_wake_all(heam_pim *self) {
     for (uint32_t i = 0; i < self->order_size; i++) {
         self->ready[self->order[i]] = 0;
     }
+    self->due[STEP_WALK] = 0;
 }
 
 /* ---- partials and results ---- */
@@ -155,11 +154,8 @@ void heam_pim_finish_operand(heam_pim *self, uint32_t u, uint32_t tag) {
         return;
     }
     waiting item = {.ready = sum->ready, .age = self->tags[tag].age, .tag = tag, .unit = u};
-    if (self->base.desc.merge) {
-        wait_sorted(&self->moves, item, false);
-    } else {
-        wait_sorted(&self->results, item, true);
-    }
+    wait_sorted(self->base.desc.merge ? &self->moves : &self->results, item, !self->base.desc.merge);
+    heam_pim_wake(self, self->base.desc.merge ? STEP_MOVE : STEP_RESULT, item.ready);
 }
 
 static void free_tag_if_done(heam_pim *self, uint32_t tag) {
@@ -170,15 +166,13 @@ static void free_tag_if_done(heam_pim *self, uint32_t tag) {
         if (self->current == tag) {
             self->current = NOBODY;
         }
+        self->due[STEP_DELIVER] = 0;
     }
 }
 
 /* ---- P2 .. P5: the path, read-out, delivery, moves ---- */
 
 static void load_lut(heam_pim *self, uint64_t cycle) {
-    if (self->lut_left == 0) {
-        return;
-    }
     const heam_spec *spec = &self->base.timing.spec;
     uint32_t ranks = spec->nodes[1];
     uint64_t position = (uint64_t)self->base.desc.lut_load * ranks - self->lut_left;
@@ -197,6 +191,11 @@ static void load_lut(heam_pim *self, uint64_t cycle) {
     issue(self, HEAM_KIND_PIM_WRLUT, cycle, &record);
     take_path(self, cycle);
     self->lut_left--;
+    if (self->lut_left > 0) {
+        later(self, cycle + 1);
+    } else {
+        self->due[STEP_DELIVER] = 0;
+    }
 }
 
 static void result_burst_left(heam_pim *self, uint32_t at, uint64_t cycle) {
@@ -219,10 +218,19 @@ static void result_burst_left(heam_pim *self, uint32_t at, uint64_t cycle) {
     free_tag_if_done(self, number);
 }
 
-static void read_out(heam_pim *self, uint64_t cycle) {
-    if (self->results.size == 0) {
-        return;
+/* From when a result may be read out, as far as is known. */
+static uint64_t results_due(heam_pim *self) {
+    uint64_t due = HEAM_NEVER;
+    for (uint32_t i = 0; i < self->results.size && self->results.items[i].ready < due; i++) {
+        int32_t row;
+        uint32_t bank = self->base.desc.merge ? 0 : self->results.items[i].unit * self->unit_stride;
+        uint64_t may = larger(self->results.items[i].ready, earliest(self, HEAM_KIND_PIM_RDRES, bank, 0, &row));
+        due = may < due ? may : due;
     }
+    return self->base.desc.host_driven ? due : larger(due, self->path_free);
+}
+
+static void read_out(heam_pim *self, uint64_t cycle) {
     for (uint32_t i = 0; i < self->results.size; i++) {
         const waiting *item = &self->results.items[i];
         if (item->ready > cycle) {
@@ -248,6 +256,7 @@ static void read_out(heam_pim *self, uint64_t cycle) {
         issue(self, HEAM_KIND_PIM_RDRES, cycle, &record);
         take_path(self, cycle);
         result_burst_left(self, i, cycle);
+        later(self, results_due(self));
         return;
     }
 }
@@ -268,7 +277,22 @@ static void move_arrived(heam_pim *self, uint32_t at, uint64_t cycle) {
     tag->merged++;
     if (tag->closed && tag->merged == tag->units) {
         wait_sorted(&self->results, (waiting){.ready = self->merge_free, .age = tag->age, .tag = item.tag}, true);
+        heam_pim_wake(self, STEP_RESULT, self->merge_free);
     }
+}
+
+/* From when a burst of a partial may move, as far as is known. */
+static uint64_t moves_due(const heam_pim *self) {
+    uint64_t due = HEAM_NEVER;
+    for (uint32_t i = 0; i < self->moves.size; i++) {
+        const waiting *item = &self->moves.items[i];
+        int32_t row;
+        if (item->ready < due) {
+            uint64_t may = larger(item->ready, earliest(self, HEAM_KIND_PIM_MOV, item->unit * self->unit_stride, 0, &row));
+            due = may < due ? may : due;
+        }
+    }
+    return due;
 }
 
 static void move_one(heam_pim *self, uint64_t cycle) {
@@ -297,6 +321,7 @@ static void move_one(heam_pim *self, uint64_t cycle) {
             take_path(self, cycle);
         }
         move_arrived(self, i, cycle);
+        later(self, moves_due(self));
         return;
     }
 }
@@ -330,6 +355,7 @@ static void refresh(heam_pim *self, uint64_t cycle) {
             self->owed[rank]--;
             self->owed_total--;
         }
+        later(self, cycle + 1);
         heam_pim_wake_all(self);
     }
 }
@@ -341,28 +367,32 @@ static void owe_refresh(heam_pim *self, uint64_t cycle) {
             self->owed[rank]++;
             self->owed_total++;
         }
+        self->due[STEP_REFRESH] = 0;
         heam_pim_wake_all(self);
     }
 }
 
+/* Lets a step run if it may have something to do, and notes when it may again. */
+static inline void run(heam_pim *self, pim_step step, void (*what)(heam_pim *, uint64_t), uint64_t cycle) {
+    if (self->due[step] <= cycle) {
+        self->next = HEAM_NEVER;
+        what(self, cycle);
+        self->due[step] = self->next;
+    }
+}
+
 uint64_t heam_pim_cycle(heam_pim *self, uint64_t cycle, bool *delivered) {
-    self->active = false;
-    self->next = HEAM_NEVER;
     owe_refresh(self, cycle);
-    load_lut(self, cycle);
-    read_out(self, cycle);
-    *delivered = heam_pim_deliver(self, cycle);
-    if (self->base.desc.merge) {
-        move_one(self, cycle);
+    run(self, STEP_LUT, load_lut, cycle);
+    run(self, STEP_RESULT, read_out, cycle);
+    *delivered = self->base.orders.size > 0 && self->due[STEP_DELIVER] <= cycle && heam_pim_deliver(self, cycle);
+    run(self, STEP_MOVE, move_one, cycle);
+    run(self, STEP_REFRESH, refresh, cycle);
+    run(self, STEP_WALK, heam_pim_walk, cycle);
+    uint64_t next = self->next_refresh;
+    for (uint32_t step = 0; step < STEPS; step++) {
+        bool idle = step == STEP_DELIVER && self->base.orders.size == 0; /* the host wakes the channel with an order */
+        next = !idle && self->due[step] < next ? self->due[step] : next;
     }
-    refresh(self, cycle);
-    heam_pim_walk(self, cycle);
-    if (self->active) {
-        return cycle + 1;
-    }
-    later(self, self->next_refresh);
-    for (uint32_t i = 0; i < self->order_size; i++) {
-        later(self, self->ready[self->order[i]]);
-    }
-    return self->next > cycle ? self->next : cycle + 1;
+    return next > cycle ? next : cycle + 1;
 }

@@ -82,8 +82,13 @@ typedef struct {
     uint32_t size;
 } waiting_list;
 
+/* The steps of a cycle, each with the first cycle in which it may have something to do. */
+typedef enum { STEP_LUT, STEP_RESULT, STEP_DELIVER, STEP_MOVE, STEP_REFRESH, STEP_WALK, STEPS } pim_step;
+
 struct heam_pim {
     heam_channel base;
+    uint64_t due[STEPS];  /* never too late: whoever makes something possible earlier says so with heam_pim_wake */
+    uint32_t full_unit;   /* whose queue the head of the buffer waits for; NOBODY */
     uint32_t units;
     uint32_t unit_stride; /* banks per unit */
     uint32_t pool_size;
@@ -116,17 +121,21 @@ struct heam_pim {
     uint64_t merge_free;
     uint64_t lut_left;  /* PIM_WRLUT commands to come, all ranks */
     uint64_t next_refresh;
-    uint64_t next;      /* collected while a cycle runs: the earliest later event */
-    bool active;        /* something happened in this cycle */
+    uint64_t next;      /* collected while a step runs: when it may have something to do again */
 };
 
 static inline uint64_t larger(uint64_t a, uint64_t b) {
     return a > b ? a : b;
 }
 
-/* Notes a later event. */
+/* Notes when the step that runs may have something to do again. */
 static inline void later(heam_pim *self, uint64_t cycle) {
     self->next = cycle < self->next ? cycle : self->next;
+}
+
+/* A step may have something to do at `cycle`, or as soon as it comes to its turn. */
+static inline void heam_pim_wake(heam_pim *self, pim_step step, uint64_t cycle) {
+    self->due[step] = cycle < self->due[step] ? cycle : self->due[step];
 }
 
 static inline uint64_t earliest(const heam_pim *self, uint32_t kind, uint32_t bank, uint64_t cycle, int32_t *row) {
@@ -182,7 +191,6 @@ static inline void take_path(heam_pim *self, uint64_t cycle) {
 
 static inline void issue(heam_pim *self, uint32_t kind, uint64_t cycle, const heam_log_record *record) {
     heam_channel_issue(&self->base, kind, cycle, record);
-    self->active = true;
 }
 
 /* Works with the register that the link before it loads. */
@@ -195,8 +203,7 @@ static inline bool feeds_register(const entry *e) {
     return e->what.role == HEAM_ROLE_LOAD || e->what.role == HEAM_ROLE_MUL;
 }
 
-/* Looks again at every queued entry of a bank, or at all. */
-void heam_pim_wake_bank(heam_pim *self, uint32_t bank);
+/* Looks again at every queued entry. */
 void heam_pim_wake_all(heam_pim *self);
 /* An operand of (unit, tag) has left the queue: if it was the last, the sum waits to be moved or read out. */
 void heam_pim_finish_operand(heam_pim *self, uint32_t u, uint32_t tag);
@@ -204,7 +211,7 @@ void heam_pim_finish_operand(heam_pim *self, uint32_t u, uint32_t tag);
 bool heam_pim_look_up(heam_pim *self, uint32_t index);
 /* An entry's row has been read: cache lines that wait for it are there. */
 void heam_pim_fill_lines(heam_pim *self, uint32_t index);
-/* Delivers the next instruction if it may come now. */
+/* Delivers what may come now. True: an instruction left the host's buffer. */
 bool heam_pim_deliver(heam_pim *self, uint64_t cycle);
 /* Lets the local controllers do what they can in this cycle. */
 void heam_pim_walk(heam_pim *self, uint64_t cycle);

@@ -80,7 +80,8 @@ static void enqueue(heam_pim *self, const heam_order *order, uint32_t tag, uint6
         return;
     }
     self->vacant_size--;
-    self->ready[index] = self->pool[index].source == FROM_LEADER ? HEAM_NEVER : 0;
+    self->ready[index] = self->pool[index].source == FROM_LEADER ? HEAM_NEVER : available;
+    heam_pim_wake(self, STEP_WALK, self->ready[index]);
     self->order[self->order_size++] = (uint16_t)index;
     if (self->order_size > self->base.counters[HEAM_COUNT_queue_peak]) {
         self->base.counters[HEAM_COUNT_queue_peak] = self->order_size;
@@ -112,30 +113,25 @@ static uint64_t path_clear(const heam_pim *self, uint64_t cycle) {
     return cycle;
 }
 
-/* May an instruction start on its path now? Notes when it may if not. */
-static bool path_allows(heam_pim *self, const heam_order *order, uint64_t cycle) {
+/* From when an instruction may start on its path; HEAM_NEVER while LUTs are loaded. */
+static uint64_t path_allows(const heam_pim *self, const heam_order *order, uint64_t cycle) {
     if (self->lut_left > 0) {
-        return false;
+        return HEAM_NEVER;
     }
     uint64_t may = larger(self->base.desc.host_driven ? 0 : self->path_free, order->pushed);
-    if (cycle < may) {
-        later(self, may);
-        return false;
-    }
-    uint64_t clear = path_clear(self, cycle);
-    if (cycle < clear) {
-        later(self, clear);
-        return false;
-    }
-    return true;
+    return cycle < may ? may : path_clear(self, cycle);
 }
 
+/* False: the head of the buffer has to wait, until the cycle that is noted or until something wakes the step. */
 static bool deliver_head(heam_pim *self, uint64_t cycle) {
     const heam_order *order = heam_ring_at(&self->base.orders, 0);
-    if ((order->flags & HEAM_FLAG_CARRIED) == 0 && !path_allows(self, order, cycle)) {
+    uint64_t may = (order->flags & HEAM_FLAG_CARRIED) != 0 ? cycle : path_allows(self, order, cycle);
+    if (cycle < may) {
+        self->due[STEP_DELIVER] = may;
         return false;
     }
     if (self->unit[order->unit].queued == self->base.desc.queue_depth) {
+        self->full_unit = order->unit;
         return false;
     }
     bool sums = order->role != HEAM_ROLE_FILL;
@@ -145,13 +141,17 @@ static bool deliver_head(heam_pim *self, uint64_t cycle) {
     }
     enqueue(self, order, tag, send(self, order, cycle));
     heam_ring_pop(&self->base.orders);
-    self->active = true;
     return true;
 }
 
 bool heam_pim_deliver(heam_pim *self, uint64_t cycle) {
     uint32_t before = self->base.instructions;
+    self->due[STEP_DELIVER] = HEAM_NEVER;
+    self->full_unit = NOBODY;
     while (self->base.orders.size > 0 && deliver_head(self, cycle)) {
+    }
+    if (self->base.orders.size == 0) {
+        self->due[STEP_DELIVER] = 0; /* as soon as there is an order */
     }
     return self->base.instructions != before;
 }

@@ -68,6 +68,9 @@ static void leave(heam_pim *self, uint32_t position) {
     self->vacant[self->vacant_size++] = (uint16_t)index;
     const entry *e = &self->pool[index];
     self->unit[e->what.unit].queued--;
+    if (self->full_unit == e->what.unit) {
+        self->due[STEP_DELIVER] = 0;
+    }
     if (feeds_register(e)) {
         fill_register(self, index, e->result);
     }
@@ -144,7 +147,6 @@ static bool serve_port(heam_pim *self, uint32_t position, uint64_t cycle) {
         issue(self, HEAM_KIND_PIM_LUT, cycle, &record);
     } else {
         heam_channel_note(&self->base, HEAM_LOG_PE_HIT, cycle, &record);
-        self->active = true;
     }
     if (self->base.desc.host_driven) {
         take_path(self, cycle);
@@ -155,65 +157,6 @@ static bool serve_port(heam_pim *self, uint32_t position, uint64_t cycle) {
     use_bursts(self, index, pe->lut_free, e->what.bursts);
     leave_with_followers(self, position, pe->lut_free, cycle);
     return true;
-}
-
-static void start(heam_pim *self, uint32_t index) {
-    entry *e = &self->pool[index];
-    if (!e->started) {
-        e->started = 1;
-        await_older(self, index);
-        if (self->owed_total > 0) {
-            heam_pim_wake_all(self);
-        }
-        self->started_in_bank[e->what.bank]++;
-        self->started_in_rank[heam_rank_of(&self->base.timing, e->what.bank)]++;
-    }
-}
-
-static void stop(heam_pim *self, const entry *e) {
-    self->started_in_rank[heam_rank_of(&self->base.timing, e->what.bank)]--;
-    if (--self->started_in_bank[e->what.bank] == 0) {
-        heam_pim_wake_bank(self, e->what.bank);
-    }
-}
-
-static void count_row(heam_pim *self, entry *e) {
-    if (!e->counted) {
-        e->counted = 1;
-        heam_channel_count_row(&self->base, e->what.bank, e->what.row);
-    }
-}
-
-static bool read_burst(heam_pim *self, uint32_t position, uint64_t cycle, int16_t bound) {
-    uint32_t index = self->order[position];
-    entry *e = &self->pool[index];
-    count_row(self, e);
-    heam_log_record record = record_of(e, (uint32_t)e->what.column + e->issued, bound);
-    issue(self, HEAM_KIND_PIM_RD, cycle, &record);
-    self->column_used[slots_of(self, e->what.unit)] = cycle;
-    start(self, index);
-    e->issued++;
-    uint64_t arrival = cycle + self->base.timing.spec.read_latency;
-    use_bursts(self, index, arrival, 1);
-    if (e->issued < e->what.bursts) {
-        self->ready[index] = cycle + 1;
-        return false;
-    }
-    stop(self, e);
-    leave_with_followers(self, position, arrival, cycle);
-    return true;
-}
-
-static void row_command(heam_pim *self, uint32_t index, uint32_t kind, uint64_t cycle, int16_t bound) {
-    entry *e = &self->pool[index];
-    count_row(self, e);
-    heam_log_record record = record_of(e, e->what.column, bound);
-    issue(self, kind, cycle, &record);
-    self->row_used[slots_of(self, e->what.unit)] = cycle;
-    if (kind == HEAM_KIND_ACT) {
-        start(self, index);
-    }
-    heam_pim_wake_bank(self, e->what.bank);
 }
 
 /* While a rank owes a refresh only what has started goes on, and what something started waits for. */
@@ -250,6 +193,83 @@ static uint32_t next_command(const heam_pim *self, uint32_t position, uint64_t c
         *due = earliest(self, kind, e->what.bank, cycle, row);
     }
     return kind;
+}
+
+/* What the entries of a bank can do next has changed. */
+static void wake_bank(heam_pim *self, uint32_t bank, uint64_t cycle) {
+    for (uint32_t i = 0; i < self->order_size; i++) {
+        const entry *e = &self->pool[self->order[i]];
+        if (e->what.bank == bank && e->source == FROM_BANK) {
+            uint64_t due;
+            int32_t row;
+            next_command(self, i, cycle, &due, &row);
+            self->ready[self->order[i]] = larger(due, e->available);
+        }
+    }
+}
+
+static void start(heam_pim *self, uint32_t index) {
+    entry *e = &self->pool[index];
+    if (!e->started) {
+        e->started = 1;
+        await_older(self, index);
+        if (self->owed_total > 0) {
+            heam_pim_wake_all(self);
+        }
+        self->started_in_bank[e->what.bank]++;
+        self->started_in_rank[heam_rank_of(&self->base.timing, e->what.bank)]++;
+    }
+}
+
+/* A started operand of this bank has left the queue. */
+static void stop(heam_pim *self, uint32_t bank, uint64_t cycle) {
+    if (--self->started_in_rank[heam_rank_of(&self->base.timing, bank)] == 0 && self->owed_total > 0) {
+        self->due[STEP_REFRESH] = 0;
+    }
+    if (--self->started_in_bank[bank] == 0) {
+        wake_bank(self, bank, cycle);
+    }
+}
+
+static void count_row(heam_pim *self, entry *e) {
+    if (!e->counted) {
+        e->counted = 1;
+        heam_channel_count_row(&self->base, e->what.bank, e->what.row);
+    }
+}
+
+static bool read_burst(heam_pim *self, uint32_t position, uint64_t cycle, int16_t bound) {
+    uint32_t index = self->order[position];
+    entry *e = &self->pool[index];
+    count_row(self, e);
+    heam_log_record record = record_of(e, (uint32_t)e->what.column + e->issued, bound);
+    issue(self, HEAM_KIND_PIM_RD, cycle, &record);
+    self->column_used[slots_of(self, e->what.unit)] = cycle;
+    start(self, index);
+    e->issued++;
+    uint64_t arrival = cycle + self->base.timing.spec.read_latency;
+    use_bursts(self, index, arrival, 1);
+    if (e->issued < e->what.bursts) {
+        int32_t row;
+        self->ready[index] = larger(cycle + 1, earliest(self, HEAM_KIND_PIM_RD, e->what.bank, cycle + 1, &row));
+        return false;
+    }
+    uint32_t bank = e->what.bank;
+    leave_with_followers(self, position, arrival, cycle);
+    stop(self, bank, cycle);
+    return true;
+}
+
+static void row_command(heam_pim *self, uint32_t index, uint32_t kind, uint64_t cycle, int16_t bound) {
+    entry *e = &self->pool[index];
+    count_row(self, e);
+    heam_log_record record = record_of(e, e->what.column, bound);
+    issue(self, kind, cycle, &record);
+    self->row_used[slots_of(self, e->what.unit)] = cycle;
+    if (kind == HEAM_KIND_ACT) {
+        start(self, index);
+    }
+    wake_bank(self, e->what.bank, cycle);
 }
 
 /* True if the entry left the queue. */
@@ -297,5 +317,8 @@ void heam_pim_walk(heam_pim *self, uint64_t cycle) {
         }
         bool left = e->source == FROM_PORT ? serve_port(self, position, cycle) : serve_read(self, position, cycle);
         position += !left;
+    }
+    for (uint32_t i = 0; i < self->order_size; i++) {
+        later(self, self->ready[self->order[i]]);
     }
 }
