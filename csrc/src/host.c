@@ -40,12 +40,9 @@ static void finish_if_complete(heam_system *self, uint32_t slot, uint64_t host_c
 static void collect(heam_system *self, uint64_t host_cycle) {
     uint64_t tick = host_cycle * self->desc.period;
     for (uint32_t c = 0; c < self->channels; c++) {
-        heam_channel *base = self->members[c].base;
-        while (base->bursts.size > 0) {
+        while (self->burst_tick[c] <= tick) {
+            heam_channel *base = self->members[c].base;
             const heam_burst *burst = heam_ring_at(&base->bursts, 0);
-            if (burst->cycle * base->desc.period > tick) {
-                break;
-            }
             if (self->members[c].plain != NULL) {
                 self->outstanding--;
                 base->counters[HEAM_COUNT_read_latency] += burst->cycle - burst->arrival;
@@ -57,6 +54,7 @@ static void collect(heam_system *self, uint64_t host_cycle) {
             uint32_t slot = burst->gnr_slot;
             self->flights[slot].waiting--;
             heam_ring_pop(&base->bursts);
+            heam_note_burst(self, c);
             finish_if_complete(self, slot, host_cycle);
         }
     }
@@ -156,7 +154,7 @@ static uint64_t push(heam_system *self, uint32_t c, const heam_order *order, uin
     at->pushed = cycle;
     if (cycle < m->next_cycle) {
         m->next_cycle = cycle;
-        m->next_tick = cycle * period;
+        self->next_tick[c] = cycle * period;
     }
     return cycle;
 }
@@ -291,15 +289,11 @@ static issue_result issue(heam_system *self, uint64_t host_cycle) {
 
 /* The host cycle at which the next burst has come or the next GnR finishes. */
 static uint64_t next_arrival(const heam_system *self, uint64_t host_cycle) {
-    uint64_t next = HEAM_NEVER;
+    uint64_t tick = HEAM_NEVER;
     for (uint32_t c = 0; c < self->channels; c++) {
-        const heam_channel *base = self->members[c].base;
-        if (base->bursts.size > 0) {
-            const heam_burst *burst = heam_ring_at(&base->bursts, 0);
-            uint64_t cycle = ceil_div(burst->cycle * base->desc.period, self->desc.period);
-            next = cycle < next ? cycle : next;
-        }
+        tick = self->burst_tick[c] < tick ? self->burst_tick[c] : tick;
     }
+    uint64_t next = tick == HEAM_NEVER ? HEAM_NEVER : ceil_div(tick, self->desc.period);
     if (self->finishes.size > 0) {
         const finish *item = heam_ring_at(&self->finishes, 0);
         next = item->cycle < next ? item->cycle : next;

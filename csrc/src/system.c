@@ -48,7 +48,8 @@ static int32_t add_members(heam_system *self, const heam_channel_desc *desc, con
         }
         member *m = &self->members[i];
         m->next_cycle = 1;
-        m->next_tick = desc[i].period;
+        self->next_tick[i] = desc[i].period;
+        self->burst_tick[i] = HEAM_NEVER;
         self->unit_base[i] = units;
         units += m->pim != NULL ? heam_pim_units(m->pim) : 0;
     }
@@ -78,11 +79,13 @@ int32_t heam_system_create(const heam_host_desc *host, uint32_t channels, const 
     self->issuing = NOBODY;
     self->blocked_on = NOBODY;
     self->members = calloc(channels, sizeof(*self->members));
+    self->next_tick = calloc(channels, sizeof(*self->next_tick));
+    self->burst_tick = calloc(channels, sizeof(*self->burst_tick));
     self->unit_base = calloc(channels, sizeof(*self->unit_base));
     self->of_channel = calloc(channels, sizeof(*self->of_channel));
     self->flights = calloc(host->window, sizeof(*self->flights));
     self->vacant = calloc(host->window, sizeof(*self->vacant));
-    if (self->members == NULL || self->unit_base == NULL || self->of_channel == NULL || self->flights == NULL || self->vacant == NULL ||
+    if (self->members == NULL || self->next_tick == NULL || self->burst_tick == NULL || self->unit_base == NULL || self->of_channel == NULL || self->flights == NULL || self->vacant == NULL ||
         heam_llc_init(&self->llc, host->llc_sets, host->llc_ways) != HEAM_OK) {
         goto out;
     }
@@ -108,6 +111,8 @@ void heam_system_destroy(heam_system *self) {
         heam_pim_destroy(self->members[i].pim);
     }
     free(self->members);
+    free(self->next_tick);
+    free(self->burst_tick);
     free(self->unit_base);
     free(self->of_unit);
     free(self->of_channel);
@@ -155,14 +160,14 @@ static void run_channel(heam_system *self, uint32_t c, uint64_t tick) {
     size_t before = m->base->bursts.size;
     bool delivered = false;
     m->next_cycle = m->plain != NULL ? heam_plain_cycle(m->plain, m->next_cycle) : heam_pim_cycle(m->pim, m->next_cycle, &delivered);
-    m->next_tick = m->next_cycle == HEAM_NEVER ? HEAM_NEVER : m->next_cycle * m->base->desc.period;
+    self->next_tick[c] = m->next_cycle == HEAM_NEVER ? HEAM_NEVER : m->next_cycle * m->base->desc.period;
     self->failed = self->failed || m->base->failed;
     if (delivered && self->blocked_on == c) {
         wake_host(self, tick / self->desc.period + 1);
     }
     if (before == 0 && m->base->bursts.size > 0) {
-        const heam_burst *burst = heam_ring_at(&m->base->bursts, 0);
-        wake_host(self, ceil_div(burst->cycle * m->base->desc.period, self->desc.period));
+        heam_note_burst(self, c);
+        wake_host(self, ceil_div(self->burst_tick[c], self->desc.period));
     }
 }
 
@@ -173,7 +178,7 @@ static bool all_done(const heam_system *self) {
 static uint64_t next_channel_tick(const heam_system *self) {
     uint64_t tick = HEAM_NEVER;
     for (uint32_t c = 0; c < self->channels; c++) {
-        tick = self->members[c].next_tick < tick ? self->members[c].next_tick : tick;
+        tick = self->next_tick[c] < tick ? self->next_tick[c] : tick;
     }
     return tick;
 }
@@ -207,7 +212,7 @@ int32_t heam_system_run(heam_system *self, uint64_t max_steps, uint32_t *state) 
             continue;
         }
         for (uint32_t c = 0; c < self->channels; c++) {
-            if (self->members[c].next_tick == tick) {
+            if (self->next_tick[c] == tick) {
                 run_channel(self, c, tick);
             }
         }

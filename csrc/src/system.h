@@ -14,7 +14,6 @@ typedef struct {
     heam_pim *pim;
     heam_channel *base;
     uint64_t next_cycle; /* HEAM_NEVER: nothing to do */
-    uint64_t next_tick;
 } member;
 
 /* A GnR in flight. */
@@ -51,6 +50,8 @@ struct heam_system {
     heam_host_desc desc;
     uint32_t channels;
     member *members;
+    uint64_t *next_tick;   /* per channel: of its next cycle; HEAM_NEVER: nothing to do */
+    uint64_t *burst_tick;  /* per channel: when the host has its next burst; HEAM_NEVER: none is on its way */
     uint32_t *unit_base;   /* first stamp of a channel's units */
     gathering *of_unit;
     gathering *of_channel;
@@ -90,6 +91,17 @@ int32_t heam_work_validate(const heam_system *self, const heam_items *items, uin
 /* Copies checked items. */
 int32_t heam_work_copy(work *to, const heam_items *items);
 void heam_work_clear(work *self);
+/* The next burst of channel `c` is another one than before. */
+static inline void heam_note_burst(heam_system *self, uint32_t c) {
+    const heam_channel *base = self->members[c].base;
+    uint64_t tick = HEAM_NEVER;
+    if (base->bursts.size > 0) {
+        const heam_burst *burst = heam_ring_at(&base->bursts, 0);
+        tick = burst->cycle * base->desc.period;
+    }
+    self->burst_tick[c] = tick;
+}
+
 /* The host's cycle `host_cycle`, or its rest. False: input is needed before it can be finished. */
 bool heam_host_run(heam_system *self);
 
