@@ -155,6 +155,7 @@ static uint64_t push(heam_system *self, uint32_t c, const heam_order *order, uin
     if (cycle < m->next_cycle) {
         m->next_cycle = cycle;
         self->next_tick[c] = cycle * period;
+        self->tick = self->next_tick[c] < self->tick ? self->next_tick[c] : self->tick;
     }
     return cycle;
 }

@@ -54,6 +54,8 @@ int32_t heam_pim_create(const heam_channel_desc *desc, const heam_spec *spec, ui
     if (status != HEAM_OK) {
         goto out;
     }
+    heam_timing_drop(&self->base.timing, 1u << HEAM_KIND_RD | 1u << HEAM_KIND_WR | 1u << HEAM_KIND_REFPB | 1u << HEAM_KIND_REFSB |
+                                             (desc->lut_load > 0 ? 0 : 1u << HEAM_KIND_PIM_WRLUT));
     self->units = spec->nodes[desc->unit_level];
     self->unit_stride = spec->stride[desc->unit_level];
     self->pool_size = self->units * desc->queue_depth;

@@ -175,12 +175,17 @@ static bool all_done(const heam_system *self) {
     return self->last_input && self->position == self->work.gnrs && self->issuing == NOBODY && self->finished == self->admitted;
 }
 
-static uint64_t next_channel_tick(const heam_system *self) {
-    uint64_t tick = HEAM_NEVER;
+/* Runs the channels that have a cycle at the present tick, and finds the next one. */
+static void run_channels(heam_system *self) {
+    uint64_t tick = self->tick;
+    uint64_t next = HEAM_NEVER;
     for (uint32_t c = 0; c < self->channels; c++) {
-        tick = self->next_tick[c] < tick ? self->next_tick[c] : tick;
+        if (self->next_tick[c] == tick) {
+            run_channel(self, c, tick);
+        }
+        next = self->next_tick[c] < next ? self->next_tick[c] : next;
     }
-    return tick;
+    self->tick = next;
 }
 
 int32_t heam_system_run(heam_system *self, uint64_t max_steps, uint32_t *state) {
@@ -195,7 +200,7 @@ int32_t heam_system_run(heam_system *self, uint64_t max_steps, uint32_t *state) 
             *state = HEAM_STATE_DONE;
             return HEAM_OK;
         }
-        uint64_t tick = next_channel_tick(self);
+        uint64_t tick = self->tick;
         uint64_t host_tick = self->host_cycle == HEAM_NEVER ? HEAM_NEVER : self->host_cycle * self->desc.period;
         if (tick == HEAM_NEVER && host_tick == HEAM_NEVER) {
             return HEAM_STUCK;
@@ -211,11 +216,7 @@ int32_t heam_system_run(heam_system *self, uint64_t max_steps, uint32_t *state) 
             }
             continue;
         }
-        for (uint32_t c = 0; c < self->channels; c++) {
-            if (self->next_tick[c] == tick) {
-                run_channel(self, c, tick);
-            }
-        }
+        run_channels(self);
     }
     *state = HEAM_STATE_PAUSED;
     return self->failed ? HEAM_OUT_OF_MEMORY : HEAM_OK;

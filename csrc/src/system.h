@@ -51,6 +51,7 @@ struct heam_system {
     uint32_t channels;
     member *members;
     uint64_t *next_tick;   /* per channel: of its next cycle; HEAM_NEVER: nothing to do */
+    uint64_t tick;         /* the smallest of them, or less */
     uint64_t *burst_tick;  /* per channel: when the host has its next burst; HEAM_NEVER: none is on its way */
     uint32_t *unit_base;   /* first stamp of a channel's units */
     gathering *of_unit;

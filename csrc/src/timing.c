@@ -13,20 +13,19 @@ int32_t heam_timing_init(heam_timing *self, const heam_spec *source) {
     const heam_spec *spec = &self->spec;
     size_t cells = (size_t)spec->total_nodes * spec->commands;
     self->node_of = calloc((size_t)spec->banks * spec->levels, sizeof(*self->node_of));
-    self->ready = calloc(cells, sizeof(*self->ready));
-    self->who = calloc(cells, sizeof(*self->who));
+    self->cells = calloc(cells, sizeof(*self->cells));
     self->history = calloc((size_t)spec->history_size + 1, sizeof(*self->history));
-    self->seen = calloc((size_t)spec->history_size + 1, sizeof(*self->seen));
+    self->rings = calloc((size_t)spec->history_size + 1, sizeof(*self->rings));
     self->open_row = calloc(spec->banks, sizeof(*self->open_row));
     self->rank_open = calloc(spec->nodes[1], sizeof(*self->rank_open));
     self->rank_since = calloc(spec->nodes[1], sizeof(*self->rank_since));
-    if (self->node_of == NULL || self->ready == NULL || self->who == NULL || self->history == NULL || self->seen == NULL ||
+    if (self->node_of == NULL || self->cells == NULL || self->history == NULL || self->rings == NULL ||
         self->open_row == NULL || self->rank_open == NULL || self->rank_since == NULL) {
         heam_timing_clear(self);
         return HEAM_OUT_OF_MEMORY;
     }
     for (size_t i = 0; i < cells; i++) {
-        self->who[i] = HEAM_BOUND_NONE;
+        self->cells[i].who = HEAM_BOUND_NONE;
     }
     for (uint32_t bank = 0; bank < spec->banks; bank++) {
         self->open_row[bank] = HEAM_CLOSED;
@@ -40,21 +39,35 @@ int32_t heam_timing_init(heam_timing *self, const heam_spec *source) {
 void heam_timing_clear(heam_timing *self) {
     heam_spec_clear(&self->spec);
     free(self->node_of);
-    free(self->ready);
-    free(self->who);
+    free(self->cells);
     free(self->history);
-    free(self->seen);
+    free(self->rings);
     free(self->open_row);
     free(self->rank_open);
     free(self->rank_since);
     memset(self, 0, sizeof(*self));
 }
 
+void heam_timing_drop(heam_timing *self, uint32_t kinds) {
+    heam_spec *spec = &self->spec;
+    uint32_t kept = 0;
+    uint32_t from = 0;
+    for (uint32_t command = 0; command < spec->commands; command++) {
+        uint32_t end = spec->update_begin[command + 1];
+        spec->update_begin[command] = kept;
+        for (; from < end; from++) {
+            if ((kinds >> spec->kind[spec->updates[from].following] & 1) == 0) {
+                spec->updates[kept++] = spec->updates[from];
+            }
+        }
+    }
+    spec->update_begin[spec->commands] = spec->updates_count = kept;
+}
+
 static inline void raise_bound(heam_timing *self, uint32_t node, const heam_update *update, uint64_t time) {
-    size_t at = (size_t)node * self->spec.commands + update->following;
-    if (time > self->ready[at]) {
-        self->ready[at] = time;
-        self->who[at] = update->row_id;
+    heam_cell *cell = &self->cells[(size_t)node * self->spec.commands + update->following];
+    if (time > cell->ready) {
+        *cell = (heam_cell){.ready = time, .who = update->row_id};
     }
 }
 
@@ -69,18 +82,17 @@ static void raise_siblings(heam_timing *self, uint32_t node, const heam_update *
     }
 }
 
-/* The ring of a node: `window` times, and at the same index of `seen` how many were pushed. */
+/* The ring of a node: `window` times, and its state at the same index. */
 static inline uint32_t ring_of(const heam_timing *self, const heam_group *group, uint32_t node) {
     return group->offset + (node - self->spec.base[group->level]) * group->window;
 }
 
 static inline void push_ring(heam_timing *self, const heam_group *group, uint32_t node, uint64_t cycle) {
     uint32_t ring = ring_of(self, group, node);
-    self->history[ring + self->seen[ring] % group->window] = cycle;
-    self->seen[ring]++;
-    if (self->seen[ring] == 2 * group->window * 1024) {
-        self->seen[ring] = group->window * 1024; /* same phase, no overflow */
-    }
+    heam_ring_state *state = &self->rings[ring];
+    self->history[ring + state->at] = cycle;
+    state->at = state->at + 1 == group->window ? 0 : state->at + 1;
+    state->filled += state->filled < group->window;
 }
 
 static void push_history(heam_timing *self, uint32_t command, const uint32_t *node, uint64_t cycle) {
@@ -93,8 +105,10 @@ static void push_history(heam_timing *self, uint32_t command, const uint32_t *no
 static void raise_windowed(heam_timing *self, uint32_t node, const heam_update *update) {
     const heam_group *group = &self->spec.groups[update->group];
     uint32_t ring = ring_of(self, group, node);
-    if (self->seen[ring] >= update->window) {
-        uint64_t time = self->history[ring + (self->seen[ring] - update->window) % group->window];
+    const heam_ring_state *state = &self->rings[ring];
+    if (state->filled >= update->window) {
+        uint32_t at = state->at >= update->window ? state->at - update->window : state->at + group->window - update->window;
+        uint64_t time = self->history[ring + at];
         raise_bound(self, node, update, time + update->cycles);
     }
 }
