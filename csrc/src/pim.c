@@ -113,6 +113,10 @@ heam_channel *heam_pim_base(heam_pim *self) {
     return &self->base;
 }
 
+uint32_t heam_pim_delivered_by(const heam_pim *self) {
+    return self->delivered_by;
+}
+
 uint32_t heam_pim_units(const heam_pim *self) {
     return self->units;
 }
@@ -155,14 +159,16 @@ void heam_pim_finish_operand(heam_pim *self, uint32_t u, uint32_t tag) {
     if (sum->pending > 0 || !sum->closed) {
         return;
     }
-    waiting item = {.ready = sum->ready, .age = self->tags[tag].age, .tag = tag, .unit = u};
+    waiting item = {.ready = sum->ready, .age = self->tags[tag].age, .tag = tag, .unit = u, .by = sum->by};
     wait_sorted(self->base.desc.merge ? &self->moves : &self->results, item, !self->base.desc.merge);
     heam_pim_wake(self, self->base.desc.merge ? STEP_MOVE : STEP_RESULT, item.ready);
 }
 
-static void free_tag_if_done(heam_pim *self, uint32_t tag) {
+static void free_tag_if_done(heam_pim *self, uint32_t tag, uint64_t cycle) {
     batch_tag *t = &self->tags[tag];
     if (t->closed && t->merged == t->units) {
+        self->tag_freed = cycle;
+        self->tag_by = self->base.last;
         *t = (batch_tag){.gnr = 0};
         self->tags_used--;
         if (self->current == tag) {
@@ -190,6 +196,7 @@ static void load_lut(heam_pim *self, uint64_t cycle) {
     }
     heam_log_record record = {.bank = (uint16_t)bank, .column = (uint16_t)(position / ranks), .row = (uint32_t)(position / ranks),
                               .unit = HEAM_NO_UNIT, .bound = bound_of(due, row, cycle, HEAM_BOUND_PATH)};
+    heam_channel_because(&self->base, self->path_by, HEAM_REASON(PATH));
     issue(self, HEAM_KIND_PIM_WRLUT, cycle, &record);
     take_path(self, cycle);
     self->lut_left--;
@@ -217,7 +224,7 @@ static void result_burst_left(heam_pim *self, uint32_t at, uint64_t cycle) {
         tag->merged++;
     }
     stop_waiting(&self->results, at);
-    free_tag_if_done(self, number);
+    free_tag_if_done(self, number, cycle);
 }
 
 /* From when a result may be read out, as far as is known. */
@@ -255,6 +262,8 @@ static void read_out(heam_pim *self, uint64_t cycle) {
         heam_log_record record = {.bank = (uint16_t)bank, .column = (uint16_t)burst, .tag = tag->number,
                                   .unit = (uint16_t)(merged ? HEAM_NO_UNIT : item->unit),
                                   .bound = bound_of(due, row, cycle, item->ready == cycle ? HEAM_BOUND_ARRIVAL : HEAM_BOUND_PATH)};
+        bool fresh = item->ready == cycle;
+        heam_channel_because(&self->base, fresh ? item->by : self->path_by, fresh ? HEAM_REASON(LATENCY) : HEAM_REASON(PATH));
         issue(self, HEAM_KIND_PIM_RDRES, cycle, &record);
         take_path(self, cycle);
         result_burst_left(self, i, cycle);
@@ -268,7 +277,12 @@ static void move_arrived(heam_pim *self, uint32_t at, uint64_t cycle) {
     waiting item = self->moves.items[at];
     partial *sum = partial_of(self, item.unit, item.tag);
     batch_tag *tag = &self->tags[item.tag];
-    self->merge_free = larger(self->merge_free, cycle + desc->mov_latency + self->base.timing.spec.burst_cycles) + desc->merge_cycles;
+    uint64_t arrival = cycle + desc->mov_latency + self->base.timing.spec.burst_cycles;
+    bool busy = self->merge_free > arrival;
+    self->merge_free = larger(self->merge_free, arrival) + desc->merge_cycles;
+    self->move_by = self->base.last;
+    self->merge_by = heam_channel_event(&self->base, self->merge_free, busy ? self->merge_by : self->move_by,
+                                        busy ? HEAM_REASON(MERGE) : HEAM_REASON(LATENCY));
     self->base.counters[HEAM_COUNT_merge_busy] += desc->merge_cycles;
     sum->bursts &= sum->bursts - 1;
     if (sum->bursts != 0) {
@@ -278,7 +292,7 @@ static void move_arrived(heam_pim *self, uint32_t at, uint64_t cycle) {
     stop_waiting(&self->moves, at);
     tag->merged++;
     if (tag->closed && tag->merged == tag->units) {
-        wait_sorted(&self->results, (waiting){.ready = self->merge_free, .age = tag->age, .tag = item.tag}, true);
+        wait_sorted(&self->results, (waiting){.ready = self->merge_free, .age = tag->age, .tag = item.tag, .by = self->merge_by}, true);
         heam_pim_wake(self, STEP_RESULT, self->merge_free);
     }
 }
@@ -318,6 +332,8 @@ static void move_one(heam_pim *self, uint64_t cycle) {
         heam_log_record record = {.bank = (uint16_t)bank, .column = (uint16_t)first_burst(partial_of(self, item->unit, item->tag)->bursts),
                                   .tag = self->tags[item->tag].number, .unit = (uint16_t)item->unit,
                                   .bound = bound_of(due, row, cycle, item->ready == cycle ? HEAM_BOUND_ARRIVAL : HEAM_BOUND_SLOT)};
+        bool fresh = item->ready == cycle;
+        heam_channel_because(&self->base, fresh ? item->by : self->move_by, fresh ? HEAM_REASON(LATENCY) : HEAM_REASON(SLOT));
         issue(self, HEAM_KIND_PIM_MOV, cycle, &record);
         if (host_driven) {
             take_path(self, cycle);
@@ -349,6 +365,7 @@ static void refresh(heam_pim *self, uint64_t cycle) {
             continue;
         }
         heam_log_record record = {.bank = (uint16_t)bank, .unit = HEAM_NO_UNIT, .bound = bound_of(due, row, cycle, HEAM_BOUND_SLOT)};
+        heam_channel_because(&self->base, self->base.last, HEAM_REASON(REFRESH));
         issue(self, kind, cycle, &record);
         if (self->base.desc.host_driven) {
             self->row_used[0] = cycle;

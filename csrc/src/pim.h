@@ -18,6 +18,10 @@ typedef struct {
     uint64_t arrival;  /* FROM_LEADER: when its row is there; 0: not read yet */
     uint64_t reg;      /* MUL, MAC: when their register is loaded */
     uint64_t result;   /* LOAD, MUL: when the register that they load is */
+    uint32_t by;       /* the ledger's numbers: of its delivery, */
+    uint32_t row_by;   /* FROM_LEADER: of the read that brought its row, */
+    uint32_t reg_by;   /* MUL, MAC: of what loaded their register, */
+    uint32_t result_by; /* LOAD, MUL: of what loads it */
     uint32_t partner;  /* LOAD, MUL: the next link of the chain; NOBODY while not delivered */
     uint32_t before;   /* MUL, MAC: the link before it, while that is queued */
     uint32_t leader;   /* FROM_LEADER: while that is queued */
@@ -37,6 +41,11 @@ typedef struct {
     uint64_t alu_free;
     uint64_t lut_free;
     uint64_t reg;       /* of a link that has left before its partner was delivered */
+    uint64_t left;      /* when an operand left its queue last */
+    uint32_t left_by;   /* the ledger's numbers: of that, */
+    uint32_t reg_by;    /* of what loaded the register, */
+    uint32_t alu_by;    /* of what its ALU did last, */
+    uint32_t last_by;   /* of its last command */
     uint32_t queued;
     uint32_t load;      /* the link (LOAD or MUL) whose partner is to come; NOBODY: it has left */
 } unit;
@@ -52,6 +61,7 @@ typedef struct {
 typedef struct {
     uint64_t ready;
     uint64_t bursts;  /* of the pooled vector that it holds, a bit each */
+    uint32_t by;      /* the ledger's number of what made it ready */
     uint32_t pending; /* operands delivered and not yet read completely */
     uint8_t used;
     uint8_t closed;   /* its last operand has been delivered */
@@ -75,6 +85,7 @@ typedef struct {
     uint64_t age;
     uint32_t tag;
     uint32_t unit;
+    uint32_t by; /* the ledger's number of what made it ready */
 } waiting;
 
 typedef struct {
@@ -119,6 +130,12 @@ struct heam_pim {
     uint32_t crossed_rank;
     uint64_t *second_free;  /* per rank */
     uint64_t merge_free;
+    uint64_t tag_freed; /* when a tag was freed last */
+    uint32_t tag_by;    /* the ledger's numbers: of that, */
+    uint32_t path_by;   /* of what took the path last, */
+    uint32_t delivered_by; /* of the last delivery, */
+    uint32_t move_by;   /* of the last PIM_MOV, */
+    uint32_t merge_by;  /* of what the merge node's adder did last */
     uint64_t lut_left;  /* PIM_WRLUT commands to come, all ranks */
     uint64_t next_refresh;
     uint64_t next;      /* collected while a step runs: when it may have something to do again */
@@ -185,6 +202,7 @@ static inline void take_path(heam_pim *self, uint64_t cycle) {
         self->column_used[0] = cycle;
     } else {
         self->path_free = cycle + 1;
+        self->path_by = self->base.last;
         self->base.counters[HEAM_COUNT_path_busy]++;
     }
 }

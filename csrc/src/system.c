@@ -57,6 +57,20 @@ static int32_t add_members(heam_system *self, const heam_channel_desc *desc, con
     return self->of_unit == NULL ? HEAM_OUT_OF_MEMORY : HEAM_OK;
 }
 
+static int32_t add_ledger(heam_system *self) {
+    uint32_t *rows = calloc((size_t)self->channels + 1, sizeof(*rows));
+    if (rows == NULL) {
+        return HEAM_OUT_OF_MEMORY;
+    }
+    for (uint32_t c = 0; c < self->channels; c++) {
+        rows[c] = self->members[c].base->timing.spec.rows_count;
+        self->members[c].base->ledger = self->desc.ledger_ticks > 0 ? &self->ledger : NULL;
+    }
+    int32_t status = heam_ledger_init(&self->ledger, self->channels + 1, rows, self->desc.ledger_ticks);
+    free(rows);
+    return status;
+}
+
 int32_t heam_system_create(const heam_host_desc *host, uint32_t channels, const heam_channel_desc *desc, const heam_spec *const *specs,
                            uint32_t with_log, heam_system **out, uint64_t *detail) {
     if (host == NULL || desc == NULL || specs == NULL || out == NULL || channels == 0 || channels > MAX_CHANNELS) {
@@ -78,6 +92,7 @@ int32_t heam_system_create(const heam_host_desc *host, uint32_t channels, const 
     self->finishes.record = sizeof(finish);
     self->issuing = NOBODY;
     self->blocked_on = NOBODY;
+    self->issued_at = HEAM_NEVER;
     self->members = calloc(channels, sizeof(*self->members));
     self->next_tick = calloc(channels, sizeof(*self->next_tick));
     self->burst_tick = calloc(channels, sizeof(*self->burst_tick));
@@ -93,6 +108,9 @@ int32_t heam_system_create(const heam_host_desc *host, uint32_t channels, const 
         self->vacant[self->vacant_size++] = host->window - 1 - i;
     }
     status = add_members(self, desc, specs, detail);
+    if (status == HEAM_OK) {
+        status = add_ledger(self);
+    }
     if (status == HEAM_OK) {
         *out = self;
         self = NULL;
@@ -123,6 +141,7 @@ void heam_system_destroy(heam_system *self) {
     heam_ring_clear(&self->latencies);
     heam_ring_clear(&self->finishes);
     heam_work_clear(&self->work);
+    heam_ledger_clear(&self->ledger);
     free(self);
 }
 
@@ -197,6 +216,7 @@ int32_t heam_system_run(heam_system *self, uint64_t max_steps, uint32_t *state) 
             return HEAM_OUT_OF_MEMORY;
         }
         if (step == 0 && all_done(self)) {
+            heam_ledger_walk(&self->ledger, self->retired_by, self->time);
             *state = HEAM_STATE_DONE;
             return HEAM_OK;
         }
@@ -211,6 +231,7 @@ int32_t heam_system_run(heam_system *self, uint64_t max_steps, uint32_t *state) 
                 return HEAM_OK;
             }
             if (all_done(self)) {
+                heam_ledger_walk(&self->ledger, self->retired_by, self->time);
                 *state = HEAM_STATE_DONE;
                 return self->failed ? HEAM_OUT_OF_MEMORY : HEAM_OK;
             }
@@ -255,6 +276,19 @@ uint32_t heam_system_bounds(const heam_system *self, uint32_t channel, uint64_t 
         return 0;
     }
     return heam_channel_bounds(self->members[channel].base, out, capacity);
+}
+
+uint32_t heam_system_spent(const heam_system *self, uint32_t place, uint64_t *out, uint32_t capacity) {
+    if (self == NULL || place > self->channels || (out == NULL && capacity > 0)) {
+        return 0;
+    }
+    uint32_t first = self->ledger.first[place];
+    uint32_t length = self->ledger.first[place + 1] - first;
+    uint32_t all = self->ledger.first[self->channels + 1];
+    for (uint32_t i = 0; i < 2 * length && i < capacity; i++) {
+        out[i] = self->ledger.spent[i < length ? first + i : all + first + i - length];
+    }
+    return 2 * length;
 }
 
 uint64_t heam_system_take_log(heam_system *self, heam_log_record *out, uint64_t capacity) {

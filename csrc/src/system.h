@@ -4,6 +4,7 @@
 #define HEAM_SYSTEM_H
 
 #include "channel.h"
+#include "ledger.h"
 #include "llc.h"
 
 #define NOBODY UINT32_MAX
@@ -28,6 +29,7 @@ typedef struct {
 typedef struct {
     uint64_t cycle;
     uint32_t slot;
+    uint32_t by; /* its number in the ledger */
 } finish;
 
 /* What the GnR that was admitted last gathers at one unit or in one channel. */
@@ -80,8 +82,19 @@ struct heam_system {
     uint32_t blocked_on;   /* channel whose instruction buffer was full; NOBODY */
     uint64_t time;
     uint64_t counters[HEAM_HOST_COUNTERS];
+    heam_ledger ledger;
+    uint32_t issued_by;    /* the ledger's numbers: of the last cycle in which something was issued, */
+    uint32_t adder_by;     /* of what the adder works on since, */
+    uint32_t collected_by; /* of the burst that came last, */
+    uint32_t retired_by;   /* of the GnR that finished last */
+    uint64_t issued_at;    /* host cycle of issued_by; HEAM_NEVER */
+    uint32_t waits;        /* wait_reason: why issue stopped */
+    uint32_t buffer_of;    /* WAIT_BUFFER: the channel */
     bool failed;
 };
+
+/* Why the host stopped issuing. */
+typedef enum { WAIT_TOKENS, WAIT_WINDOW, WAIT_BUFFER, WAIT_OUTSTANDING } wait_reason;
 
 static inline uint64_t ceil_div(uint64_t a, uint64_t b) {
     return a / b + (a % b != 0);

@@ -70,8 +70,15 @@ struct heam_spec {
 /* When a command may come at a node. */
 typedef struct {
     uint64_t ready;
+    uint32_t by; /* the ledger's number of the command that it follows */
     int16_t who; /* the row that says so */
 } heam_cell;
+
+/* A command of the past. */
+typedef struct {
+    uint64_t cycle;
+    uint32_t by;
+} heam_past;
 
 /* Where a ring of the history goes on, and how many times it holds. */
 typedef struct {
@@ -83,7 +90,7 @@ typedef struct {
     heam_spec spec;     /* own copy */
     uint32_t *node_of;  /* [bank * levels + level] -> node among all */
     heam_cell *cells;   /* [node * commands + command] */
-    uint64_t *history;
+    heam_past *history;
     heam_ring_state *rings; /* at the offset of a ring in the history */
     uint32_t *open_row; /* per bank; HEAM_CLOSED */
     uint32_t *rank_open; /* per level-1 node: open banks */
@@ -103,8 +110,10 @@ int32_t heam_timing_init(heam_timing *self, const heam_spec *spec);
 void heam_timing_clear(heam_timing *self);
 /* Forgets what rows say of commands of these kinds (a bit each), which are never issued here. */
 void heam_timing_drop(heam_timing *self, uint32_t kinds);
-/* Issues without checking; the caller has. */
-void heam_timing_issue(heam_timing *self, uint32_t command, uint32_t bank, uint32_t dram_row, uint64_t cycle);
+/* Issues without checking; the caller has. `by`: the ledger's number of this command. */
+void heam_timing_issue(heam_timing *self, uint32_t command, uint32_t bank, uint32_t dram_row, uint64_t cycle, uint32_t by);
+/* The ledger's number of the command that heam_timing_earliest_any follows. */
+uint32_t heam_timing_cause(const heam_timing *self, uint32_t command, uint32_t bank);
 /* Banks `first`, `first + step`, ...: `count` of them. */
 typedef struct {
     uint32_t first;

@@ -44,6 +44,7 @@ def _result_table(result: Result) -> Table:
         ("energy, interval of the sources", f"{total.low / 1e6:,.3f} to {total.high / 1e6:,.3f}", "µJ"),
         ("average power", f"{result.average_power_W:,.2f}", "W"),
         ("tightest ceiling", f"{result.bound}, {100 * result.achieved_fraction:.0f} % reached", ""),
+        ("time went to", _time_parts(result), "of the time"),
     ]
     for row in rows:
         table.add_row(*row)
@@ -61,6 +62,16 @@ def _result_table(result: Result) -> Table:
     for note in result.notes:
         table.add_row("note", note, "")
     return table
+
+
+def _time_parts(result: Result) -> str:
+    """The largest parts of the time."""
+    parts = [
+        f"{row['tier']} {row['resource']} {100 * row['time_ns'] / result.time_ns:.0f} %"
+        for row in result.time_parts[:4]
+        if result.time_ns > 0
+    ]
+    return ", ".join(parts)
 
 
 def _reasons(counters: Mapping[str, int]) -> str:

@@ -20,7 +20,16 @@ __all__ = ["LATENCY_KEYS", "Result"]
 LATENCY_KEYS = ("mean", "p50", "p95", "p99")
 _TEXT = ("system", "embedding", "scope")
 _COUNTS = ("vector_bytes", "samples", "gnrs", "lookups")
-_JSON = ("latency_ns", "counters", "channel_counters", "host", "ceilings", "config", "provenance")
+_JSON = (
+    "latency_ns",
+    "counters",
+    "channel_counters",
+    "host",
+    "ceilings",
+    "time_parts",
+    "config",
+    "provenance",
+)
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -49,6 +58,9 @@ class Result:
         Energy by tier and component; its time is ``time_ns``.
     ceilings
         Closed-form limits, ``{"resource": name, "time_ns": least time it allows}`` each.
+    time_parts
+        What the time went to, ``{"tier": name or "host", "resource": name, "time_ns": part, "waits": count}``
+        each, the largest first; the parts sum to ``time_ns`` (docs/engine.md, "What the time went to").
     config
         Resolved configuration: with the trace, enough to repeat the run.
     provenance
@@ -76,6 +88,7 @@ class Result:
     channel_counters: Sequence[Mapping[str, Any]] = ()
     host: Mapping[str, Any] = field(default_factory=dict)
     ceilings: Sequence[Mapping[str, Any]] = ()
+    time_parts: Sequence[Mapping[str, Any]] = ()
     config: Mapping[str, Any] = field(default_factory=dict)
     provenance: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
@@ -101,6 +114,11 @@ class Result:
         for row in self.ceilings:
             if not {"resource", "time_ns"} <= row.keys():
                 raise ConfigError(f"result: ceiling {row!r} is incomplete; give resource and time_ns.")
+        for row in self.time_parts:
+            if not {"tier", "resource", "time_ns"} <= row.keys():
+                raise ConfigError(
+                    f"result: part of the time {row!r} is incomplete; give tier, resource and time_ns."
+                )
 
     def __repr__(self) -> str:
         return (
@@ -144,6 +162,19 @@ class Result:
         return str(self._tightest()["resource"]) if self.ceilings else ""
 
     @property
+    def bound_by(self) -> str:
+        """Tier and resource to which most of the time went, e.g. ``"hbm: bank"``; empty if not known."""
+        largest = max(self.time_parts, key=lambda row: float(row["time_ns"]), default=None)
+        return "" if largest is None else f"{largest['tier']}: {largest['resource']}"
+
+    @property
+    def bound_by_share(self) -> float:
+        """Share of the time that went to :attr:`bound_by`; NaN if not known."""
+        if not self.time_parts or self.time_ns <= 0:
+            return math.nan
+        return max(float(row["time_ns"]) for row in self.time_parts) / self.time_ns
+
+    @property
     def achieved_fraction(self) -> float:
         """Least possible time over measured time; NaN without ceilings or time."""
         if not self.ceilings or self.time_ns <= 0:
@@ -173,6 +204,7 @@ class Result:
         row["gnrs_per_second"] = self.gnrs_per_second
         row |= {f"latency_{key}_ns": self.latency_ns[key] for key in LATENCY_KEYS}
         row |= {"bound": self.bound, "achieved_fraction": self.achieved_fraction}
+        row |= {"bound_by": self.bound_by, "bound_by_share": self.bound_by_share}
         row |= {"energy_pJ": total.value, "energy_low_pJ": total.low, "energy_high_pJ": total.high}
         row["average_power_W"] = self.average_power_W
         row["energy_per_sample_pJ"] = self._per_sample(total.value)

@@ -31,11 +31,13 @@ from heam_sim.results.result import Result
 __all__ = ["FILETYPE", "FORMAT_VERSION", "read_results", "write_results"]
 
 FILETYPE = "heam_sim.results"
-FORMAT_VERSION = (1, 0)
+FORMAT_VERSION = (1, 1)
 _SIGNATURE = b"\x89HDF\r\n\x1a\n"
 
 _SCALARS = ("system", "embedding", "scope", "vector_bytes", "samples", "gnrs", "lookups", "time_ns")
 _JSON = ("latency_ns", "counters", "channel_counters", "host", "ceilings", "config", "provenance", "notes")
+# Missing in files of version 1.0.
+_LATER = ("time_parts",)
 
 
 def write_results(path: Path, results: Sequence[Result], provenance: Mapping[str, Any]) -> None:
@@ -60,7 +62,7 @@ def write_results(path: Path, results: Sequence[Result], provenance: Mapping[str
 def _write_one(group: h5py.Group, result: Result) -> None:
     for name in _SCALARS:
         group.attrs[name] = getattr(result, name)
-    for name in _JSON:
+    for name in (*_JSON, *_LATER):
         group.create_dataset(name, data=json.dumps(getattr(result, name)), dtype=h5py.string_dtype())
     parts = result.energy.components_pJ
     energy = group.create_group("energy")
@@ -121,7 +123,7 @@ def _check_root(path: Path, file: h5py.File) -> None:
 
 def _read_one(group: h5py.Group) -> Result:
     fields: dict[str, Any] = {name: _scalar(group.attrs[name]) for name in _SCALARS}
-    for name in _JSON:
+    for name in (*_JSON, *(later for later in _LATER if later in group)):
         fields[name] = json.loads(_text(group[name][()]))
     fields["notes"] = tuple(fields["notes"])
     energy = cast(h5py.Group, group["energy"])
