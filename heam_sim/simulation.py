@@ -23,6 +23,7 @@ from heam_sim._core import (
     ChannelParameters,
     HostParameters,
     SpecHandle,
+    reasons,
 )
 from heam_sim._core import (
     System as CoreSystem,
@@ -46,6 +47,8 @@ __all__ = ["Plan", "Run", "plan", "resolved_config", "simulate"]
 
 # Long enough to keep Python out of the loop, short enough for Ctrl-C to be felt at once.
 _STEPS = 1 << 20
+# How far apart the walks lie that say what the time went to: many GnRs long, short enough for the memory.
+_WALK_PS = 20_000_000
 # Lookups lowered at a time: bounds memory, whatever the length of the trace.
 _CHUNK_LOOKUPS = 1 << 18
 
@@ -135,6 +138,7 @@ class Plan:
             llc_ways=host.llc_ways if host.llc_sets else 0,
             window=host.window_gnrs,
             batch=host.batch_gnrs,
+            ledger_ticks=min(max(int(_WALK_PS / self.tick_ps), 1), 2**32 - 1),
         )
 
     def chunks(self) -> list[tuple[int, int]]:
@@ -196,6 +200,7 @@ class Run:
     time_ns: float
     channels: list[dict[str, int]]
     bounds: list[dict[str, int]]
+    spent: dict[tuple[str, str], tuple[int, int]]
     host: dict[str, int]
     latencies_ns: NDArray[np.float64]
     log: NDArray[Any]
@@ -434,6 +439,7 @@ def _execute(
         time_ns=core.time * tick_ns,
         channels=[core.channel_counters(channel) for channel in range(len(owners))],
         bounds=[_bounds(core.bounds(c), planned.specs[owner]) for c, owner in enumerate(owners)],
+        spent=_spent(core, planned, owners),
         host=core.host_counters(),
         latencies_ns=(times["finish"] - times["arrival"]).astype(np.float64) * tick_ns,
         log=np.concatenate(logs) if logs else np.empty(0, LOG_DTYPE),
@@ -465,11 +471,31 @@ def _log_names(
 
 def _bounds(counts: NDArray[np.uint64], spec: Spec) -> dict[str, int]:
     """How many commands each resource (or arrival, slot, path ...) set the time of."""
-    reasons = [name for code, name in sorted(BOUND_NAMES.items(), reverse=True)]
+    return _by_resource(counts, [name for _, name in sorted(BOUND_NAMES.items(), reverse=True)], spec)
+
+
+def _spent(core: CoreSystem, planned: Plan, owners: list[str]) -> dict[tuple[str, str], tuple[int, int]]:
+    """Ticks by tier (or host) and by what they went to, together the time of the run, and how often."""
+    found: dict[tuple[str, str], tuple[int, int]] = {}
+    others = list(reasons())
+    for place, owner in enumerate([*owners, "host"]):
+        spec = planned.specs.get(owner) if place < len(owners) else None
+        ticks, waits = (_by_resource(counts, others, spec) for counts in core.spent(place))
+        for resource, count in waits.items():
+            before = found.get((owner, resource), (0, 0))
+            found[owner, resource] = (before[0] + ticks.get(resource, 0), before[1] + count)
+    return found
+
+
+def _by_resource(counts: NDArray[np.uint64], others: list[str], spec: Spec | None) -> dict[str, int]:
+    """Sum what belongs to the rows of each resource; the last counts belong to no row."""
     found: dict[str, int] = {}
+    rows = counts.size - len(others)
     for number, count in enumerate(counts.tolist()):
-        row = number - (counts.size - len(reasons))
-        resource = reasons[row] if row >= 0 else spec.constraints[number].resource
+        if spec is not None and number < rows:
+            resource = spec.constraints[number].resource
+        else:
+            resource = others[number - rows]
         found[resource] = found.get(resource, 0) + int(count)
     return {name: count for name, count in found.items() if count}
 
@@ -507,6 +533,7 @@ def _result(planned: Plan, run: Run, limits: list[dict[str, Any]]) -> Result:
         energy=energy,
         power=power,
         ceilings=[row for row in limits if row["enforced"]],
+        time_parts=_time_parts(planned, run),
         config=planned.config(),
         provenance={
             "trace_hash": planned.trace_hash,
@@ -523,6 +550,16 @@ def _over_budget(power: list[dict[str, Any]]) -> list[str]:
         f"{row['budget_W']:g} W"
         for row in power
         if row["over_budget"]
+    ]
+
+
+def _time_parts(planned: Plan, run: Run) -> list[dict[str, Any]]:
+    """What the time went to, the largest part first."""
+    tick_ns = float(planned.tick_ps) / 1000
+    parts = sorted(run.spent.items(), key=lambda item: -item[1][0])
+    return [
+        {"tier": tier, "resource": resource.replace("_", " "), "time_ns": ticks * tick_ns, "waits": waits}
+        for (tier, resource), (ticks, waits) in parts
     ]
 
 

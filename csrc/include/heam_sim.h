@@ -189,6 +189,7 @@ typedef struct {
     uint32_t llc_ways;
     uint32_t window;          /* GnRs in flight */
     uint32_t batch;           /* 0: sliding window; else barrier every so many GnRs */
+    uint32_t ledger_ticks;    /* at most about so far apart lie the walks that charge the time; 0: no account of it */
 } heam_host_desc;
 
 /* A map from byte addresses to places in which every bit of a burst's address has an image, and a place is the XOR of the images of
@@ -246,6 +247,9 @@ typedef struct {
 HEAM_API const char *heam_status_name(int32_t status);
 HEAM_API const char *heam_status_text(int32_t status);
 HEAM_API const char *heam_kind_name(uint32_t kind);
+/* What time may go to beside constraint rows, in the order of heam_system_spent. */
+HEAM_API const char *heam_reason_name(uint32_t reason);
+HEAM_API const char *heam_reason_text(uint32_t reason);
 HEAM_API const char *heam_counter_name(uint32_t counter);
 HEAM_API const char *heam_counter_unit(uint32_t counter);
 HEAM_API const char *heam_counter_text(uint32_t counter);
@@ -284,6 +288,10 @@ HEAM_API uint32_t heam_system_counters(const heam_system *self, uint32_t channel
 HEAM_API uint32_t heam_system_host_counters(const heam_system *self, uint64_t *out, uint32_t capacity);
 /* Commands by what set their time: rows of the spec by id, then -1..-6 at [n_rows + 0..5]. Returns the length. */
 HEAM_API uint32_t heam_system_bounds(const heam_system *self, uint32_t channel, uint64_t *out, uint32_t capacity);
+/* Ticks that went to a place (a channel, or as number of channels the host): rows of the spec by id, then the reasons; then how often
+   each of these was waited for. The ticks of all places are, once the run is done, heam_system_time. Returns the length; all zero
+   without a ledger. */
+HEAM_API uint32_t heam_system_spent(const heam_system *self, uint32_t place, uint64_t *out, uint32_t capacity);
 /* Moves up to `capacity` records out of the buffers, oldest first; returns how many. */
 HEAM_API uint64_t heam_system_take_log(heam_system *self, heam_log_record *out, uint64_t capacity);
 HEAM_API uint64_t heam_system_take_latencies(heam_system *self, heam_latency_record *out, uint64_t capacity);

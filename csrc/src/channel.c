@@ -111,7 +111,12 @@ void heam_channel_issue(heam_channel *self, uint32_t kind, uint64_t cycle, const
     uint32_t command = self->timing.spec.of_kind[kind];
     note_open(self, kind, cycle, record->bank);
     spend(self, kind, cycle, record);
-    heam_timing_issue(&self->timing, command, record->bank, record->row, cycle);
+    if (self->ledger != NULL) {
+        bool row = record->bound >= 0;
+        uint32_t cause = row ? heam_timing_cause(&self->timing, command, record->bank) : self->because;
+        self->last = heam_channel_event(self, cycle, cause, row ? record->bound : self->reason);
+    }
+    heam_timing_issue(&self->timing, command, record->bank, record->row, cycle, self->last);
     self->counters[counter_of_kind[kind]]++;
     heam_channel_note(self, command, cycle, record);
 }
@@ -140,7 +145,7 @@ void heam_channel_count_row(heam_channel *self, uint32_t bank, uint32_t row) {
 }
 
 void heam_channel_push_burst(heam_channel *self, uint64_t cycle, uint64_t arrival, uint32_t gnr_slot, bool is_write) {
-    heam_burst burst = {.cycle = cycle, .arrival = arrival, .gnr_slot = gnr_slot, .is_write = is_write};
+    heam_burst burst = {.cycle = cycle, .arrival = arrival, .gnr_slot = gnr_slot, .by = self->last, .is_write = is_write};
     if (!heam_ring_reserve(&self->bursts)) {
         self->failed = true;
         return;

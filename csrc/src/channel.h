@@ -4,6 +4,7 @@
 #define HEAM_CHANNEL_H
 
 #include "buffer.h"
+#include "ledger.h"
 #include "timing.h"
 
 /* One operand as the host hands it to a channel. */
@@ -13,6 +14,7 @@ typedef struct {
     uint64_t rest; /* of the address, beside the place: see heam_replay_run */
     uint64_t adds;   /* bursts of the pooled vector that it adds to, a bit each; 0: none (LOAD, MUL) */
     uint32_t gnr_slot; /* the host's table entry */
+    uint32_t by;       /* the ledger's number of its issue by the host */
     uint32_t tag;
     uint32_t row;
     uint32_t slot;
@@ -33,6 +35,7 @@ typedef struct {
     uint64_t cycle; /* of the channel: when the host has it */
     uint64_t arrival; /* of the request, in the channel's cycles */
     uint32_t gnr_slot;
+    uint32_t by; /* the ledger's number of its command */
     uint32_t is_write;
 } heam_burst;
 
@@ -53,12 +56,27 @@ typedef struct {
     uint64_t *bounds;   /* commands by what set their time */
     uint64_t *bank_since; /* per bank: when its row was opened */
     heam_window *windows; /* energy: of the channel, then of every rank; NULL without windows */
+    heam_ledger *ledger; /* of the run, or NULL */
+    uint32_t last;      /* the ledger's number of the last command */
+    uint32_t because;   /* what the next command waited for if no row says so, and why */
+    int16_t reason;
     uint64_t counters[HEAM_COUNTERS];
     bool failed;        /* memory was exhausted in mid-cycle */
 } heam_channel;
 
 int32_t heam_channel_init(heam_channel *self, const heam_channel_desc *desc, const heam_spec *spec, uint16_t index, heam_ring *log);
 void heam_channel_clear(heam_channel *self);
+/* Notes an event of this channel in the ledger. */
+static inline uint32_t heam_channel_event(heam_channel *self, uint64_t cycle, uint32_t cause, int16_t reason) {
+    return heam_ledger_note(self->ledger, cycle * self->desc.period, cause, reason, self->index);
+}
+
+/* Says what the next command waited for, in case that no row does. */
+static inline void heam_channel_because(heam_channel *self, uint32_t cause, int16_t reason) {
+    self->because = cause;
+    self->reason = reason;
+}
+
 /* Issues `command`, counts it, logs it. `bound` as in heam_log_record. */
 void heam_channel_issue(heam_channel *self, uint32_t kind, uint64_t cycle, const heam_log_record *record);
 /* Counts what set its time, and logs it; also for what is no DRAM command (HEAM_LOG_*). */
@@ -92,6 +110,8 @@ int32_t heam_pim_create(const heam_channel_desc *desc, const heam_spec *spec, ui
 void heam_pim_destroy(heam_pim *self);
 heam_channel *heam_pim_base(heam_pim *self);
 uint32_t heam_pim_units(const heam_pim *self);
+/* The ledger's number of its last delivery. */
+uint32_t heam_pim_delivered_by(const heam_pim *self);
 /* As heam_plain_cycle. *delivered is set when an instruction left the host's buffer. */
 uint64_t heam_pim_cycle(heam_pim *self, uint64_t cycle, bool *delivered);
 

@@ -88,7 +88,7 @@ int32_t heam_device_probe(const heam_device *self, uint32_t command, uint32_t ba
 int32_t heam_device_issue(heam_device *self, uint32_t command, uint32_t bank, uint64_t dram_row, uint64_t cycle) {
     int32_t status = heam_device_probe(self, command, bank, dram_row, cycle);
     if (status == HEAM_OK) {
-        heam_timing_issue(&self->timing, command, bank, (uint32_t)dram_row, cycle);
+        heam_timing_issue(&self->timing, command, bank, (uint32_t)dram_row, cycle, 0);
     }
     return status;
 }

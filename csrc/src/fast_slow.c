@@ -177,7 +177,7 @@ static void log_command(fast_channel *self, uint32_t command, uint32_t bank, uin
     if ((of_request && earliest == 0 ? 1 : earliest) < cycle) {
         bound = of_request && arrival + 1 == cycle ? HEAM_BOUND_ARRIVAL : HEAM_BOUND_SLOT;
     }
-    heam_timing_issue(&self->shadow, number, bank, row, cycle);
+    heam_timing_issue(&self->shadow, number, bank, row, cycle, 0);
     heam_log_record record = {.clock = cycle, .row = row, .channel = self->index, .bank = (uint16_t)bank, .column = (uint16_t)column,
                               .unit = HEAM_NO_UNIT, .bound = (int16_t)bound, .command = (uint8_t)number};
     if (!heam_ring_reserve(&self->log)) {

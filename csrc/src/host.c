@@ -2,9 +2,13 @@
 /* The finite host (docs/engine.md, "The host"). */
 #include "system.h"
 
+static uint32_t host_event(heam_system *self, uint64_t cycle, uint32_t cause, int16_t reason) {
+    return heam_ledger_note(&self->ledger, cycle * self->desc.period, cause, reason, self->channels);
+}
+
 /* The GnR's sum is complete at host cycle `cycle`. */
-static void finish_at(heam_system *self, uint32_t slot, uint64_t cycle) {
-    finish item = {.cycle = cycle, .slot = slot};
+static void finish_at(heam_system *self, uint32_t slot, uint64_t cycle, uint32_t cause, int16_t reason) {
+    finish item = {.cycle = cycle, .slot = slot, .by = host_event(self, cycle, cause, reason)};
     if (!heam_ring_reserve(&self->finishes)) {
         self->failed = true;
         return;
@@ -23,29 +27,29 @@ static void finish_at(heam_system *self, uint32_t slot, uint64_t cycle) {
     }
 }
 
-static void add_bytes(heam_system *self, uint64_t host_cycle, uint64_t bytes) {
+/* The host adds bytes that came with the event `by`. */
+static void add_bytes(heam_system *self, uint64_t host_cycle, uint64_t bytes, uint32_t by) {
     uint64_t now = host_cycle * self->desc.add_bytes_per_cycle;
+    self->adder_by = self->adder > now ? self->adder_by : by;
     self->adder = (self->adder > now ? self->adder : now) + bytes;
     self->counters[HEAM_HOST_added_bytes] += bytes;
 }
 
-/* Not before now: a GnR of nothing but FILLs adds nothing. */
-static void finish_if_complete(heam_system *self, uint32_t slot, uint64_t host_cycle) {
+/* After the event `by`. Not before now: a GnR of nothing but FILLs adds nothing. */
+static void finish_if_complete(heam_system *self, uint32_t slot, uint64_t host_cycle, uint32_t by) {
     if (self->flights[slot].waiting == 0 && self->flights[slot].issued) {
         uint64_t added = ceil_div(self->adder, self->desc.add_bytes_per_cycle);
-        finish_at(self, slot, added > host_cycle ? added : host_cycle);
+        bool waits = added > host_cycle;
+        finish_at(self, slot, waits ? added : host_cycle, waits ? self->adder_by : by, HEAM_REASON(ADDER));
     }
 }
 
 static void collect(heam_system *self, uint64_t host_cycle) {
     uint64_t tick = host_cycle * self->desc.period;
     for (uint32_t c = 0; c < self->channels; c++) {
-        heam_channel *base = self->members[c].base;
-        while (base->bursts.size > 0) {
+        while (self->burst_tick[c] <= tick) {
+            heam_channel *base = self->members[c].base;
             const heam_burst *burst = heam_ring_at(&base->bursts, 0);
-            if (burst->cycle * base->desc.period > tick) {
-                break;
-            }
             if (self->members[c].plain != NULL) {
                 self->outstanding--;
                 base->counters[HEAM_COUNT_read_latency] += burst->cycle - burst->arrival;
@@ -53,11 +57,13 @@ static void collect(heam_system *self, uint64_t host_cycle) {
             } else {
                 self->counters[HEAM_HOST_result_bursts]++;
             }
-            add_bytes(self, host_cycle, base->timing.spec.burst_bytes);
+            self->collected_by = heam_ledger_note(&self->ledger, tick, burst->by, HEAM_REASON(LATENCY), c);
+            add_bytes(self, host_cycle, base->timing.spec.burst_bytes, self->collected_by);
             uint32_t slot = burst->gnr_slot;
             self->flights[slot].waiting--;
             heam_ring_pop(&base->bursts);
-            finish_if_complete(self, slot, host_cycle);
+            heam_note_burst(self, c);
+            finish_if_complete(self, slot, host_cycle, self->collected_by);
         }
     }
 }
@@ -80,7 +86,11 @@ static void retire(heam_system *self, uint64_t host_cycle) {
         self->time = record.finish > self->time ? record.finish : self->time;
         self->finished++;
         self->vacant[self->vacant_size++] = item->slot;
+        self->retired_by = item->by;
         heam_ring_pop(&self->finishes);
+    }
+    if (self->time - self->ledger.charged_to >= self->ledger.window && self->ledger.window > 0) {
+        heam_ledger_walk(&self->ledger, self->retired_by, self->time);
     }
 }
 
@@ -123,7 +133,30 @@ static uint64_t mark_last(heam_system *self, uint64_t first, uint64_t end) {
     return results;
 }
 
+/* Notes that something is issued in this cycle, and what that has waited for. */
+static void note_issue(heam_system *self, uint64_t host_cycle) {
+    if (self->issued_at == host_cycle) {
+        return;
+    }
+    self->issued_at = host_cycle;
+    uint32_t cause = self->issued_by;
+    int16_t reason = HEAM_REASON(ISSUE);
+    if (self->waits == WAIT_WINDOW) {
+        cause = self->retired_by;
+        reason = HEAM_REASON(WINDOW);
+    } else if (self->waits == WAIT_BUFFER) {
+        cause = heam_pim_delivered_by(self->members[self->buffer_of].pim);
+        reason = HEAM_REASON(PATH);
+    } else if (self->waits == WAIT_OUTSTANDING) {
+        cause = self->collected_by;
+        reason = HEAM_REASON(LATENCY);
+    }
+    self->issued_by = host_event(self, host_cycle, cause, reason);
+    self->waits = WAIT_TOKENS;
+}
+
 static void admit(heam_system *self, uint64_t host_cycle) {
+    note_issue(self, host_cycle);
     uint32_t slot = self->vacant[--self->vacant_size];
     uint64_t first = self->work.offsets[self->position];
     uint64_t end = self->work.offsets[self->position + 1];
@@ -136,7 +169,7 @@ static void admit(heam_system *self, uint64_t host_cycle) {
     if (first == end) {
         f->issued = true;
         self->position++;
-        finish_at(self, slot, host_cycle);
+        finish_at(self, slot, host_cycle, self->issued_by, HEAM_REASON(ISSUE));
     } else {
         self->issuing = slot;
     }
@@ -154,9 +187,11 @@ static uint64_t push(heam_system *self, uint32_t c, const heam_order *order, uin
     }
     heam_order *at = heam_ring_push(&m->base->orders, order);
     at->pushed = cycle;
+    at->by = self->issued_by;
     if (cycle < m->next_cycle) {
         m->next_cycle = cycle;
-        m->next_tick = cycle * period;
+        self->next_tick[c] = cycle * period;
+        self->tick = self->next_tick[c] < self->tick ? self->next_tick[c] : self->tick;
     }
     return cycle;
 }
@@ -181,14 +216,17 @@ static bool issue_line(heam_system *self, const heam_order *order, uint32_t c, u
     flight *f = &self->flights[self->issuing];
     uint32_t first = self->line * per_line;
     if (heam_llc_touch(&self->llc, line)) {
+        note_issue(self, host_cycle);
         self->counters[HEAM_HOST_llc_hits]++;
-        add_bytes(self, host_cycle, self->desc.line_bytes);
+        add_bytes(self, host_cycle, self->desc.line_bytes, self->issued_by);
         log_hit(self, order, c, first, per_line, host_cycle);
     } else {
         if (self->outstanding + per_line > self->desc.outstanding) {
             self->counters[HEAM_HOST_stalled_outstanding]++;
+            self->waits = WAIT_OUTSTANDING;
             return false;
         }
+        note_issue(self, host_cycle);
         heam_llc_insert(&self->llc, line);
         self->outstanding += per_line;
         if (self->outstanding > self->counters[HEAM_HOST_outstanding_peak]) {
@@ -222,8 +260,11 @@ static bool issue_instruction(heam_system *self, const heam_order *order, uint32
     if (base->instructions >= base->desc.instruction_buffer) {
         self->counters[HEAM_HOST_stalled_instructions]++;
         self->blocked_on = c;
+        self->waits = WAIT_BUFFER;
+        self->buffer_of = c;
         return false;
     }
+    note_issue(self, host_cycle);
     base->instructions++;
     push_item(self, order, c, host_cycle);
     return true;
@@ -238,7 +279,7 @@ static void item_done(heam_system *self, uint64_t host_cycle) {
         self->position++;
         self->issuing = NOBODY;
         self->flights[slot].issued = true;
-        finish_if_complete(self, slot, host_cycle);
+        finish_if_complete(self, slot, host_cycle, self->issued_by);
     }
 }
 
@@ -277,6 +318,7 @@ static issue_result issue(heam_system *self, uint64_t host_cycle) {
             }
             if (!may_admit(self)) {
                 self->counters[HEAM_HOST_stalled_window]++;
+                self->waits = WAIT_WINDOW;
                 return ISSUE_WAITS;
             }
             admit(self, host_cycle);
@@ -291,15 +333,11 @@ static issue_result issue(heam_system *self, uint64_t host_cycle) {
 
 /* The host cycle at which the next burst has come or the next GnR finishes. */
 static uint64_t next_arrival(const heam_system *self, uint64_t host_cycle) {
-    uint64_t next = HEAM_NEVER;
+    uint64_t tick = HEAM_NEVER;
     for (uint32_t c = 0; c < self->channels; c++) {
-        const heam_channel *base = self->members[c].base;
-        if (base->bursts.size > 0) {
-            const heam_burst *burst = heam_ring_at(&base->bursts, 0);
-            uint64_t cycle = ceil_div(burst->cycle * base->desc.period, self->desc.period);
-            next = cycle < next ? cycle : next;
-        }
+        tick = self->burst_tick[c] < tick ? self->burst_tick[c] : tick;
     }
+    uint64_t next = tick == HEAM_NEVER ? HEAM_NEVER : ceil_div(tick, self->desc.period);
     if (self->finishes.size > 0) {
         const finish *item = heam_ring_at(&self->finishes, 0);
         next = item->cycle < next ? item->cycle : next;

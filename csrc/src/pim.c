@@ -54,6 +54,8 @@ int32_t heam_pim_create(const heam_channel_desc *desc, const heam_spec *spec, ui
     if (status != HEAM_OK) {
         goto out;
     }
+    heam_timing_drop(&self->base.timing, 1u << HEAM_KIND_RD | 1u << HEAM_KIND_WR | 1u << HEAM_KIND_REFPB | 1u << HEAM_KIND_REFSB |
+                                             (desc->lut_load > 0 ? 0 : 1u << HEAM_KIND_PIM_WRLUT));
     self->units = spec->nodes[desc->unit_level];
     self->unit_stride = spec->stride[desc->unit_level];
     self->pool_size = self->units * desc->queue_depth;
@@ -70,6 +72,12 @@ int32_t heam_pim_create(const heam_channel_desc *desc, const heam_spec *spec, ui
     self->lut_left = (uint64_t)desc->lut_load * spec->nodes[1];
     self->next_refresh = desc->refresh ? spec->refresh_interval : HEAM_NEVER;
     self->current = NOBODY;
+    self->full_unit = NOBODY;
+    for (uint32_t step = 0; step < STEPS; step++) {
+        self->due[step] = HEAM_NEVER;
+    }
+    self->due[STEP_LUT] = self->lut_left > 0 ? 0 : HEAM_NEVER;
+    self->due[STEP_DELIVER] = 0;
     *out = self;
     self = NULL;
 out:
@@ -105,22 +113,19 @@ heam_channel *heam_pim_base(heam_pim *self) {
     return &self->base;
 }
 
-uint32_t heam_pim_units(const heam_pim *self) {
-    return self->units;
+uint32_t heam_pim_delivered_by(const heam_pim *self) {
+    return self->delivered_by;
 }
 
-void heam_pim_wake_bank(heam_pim *self, uint32_t bank) {
-    for (uint32_t i = 0; i < self->order_size; i++) {
-        if (self->pool[self->order[i]].what.bank == bank) {
-            self->ready[self->order[i]] = 0;
-        }
-    }
+uint32_t heam_pim_units(const heam_pim *self) {
+    return self->units;
 }
 
 void heam_pim_wake_all(heam_pim *self) {
     for (uint32_t i = 0; i < self->order_size; i++) {
         self->ready[self->order[i]] = 0;
     }
+    self->due[STEP_WALK] = 0;
 }
 
 /* ---- partials and results ---- */
@@ -154,31 +159,28 @@ void heam_pim_finish_operand(heam_pim *self, uint32_t u, uint32_t tag) {
     if (sum->pending > 0 || !sum->closed) {
         return;
     }
-    waiting item = {.ready = sum->ready, .age = self->tags[tag].age, .tag = tag, .unit = u};
-    if (self->base.desc.merge) {
-        wait_sorted(&self->moves, item, false);
-    } else {
-        wait_sorted(&self->results, item, true);
-    }
+    waiting item = {.ready = sum->ready, .age = self->tags[tag].age, .tag = tag, .unit = u, .by = sum->by};
+    wait_sorted(self->base.desc.merge ? &self->moves : &self->results, item, !self->base.desc.merge);
+    heam_pim_wake(self, self->base.desc.merge ? STEP_MOVE : STEP_RESULT, item.ready);
 }
 
-static void free_tag_if_done(heam_pim *self, uint32_t tag) {
+static void free_tag_if_done(heam_pim *self, uint32_t tag, uint64_t cycle) {
     batch_tag *t = &self->tags[tag];
     if (t->closed && t->merged == t->units) {
+        self->tag_freed = cycle;
+        self->tag_by = self->base.last;
         *t = (batch_tag){.gnr = 0};
         self->tags_used--;
         if (self->current == tag) {
             self->current = NOBODY;
         }
+        self->due[STEP_DELIVER] = 0;
     }
 }
 
 /* ---- P2 .. P5: the path, read-out, delivery, moves ---- */
 
 static void load_lut(heam_pim *self, uint64_t cycle) {
-    if (self->lut_left == 0) {
-        return;
-    }
     const heam_spec *spec = &self->base.timing.spec;
     uint32_t ranks = spec->nodes[1];
     uint64_t position = (uint64_t)self->base.desc.lut_load * ranks - self->lut_left;
@@ -194,9 +196,15 @@ static void load_lut(heam_pim *self, uint64_t cycle) {
     }
     heam_log_record record = {.bank = (uint16_t)bank, .column = (uint16_t)(position / ranks), .row = (uint32_t)(position / ranks),
                               .unit = HEAM_NO_UNIT, .bound = bound_of(due, row, cycle, HEAM_BOUND_PATH)};
+    heam_channel_because(&self->base, self->path_by, HEAM_REASON(PATH));
     issue(self, HEAM_KIND_PIM_WRLUT, cycle, &record);
     take_path(self, cycle);
     self->lut_left--;
+    if (self->lut_left > 0) {
+        later(self, cycle + 1);
+    } else {
+        self->due[STEP_DELIVER] = 0;
+    }
 }
 
 static void result_burst_left(heam_pim *self, uint32_t at, uint64_t cycle) {
@@ -216,13 +224,22 @@ static void result_burst_left(heam_pim *self, uint32_t at, uint64_t cycle) {
         tag->merged++;
     }
     stop_waiting(&self->results, at);
-    free_tag_if_done(self, number);
+    free_tag_if_done(self, number, cycle);
+}
+
+/* From when a result may be read out, as far as is known. */
+static uint64_t results_due(heam_pim *self) {
+    uint64_t due = HEAM_NEVER;
+    for (uint32_t i = 0; i < self->results.size && self->results.items[i].ready < due; i++) {
+        int32_t row;
+        uint32_t bank = self->base.desc.merge ? 0 : self->results.items[i].unit * self->unit_stride;
+        uint64_t may = larger(self->results.items[i].ready, earliest(self, HEAM_KIND_PIM_RDRES, bank, 0, &row));
+        due = may < due ? may : due;
+    }
+    return self->base.desc.host_driven ? due : larger(due, self->path_free);
 }
 
 static void read_out(heam_pim *self, uint64_t cycle) {
-    if (self->results.size == 0) {
-        return;
-    }
     for (uint32_t i = 0; i < self->results.size; i++) {
         const waiting *item = &self->results.items[i];
         if (item->ready > cycle) {
@@ -245,9 +262,12 @@ static void read_out(heam_pim *self, uint64_t cycle) {
         heam_log_record record = {.bank = (uint16_t)bank, .column = (uint16_t)burst, .tag = tag->number,
                                   .unit = (uint16_t)(merged ? HEAM_NO_UNIT : item->unit),
                                   .bound = bound_of(due, row, cycle, item->ready == cycle ? HEAM_BOUND_ARRIVAL : HEAM_BOUND_PATH)};
+        bool fresh = item->ready == cycle;
+        heam_channel_because(&self->base, fresh ? item->by : self->path_by, fresh ? HEAM_REASON(LATENCY) : HEAM_REASON(PATH));
         issue(self, HEAM_KIND_PIM_RDRES, cycle, &record);
         take_path(self, cycle);
         result_burst_left(self, i, cycle);
+        later(self, results_due(self));
         return;
     }
 }
@@ -257,7 +277,12 @@ static void move_arrived(heam_pim *self, uint32_t at, uint64_t cycle) {
     waiting item = self->moves.items[at];
     partial *sum = partial_of(self, item.unit, item.tag);
     batch_tag *tag = &self->tags[item.tag];
-    self->merge_free = larger(self->merge_free, cycle + desc->mov_latency + self->base.timing.spec.burst_cycles) + desc->merge_cycles;
+    uint64_t arrival = cycle + desc->mov_latency + self->base.timing.spec.burst_cycles;
+    bool busy = self->merge_free > arrival;
+    self->merge_free = larger(self->merge_free, arrival) + desc->merge_cycles;
+    self->move_by = self->base.last;
+    self->merge_by = heam_channel_event(&self->base, self->merge_free, busy ? self->merge_by : self->move_by,
+                                        busy ? HEAM_REASON(MERGE) : HEAM_REASON(LATENCY));
     self->base.counters[HEAM_COUNT_merge_busy] += desc->merge_cycles;
     sum->bursts &= sum->bursts - 1;
     if (sum->bursts != 0) {
@@ -267,8 +292,23 @@ static void move_arrived(heam_pim *self, uint32_t at, uint64_t cycle) {
     stop_waiting(&self->moves, at);
     tag->merged++;
     if (tag->closed && tag->merged == tag->units) {
-        wait_sorted(&self->results, (waiting){.ready = self->merge_free, .age = tag->age, .tag = item.tag}, true);
+        wait_sorted(&self->results, (waiting){.ready = self->merge_free, .age = tag->age, .tag = item.tag, .by = self->merge_by}, true);
+        heam_pim_wake(self, STEP_RESULT, self->merge_free);
     }
+}
+
+/* From when a burst of a partial may move, as far as is known. */
+static uint64_t moves_due(const heam_pim *self) {
+    uint64_t due = HEAM_NEVER;
+    for (uint32_t i = 0; i < self->moves.size; i++) {
+        const waiting *item = &self->moves.items[i];
+        int32_t row;
+        if (item->ready < due) {
+            uint64_t may = larger(item->ready, earliest(self, HEAM_KIND_PIM_MOV, item->unit * self->unit_stride, 0, &row));
+            due = may < due ? may : due;
+        }
+    }
+    return due;
 }
 
 static void move_one(heam_pim *self, uint64_t cycle) {
@@ -292,11 +332,14 @@ static void move_one(heam_pim *self, uint64_t cycle) {
         heam_log_record record = {.bank = (uint16_t)bank, .column = (uint16_t)first_burst(partial_of(self, item->unit, item->tag)->bursts),
                                   .tag = self->tags[item->tag].number, .unit = (uint16_t)item->unit,
                                   .bound = bound_of(due, row, cycle, item->ready == cycle ? HEAM_BOUND_ARRIVAL : HEAM_BOUND_SLOT)};
+        bool fresh = item->ready == cycle;
+        heam_channel_because(&self->base, fresh ? item->by : self->move_by, fresh ? HEAM_REASON(LATENCY) : HEAM_REASON(SLOT));
         issue(self, HEAM_KIND_PIM_MOV, cycle, &record);
         if (host_driven) {
             take_path(self, cycle);
         }
         move_arrived(self, i, cycle);
+        later(self, moves_due(self));
         return;
     }
 }
@@ -322,6 +365,7 @@ static void refresh(heam_pim *self, uint64_t cycle) {
             continue;
         }
         heam_log_record record = {.bank = (uint16_t)bank, .unit = HEAM_NO_UNIT, .bound = bound_of(due, row, cycle, HEAM_BOUND_SLOT)};
+        heam_channel_because(&self->base, self->base.last, HEAM_REASON(REFRESH));
         issue(self, kind, cycle, &record);
         if (self->base.desc.host_driven) {
             self->row_used[0] = cycle;
@@ -330,6 +374,7 @@ static void refresh(heam_pim *self, uint64_t cycle) {
             self->owed[rank]--;
             self->owed_total--;
         }
+        later(self, cycle + 1);
         heam_pim_wake_all(self);
     }
 }
@@ -341,28 +386,32 @@ static void owe_refresh(heam_pim *self, uint64_t cycle) {
             self->owed[rank]++;
             self->owed_total++;
         }
+        self->due[STEP_REFRESH] = 0;
         heam_pim_wake_all(self);
     }
 }
 
+/* Lets a step run if it may have something to do, and notes when it may again. */
+static inline void run(heam_pim *self, pim_step step, void (*what)(heam_pim *, uint64_t), uint64_t cycle) {
+    if (self->due[step] <= cycle) {
+        self->next = HEAM_NEVER;
+        what(self, cycle);
+        self->due[step] = self->next;
+    }
+}
+
 uint64_t heam_pim_cycle(heam_pim *self, uint64_t cycle, bool *delivered) {
-    self->active = false;
-    self->next = HEAM_NEVER;
     owe_refresh(self, cycle);
-    load_lut(self, cycle);
-    read_out(self, cycle);
-    *delivered = heam_pim_deliver(self, cycle);
-    if (self->base.desc.merge) {
-        move_one(self, cycle);
+    run(self, STEP_LUT, load_lut, cycle);
+    run(self, STEP_RESULT, read_out, cycle);
+    *delivered = self->base.orders.size > 0 && self->due[STEP_DELIVER] <= cycle && heam_pim_deliver(self, cycle);
+    run(self, STEP_MOVE, move_one, cycle);
+    run(self, STEP_REFRESH, refresh, cycle);
+    run(self, STEP_WALK, heam_pim_walk, cycle);
+    uint64_t next = self->next_refresh;
+    for (uint32_t step = 0; step < STEPS; step++) {
+        bool idle = step == STEP_DELIVER && self->base.orders.size == 0; /* the host wakes the channel with an order */
+        next = !idle && self->due[step] < next ? self->due[step] : next;
     }
-    refresh(self, cycle);
-    heam_pim_walk(self, cycle);
-    if (self->active) {
-        return cycle + 1;
-    }
-    later(self, self->next_refresh);
-    for (uint32_t i = 0; i < self->order_size; i++) {
-        later(self, self->ready[self->order[i]]);
-    }
-    return self->next > cycle ? self->next : cycle + 1;
+    return next > cycle ? next : cycle + 1;
 }

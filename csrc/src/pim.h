@@ -18,6 +18,10 @@ typedef struct {
     uint64_t arrival;  /* FROM_LEADER: when its row is there; 0: not read yet */
     uint64_t reg;      /* MUL, MAC: when their register is loaded */
     uint64_t result;   /* LOAD, MUL: when the register that they load is */
+    uint32_t by;       /* the ledger's numbers: of its delivery, */
+    uint32_t row_by;   /* FROM_LEADER: of the read that brought its row, */
+    uint32_t reg_by;   /* MUL, MAC: of what loaded their register, */
+    uint32_t result_by; /* LOAD, MUL: of what loads it */
     uint32_t partner;  /* LOAD, MUL: the next link of the chain; NOBODY while not delivered */
     uint32_t before;   /* MUL, MAC: the link before it, while that is queued */
     uint32_t leader;   /* FROM_LEADER: while that is queued */
@@ -37,6 +41,11 @@ typedef struct {
     uint64_t alu_free;
     uint64_t lut_free;
     uint64_t reg;       /* of a link that has left before its partner was delivered */
+    uint64_t left;      /* when an operand left its queue last */
+    uint32_t left_by;   /* the ledger's numbers: of that, */
+    uint32_t reg_by;    /* of what loaded the register, */
+    uint32_t alu_by;    /* of what its ALU did last, */
+    uint32_t last_by;   /* of its last command */
     uint32_t queued;
     uint32_t load;      /* the link (LOAD or MUL) whose partner is to come; NOBODY: it has left */
 } unit;
@@ -52,6 +61,7 @@ typedef struct {
 typedef struct {
     uint64_t ready;
     uint64_t bursts;  /* of the pooled vector that it holds, a bit each */
+    uint32_t by;      /* the ledger's number of what made it ready */
     uint32_t pending; /* operands delivered and not yet read completely */
     uint8_t used;
     uint8_t closed;   /* its last operand has been delivered */
@@ -75,6 +85,7 @@ typedef struct {
     uint64_t age;
     uint32_t tag;
     uint32_t unit;
+    uint32_t by; /* the ledger's number of what made it ready */
 } waiting;
 
 typedef struct {
@@ -82,8 +93,13 @@ typedef struct {
     uint32_t size;
 } waiting_list;
 
+/* The steps of a cycle, each with the first cycle in which it may have something to do. */
+typedef enum { STEP_LUT, STEP_RESULT, STEP_DELIVER, STEP_MOVE, STEP_REFRESH, STEP_WALK, STEPS } pim_step;
+
 struct heam_pim {
     heam_channel base;
+    uint64_t due[STEPS];  /* never too late: whoever makes something possible earlier says so with heam_pim_wake */
+    uint32_t full_unit;   /* whose queue the head of the buffer waits for; NOBODY */
     uint32_t units;
     uint32_t unit_stride; /* banks per unit */
     uint32_t pool_size;
@@ -114,19 +130,29 @@ struct heam_pim {
     uint32_t crossed_rank;
     uint64_t *second_free;  /* per rank */
     uint64_t merge_free;
+    uint64_t tag_freed; /* when a tag was freed last */
+    uint32_t tag_by;    /* the ledger's numbers: of that, */
+    uint32_t path_by;   /* of what took the path last, */
+    uint32_t delivered_by; /* of the last delivery, */
+    uint32_t move_by;   /* of the last PIM_MOV, */
+    uint32_t merge_by;  /* of what the merge node's adder did last */
     uint64_t lut_left;  /* PIM_WRLUT commands to come, all ranks */
     uint64_t next_refresh;
-    uint64_t next;      /* collected while a cycle runs: the earliest later event */
-    bool active;        /* something happened in this cycle */
+    uint64_t next;      /* collected while a step runs: when it may have something to do again */
 };
 
 static inline uint64_t larger(uint64_t a, uint64_t b) {
     return a > b ? a : b;
 }
 
-/* Notes a later event. */
+/* Notes when the step that runs may have something to do again. */
 static inline void later(heam_pim *self, uint64_t cycle) {
     self->next = cycle < self->next ? cycle : self->next;
+}
+
+/* A step may have something to do at `cycle`, or as soon as it comes to its turn. */
+static inline void heam_pim_wake(heam_pim *self, pim_step step, uint64_t cycle) {
+    self->due[step] = cycle < self->due[step] ? cycle : self->due[step];
 }
 
 static inline uint64_t earliest(const heam_pim *self, uint32_t kind, uint32_t bank, uint64_t cycle, int32_t *row) {
@@ -176,13 +202,13 @@ static inline void take_path(heam_pim *self, uint64_t cycle) {
         self->column_used[0] = cycle;
     } else {
         self->path_free = cycle + 1;
+        self->path_by = self->base.last;
         self->base.counters[HEAM_COUNT_path_busy]++;
     }
 }
 
 static inline void issue(heam_pim *self, uint32_t kind, uint64_t cycle, const heam_log_record *record) {
     heam_channel_issue(&self->base, kind, cycle, record);
-    self->active = true;
 }
 
 /* Works with the register that the link before it loads. */
@@ -195,8 +221,7 @@ static inline bool feeds_register(const entry *e) {
     return e->what.role == HEAM_ROLE_LOAD || e->what.role == HEAM_ROLE_MUL;
 }
 
-/* Looks again at every queued entry of a bank, or at all. */
-void heam_pim_wake_bank(heam_pim *self, uint32_t bank);
+/* Looks again at every queued entry. */
 void heam_pim_wake_all(heam_pim *self);
 /* An operand of (unit, tag) has left the queue: if it was the last, the sum waits to be moved or read out. */
 void heam_pim_finish_operand(heam_pim *self, uint32_t u, uint32_t tag);
@@ -204,7 +229,7 @@ void heam_pim_finish_operand(heam_pim *self, uint32_t u, uint32_t tag);
 bool heam_pim_look_up(heam_pim *self, uint32_t index);
 /* An entry's row has been read: cache lines that wait for it are there. */
 void heam_pim_fill_lines(heam_pim *self, uint32_t index);
-/* Delivers the next instruction if it may come now. */
+/* Delivers what may come now. True: an instruction left the host's buffer. */
 bool heam_pim_deliver(heam_pim *self, uint64_t cycle);
 /* Lets the local controllers do what they can in this cycle. */
 void heam_pim_walk(heam_pim *self, uint64_t cycle);

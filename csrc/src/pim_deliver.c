@@ -29,6 +29,7 @@ static void pair_up(heam_pim *self, uint32_t index) {
         if (pe->load == NOBODY) {
             e->loaded = 1;
             e->reg = pe->reg;
+            e->reg_by = pe->reg_by;
         } else {
             self->pool[pe->load].partner = index;
             e->before = pe->load;
@@ -72,15 +73,37 @@ static void join_sum(heam_pim *self, const heam_order *order, uint32_t tag) {
     self->age++;
 }
 
+/* Notes a delivery, and what it waited for: what came about in this very cycle, or else the delivery before it. */
+static uint32_t note_delivery(heam_pim *self, const heam_order *order, bool new_tag, uint64_t path_free, uint64_t cycle) {
+    const unit *pe = &self->unit[order->unit];
+    heam_channel *base = &self->base;
+    bool carried = (order->flags & HEAM_FLAG_CARRIED) != 0;
+    /* The burst that freed the tag took the path in its own cycle. */
+    if (new_tag && self->tags_used == base->desc.batch_tags && self->tag_freed + 1 >= cycle && self->tag_by != HEAM_NOTHING) {
+        return heam_channel_event(base, cycle, self->tag_by, HEAM_REASON(TAG));
+    }
+    if (!carried && !base->desc.host_driven && path_free == cycle) {
+        return heam_channel_event(base, cycle, self->path_by, HEAM_REASON(PATH));
+    }
+    if (order->pushed == cycle && !carried) {
+        return heam_channel_event(base, cycle, order->by, HEAM_REASON(ISSUE));
+    }
+    if (pe->left + 1 == cycle) {
+        return heam_channel_event(base, cycle, pe->left_by, HEAM_REASON(ORDER));
+    }
+    return heam_channel_event(base, cycle, self->delivered_by, HEAM_REASON(PATH));
+}
+
 static void enqueue(heam_pim *self, const heam_order *order, uint32_t tag, uint64_t available) {
     uint32_t index = self->vacant[self->vacant_size - 1];
     self->pool[index] = (entry){.what = *order, .available = available, .partner = NOBODY, .before = NOBODY, .leader = NOBODY,
-                                .follower = NOBODY, .tag = tag};
+                                .follower = NOBODY, .tag = tag, .by = self->delivered_by};
     if (!heam_pim_look_up(self, index)) {
         return;
     }
     self->vacant_size--;
-    self->ready[index] = self->pool[index].source == FROM_LEADER ? HEAM_NEVER : 0;
+    self->ready[index] = self->pool[index].source == FROM_LEADER ? HEAM_NEVER : available;
+    heam_pim_wake(self, STEP_WALK, self->ready[index]);
     self->order[self->order_size++] = (uint16_t)index;
     if (self->order_size > self->base.counters[HEAM_COUNT_queue_peak]) {
         self->base.counters[HEAM_COUNT_queue_peak] = self->order_size;
@@ -112,46 +135,50 @@ static uint64_t path_clear(const heam_pim *self, uint64_t cycle) {
     return cycle;
 }
 
-/* May an instruction start on its path now? Notes when it may if not. */
-static bool path_allows(heam_pim *self, const heam_order *order, uint64_t cycle) {
+/* From when an instruction may start on its path; HEAM_NEVER while LUTs are loaded. */
+static uint64_t path_allows(const heam_pim *self, const heam_order *order, uint64_t cycle) {
     if (self->lut_left > 0) {
-        return false;
+        return HEAM_NEVER;
     }
     uint64_t may = larger(self->base.desc.host_driven ? 0 : self->path_free, order->pushed);
-    if (cycle < may) {
-        later(self, may);
-        return false;
-    }
-    uint64_t clear = path_clear(self, cycle);
-    if (cycle < clear) {
-        later(self, clear);
-        return false;
-    }
-    return true;
+    return cycle < may ? may : path_clear(self, cycle);
 }
 
+/* False: the head of the buffer has to wait, until the cycle that is noted or until something wakes the step. */
 static bool deliver_head(heam_pim *self, uint64_t cycle) {
     const heam_order *order = heam_ring_at(&self->base.orders, 0);
-    if ((order->flags & HEAM_FLAG_CARRIED) == 0 && !path_allows(self, order, cycle)) {
+    uint64_t may = (order->flags & HEAM_FLAG_CARRIED) != 0 ? cycle : path_allows(self, order, cycle);
+    if (cycle < may) {
+        self->due[STEP_DELIVER] = may;
         return false;
     }
     if (self->unit[order->unit].queued == self->base.desc.queue_depth) {
+        self->full_unit = order->unit;
         return false;
     }
     bool sums = order->role != HEAM_ROLE_FILL;
+    uint32_t tags_before = self->tags_used;
     uint32_t tag = sums ? take_tag(self, order) : NOBODY;
     if (sums && tag == NOBODY) {
         return false;
     }
-    enqueue(self, order, tag, send(self, order, cycle));
+    uint64_t path_free = self->path_free;
+    uint64_t available = send(self, order, cycle);
+    self->delivered_by = note_delivery(self, order, self->tags_used > tags_before, path_free, cycle);
+    self->path_by = (order->flags & HEAM_FLAG_CARRIED) != 0 ? self->path_by : self->delivered_by;
+    enqueue(self, order, tag, available);
     heam_ring_pop(&self->base.orders);
-    self->active = true;
     return true;
 }
 
 bool heam_pim_deliver(heam_pim *self, uint64_t cycle) {
     uint32_t before = self->base.instructions;
+    self->due[STEP_DELIVER] = HEAM_NEVER;
+    self->full_unit = NOBODY;
     while (self->base.orders.size > 0 && deliver_head(self, cycle)) {
+    }
+    if (self->base.orders.size == 0) {
+        self->due[STEP_DELIVER] = 0; /* as soon as there is an order */
     }
     return self->base.instructions != before;
 }

@@ -2,17 +2,19 @@
 /* The local controllers of a PIM channel and the arithmetic of its units (docs/engine.md, P7). */
 #include "pim.h"
 
-/* The vector of a LOAD, or the product of a MUL, is in the register at `time`. */
-static void fill_register(heam_pim *self, uint32_t index, uint64_t time) {
+/* The vector of a LOAD, or the product of a MUL, is or will be in the register. */
+static void fill_register(heam_pim *self, uint32_t index) {
     const entry *e = &self->pool[index];
     if (e->partner != NOBODY) {
         self->pool[e->partner].loaded = 1;
         self->pool[e->partner].before = NOBODY;
-        self->pool[e->partner].reg = time;
+        self->pool[e->partner].reg = e->result;
+        self->pool[e->partner].reg_by = e->result_by;
         self->ready[e->partner] = self->pool[e->partner].source == FROM_LEADER ? HEAM_NEVER : 0;
     } else {
         self->unit[e->what.unit].load = NOBODY;
-        self->unit[e->what.unit].reg = time;
+        self->unit[e->what.unit].reg = e->result;
+        self->unit[e->what.unit].reg_by = e->result_by;
     }
 }
 
@@ -36,8 +38,19 @@ static void await_older(heam_pim *self, uint32_t index) {
     }
 }
 
-/* `bursts` bursts of an operand are there at `arrival`: into the register, or through the ALU. */
-static void use_bursts(heam_pim *self, uint32_t index, uint64_t arrival, uint32_t bursts) {
+/* What the ALU's next work starts with: what has come last of the ALU, the row (by `row_by`) and the register. */
+static uint32_t note_work(heam_pim *self, const entry *e, uint64_t start, uint64_t arrival, uint64_t end, uint32_t row_by) {
+    unit *pe = &self->unit[e->what.unit];
+    if (start == arrival) {
+        bool port = e->source == FROM_PORT;
+        return heam_channel_event(&self->base, end, row_by, port ? HEAM_REASON(LUT) : HEAM_REASON(LATENCY));
+    }
+    bool busy = start == pe->alu_free;
+    return heam_channel_event(&self->base, end, busy ? pe->alu_by : e->reg_by, busy ? HEAM_REASON(ALU) : HEAM_REASON(LATENCY));
+}
+
+/* `bursts` bursts of an operand, read by the command `row_by`, are there at `arrival`: into the register, or through the ALU. */
+static void use_bursts(heam_pim *self, uint32_t index, uint64_t arrival, uint32_t bursts, uint32_t row_by) {
     entry *e = &self->pool[index];
     const heam_channel_desc *desc = &self->base.desc;
     if (e->what.role == HEAM_ROLE_FILL) {
@@ -45,31 +58,40 @@ static void use_bursts(heam_pim *self, uint32_t index, uint64_t arrival, uint32_
     }
     if (e->what.role == HEAM_ROLE_LOAD) {
         e->result = arrival;
+        e->result_by = row_by;
         return;
     }
     unit *pe = &self->unit[e->what.unit];
     uint64_t cycles = (uint64_t)bursts * (e->what.alu > 0 ? e->what.alu : desc->alu_cycles);
     uint64_t start = larger(pe->alu_free, combines(e) ? larger(arrival, e->reg) : arrival);
+    pe->alu_by = note_work(self, e, start, arrival, start + cycles, row_by);
     pe->alu_free = start + cycles;
     self->base.counters[HEAM_COUNT_alu_busy] += cycles;
     if (e->what.role == HEAM_ROLE_MUL) {
         e->result = pe->alu_free + desc->alu_latency;
+        e->result_by = pe->alu_by;
     } else {
         partial *sum = partial_of(self, e->what.unit, e->tag);
         sum->ready = larger(sum->ready, pe->alu_free + desc->alu_latency);
+        sum->by = pe->alu_by;
     }
 }
 
 /* Out of the queue: the row is there, and the next link's register with it. */
-static void leave(heam_pim *self, uint32_t position) {
+static void leave(heam_pim *self, uint32_t position, uint64_t cycle) {
     uint32_t index = self->order[position];
     self->order_size--;
     memmove(self->order + position, self->order + position + 1, (self->order_size - position) * sizeof(*self->order));
     self->vacant[self->vacant_size++] = (uint16_t)index;
     const entry *e = &self->pool[index];
     self->unit[e->what.unit].queued--;
+    self->unit[e->what.unit].left = cycle;
+    self->unit[e->what.unit].left_by = self->base.last;
+    if (self->full_unit == e->what.unit) {
+        self->due[STEP_DELIVER] = 0;
+    }
     if (feeds_register(e)) {
-        fill_register(self, index, e->result);
+        fill_register(self, index);
     }
     if (e->fills) {
         heam_pim_fill_lines(self, index);
@@ -94,9 +116,9 @@ static void take_rows(heam_pim *self, uint32_t index, uint64_t cycle) {
         }
         heam_log_record record = record_of(e, e->what.column, HEAM_BOUND_NONE);
         heam_channel_note(&self->base, HEAM_LOG_MERGED, cycle, &record);
-        use_bursts(self, index, e->arrival, e->what.bursts);
+        use_bursts(self, index, e->arrival, e->what.bursts, e->row_by);
         e->arrival = 0; /* once only: it may follow the link before it */
-        leave(self, position);
+        leave(self, position, cycle);
         index = next;
     }
 }
@@ -106,15 +128,22 @@ static void leave_with_followers(heam_pim *self, uint32_t position, uint64_t arr
     uint32_t index = self->order[position];
     uint32_t next = self->pool[index].partner;
     uint32_t follower = self->pool[index].source == FROM_BANK ? self->pool[index].follower : NOBODY;
-    leave(self, position);
+    leave(self, position, cycle);
     while (follower != NOBODY) {
         uint32_t after = self->pool[follower].follower;
         self->pool[follower].leader = NOBODY;
         self->pool[follower].arrival = arrival;
+        self->pool[follower].row_by = self->base.last;
         take_rows(self, follower, cycle);
         follower = after;
     }
     take_rows(self, next, cycle);
+}
+
+/* An entry's next command waited for its delivery, or for the last command of its unit. */
+static void wait_for(heam_pim *self, const entry *e, bool arrived, int16_t reason) {
+    bool delivery = arrived || self->unit[e->what.unit].last_by == HEAM_NOTHING;
+    heam_channel_because(&self->base, delivery ? e->by : self->unit[e->what.unit].last_by, delivery ? HEAM_REASON(PATH) : reason);
 }
 
 /* Cycles that so many bursts take through a PE's LUT port. */
@@ -140,12 +169,13 @@ static bool serve_port(heam_pim *self, uint32_t position, uint64_t cycle) {
     int16_t bound = e->available == cycle ? HEAM_BOUND_ARRIVAL : HEAM_BOUND_LUT;
     bool lut = e->what.kind == HEAM_ITEM_PIM_LUT;
     heam_log_record record = record_of(e, lut ? 0 : e->what.column, bound);
+    wait_for(self, e, bound == HEAM_BOUND_ARRIVAL, pe->lut_free == cycle ? HEAM_REASON(LUT) : HEAM_REASON(ORDER));
     if (lut) {
         issue(self, HEAM_KIND_PIM_LUT, cycle, &record);
     } else {
         heam_channel_note(&self->base, HEAM_LOG_PE_HIT, cycle, &record);
         self->base.counters[HEAM_COUNT_pe_read] += e->what.bursts;
-        self->active = true;
+        self->base.last = heam_channel_event(&self->base, cycle, self->base.because, self->base.reason);
     }
     if (self->base.desc.host_driven) {
         take_path(self, cycle);
@@ -153,68 +183,10 @@ static bool serve_port(heam_pim *self, uint32_t position, uint64_t cycle) {
     uint64_t cycles = port_cycles(self, e->what.bursts);
     pe->lut_free = cycle + cycles;
     self->base.counters[HEAM_COUNT_lut_busy] += cycles;
-    use_bursts(self, index, pe->lut_free, e->what.bursts);
+    pe->last_by = self->base.last;
+    use_bursts(self, index, pe->lut_free, e->what.bursts, self->base.last);
     leave_with_followers(self, position, pe->lut_free, cycle);
     return true;
-}
-
-static void start(heam_pim *self, uint32_t index) {
-    entry *e = &self->pool[index];
-    if (!e->started) {
-        e->started = 1;
-        await_older(self, index);
-        if (self->owed_total > 0) {
-            heam_pim_wake_all(self);
-        }
-        self->started_in_bank[e->what.bank]++;
-        self->started_in_rank[heam_rank_of(&self->base.timing, e->what.bank)]++;
-    }
-}
-
-static void stop(heam_pim *self, const entry *e) {
-    self->started_in_rank[heam_rank_of(&self->base.timing, e->what.bank)]--;
-    if (--self->started_in_bank[e->what.bank] == 0) {
-        heam_pim_wake_bank(self, e->what.bank);
-    }
-}
-
-static void count_row(heam_pim *self, entry *e) {
-    if (!e->counted) {
-        e->counted = 1;
-        heam_channel_count_row(&self->base, e->what.bank, e->what.row);
-    }
-}
-
-static bool read_burst(heam_pim *self, uint32_t position, uint64_t cycle, int16_t bound) {
-    uint32_t index = self->order[position];
-    entry *e = &self->pool[index];
-    count_row(self, e);
-    heam_log_record record = record_of(e, (uint32_t)e->what.column + e->issued, bound);
-    issue(self, HEAM_KIND_PIM_RD, cycle, &record);
-    self->column_used[slots_of(self, e->what.unit)] = cycle;
-    start(self, index);
-    e->issued++;
-    uint64_t arrival = cycle + self->base.timing.spec.read_latency;
-    use_bursts(self, index, arrival, 1);
-    if (e->issued < e->what.bursts) {
-        self->ready[index] = cycle + 1;
-        return false;
-    }
-    stop(self, e);
-    leave_with_followers(self, position, arrival, cycle);
-    return true;
-}
-
-static void row_command(heam_pim *self, uint32_t index, uint32_t kind, uint64_t cycle, int16_t bound) {
-    entry *e = &self->pool[index];
-    count_row(self, e);
-    heam_log_record record = record_of(e, e->what.column, bound);
-    issue(self, kind, cycle, &record);
-    self->row_used[slots_of(self, e->what.unit)] = cycle;
-    if (kind == HEAM_KIND_ACT) {
-        start(self, index);
-    }
-    heam_pim_wake_bank(self, e->what.bank);
 }
 
 /* While a rank owes a refresh only what has started goes on, and what something started waits for. */
@@ -251,6 +223,87 @@ static uint32_t next_command(const heam_pim *self, uint32_t position, uint64_t c
         *due = earliest(self, kind, e->what.bank, cycle, row);
     }
     return kind;
+}
+
+/* What the entries of a bank can do next has changed. */
+static void wake_bank(heam_pim *self, uint32_t bank, uint64_t cycle) {
+    for (uint32_t i = 0; i < self->order_size; i++) {
+        const entry *e = &self->pool[self->order[i]];
+        if (e->what.bank == bank && e->source == FROM_BANK) {
+            uint64_t due;
+            int32_t row;
+            next_command(self, i, cycle, &due, &row);
+            self->ready[self->order[i]] = larger(due, e->available);
+        }
+    }
+}
+
+static void start(heam_pim *self, uint32_t index) {
+    entry *e = &self->pool[index];
+    if (!e->started) {
+        e->started = 1;
+        await_older(self, index);
+        if (self->owed_total > 0) {
+            heam_pim_wake_all(self);
+        }
+        self->started_in_bank[e->what.bank]++;
+        self->started_in_rank[heam_rank_of(&self->base.timing, e->what.bank)]++;
+    }
+}
+
+/* A started operand of this bank has left the queue. */
+static void stop(heam_pim *self, uint32_t bank, uint64_t cycle) {
+    if (--self->started_in_rank[heam_rank_of(&self->base.timing, bank)] == 0 && self->owed_total > 0) {
+        self->due[STEP_REFRESH] = 0;
+    }
+    if (--self->started_in_bank[bank] == 0) {
+        wake_bank(self, bank, cycle);
+    }
+}
+
+static void count_row(heam_pim *self, entry *e) {
+    if (!e->counted) {
+        e->counted = 1;
+        heam_channel_count_row(&self->base, e->what.bank, e->what.row);
+    }
+}
+
+static bool read_burst(heam_pim *self, uint32_t position, uint64_t cycle, int16_t bound) {
+    uint32_t index = self->order[position];
+    entry *e = &self->pool[index];
+    count_row(self, e);
+    heam_log_record record = record_of(e, (uint32_t)e->what.column + e->issued, bound);
+    wait_for(self, e, bound == HEAM_BOUND_ARRIVAL, HEAM_REASON(ORDER));
+    issue(self, HEAM_KIND_PIM_RD, cycle, &record);
+    self->unit[e->what.unit].last_by = self->base.last;
+    self->column_used[slots_of(self, e->what.unit)] = cycle;
+    start(self, index);
+    e->issued++;
+    uint64_t arrival = cycle + self->base.timing.spec.read_latency;
+    use_bursts(self, index, arrival, 1, self->base.last);
+    if (e->issued < e->what.bursts) {
+        int32_t row;
+        self->ready[index] = larger(cycle + 1, earliest(self, HEAM_KIND_PIM_RD, e->what.bank, cycle + 1, &row));
+        return false;
+    }
+    uint32_t bank = e->what.bank;
+    leave_with_followers(self, position, arrival, cycle);
+    stop(self, bank, cycle);
+    return true;
+}
+
+static void row_command(heam_pim *self, uint32_t index, uint32_t kind, uint64_t cycle, int16_t bound) {
+    entry *e = &self->pool[index];
+    count_row(self, e);
+    heam_log_record record = record_of(e, e->what.column, bound);
+    wait_for(self, e, bound == HEAM_BOUND_ARRIVAL, HEAM_REASON(ORDER));
+    issue(self, kind, cycle, &record);
+    self->unit[e->what.unit].last_by = self->base.last;
+    self->row_used[slots_of(self, e->what.unit)] = cycle;
+    if (kind == HEAM_KIND_ACT) {
+        start(self, index);
+    }
+    wake_bank(self, e->what.bank, cycle);
 }
 
 /* True if the entry left the queue. */
@@ -298,5 +351,8 @@ void heam_pim_walk(heam_pim *self, uint64_t cycle) {
         }
         bool left = e->source == FROM_PORT ? serve_port(self, position, cycle) : serve_read(self, position, cycle);
         position += !left;
+    }
+    for (uint32_t i = 0; i < self->order_size; i++) {
+        later(self, self->ready[self->order[i]]);
     }
 }

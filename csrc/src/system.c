@@ -48,12 +48,27 @@ static int32_t add_members(heam_system *self, const heam_channel_desc *desc, con
         }
         member *m = &self->members[i];
         m->next_cycle = 1;
-        m->next_tick = desc[i].period;
+        self->next_tick[i] = desc[i].period;
+        self->burst_tick[i] = HEAM_NEVER;
         self->unit_base[i] = units;
         units += m->pim != NULL ? heam_pim_units(m->pim) : 0;
     }
     self->of_unit = calloc((size_t)units + 1, sizeof(*self->of_unit));
     return self->of_unit == NULL ? HEAM_OUT_OF_MEMORY : HEAM_OK;
+}
+
+static int32_t add_ledger(heam_system *self) {
+    uint32_t *rows = calloc((size_t)self->channels + 1, sizeof(*rows));
+    if (rows == NULL) {
+        return HEAM_OUT_OF_MEMORY;
+    }
+    for (uint32_t c = 0; c < self->channels; c++) {
+        rows[c] = self->members[c].base->timing.spec.rows_count;
+        self->members[c].base->ledger = self->desc.ledger_ticks > 0 ? &self->ledger : NULL;
+    }
+    int32_t status = heam_ledger_init(&self->ledger, self->channels + 1, rows, self->desc.ledger_ticks);
+    free(rows);
+    return status;
 }
 
 int32_t heam_system_create(const heam_host_desc *host, uint32_t channels, const heam_channel_desc *desc, const heam_spec *const *specs,
@@ -77,12 +92,15 @@ int32_t heam_system_create(const heam_host_desc *host, uint32_t channels, const 
     self->finishes.record = sizeof(finish);
     self->issuing = NOBODY;
     self->blocked_on = NOBODY;
+    self->issued_at = HEAM_NEVER;
     self->members = calloc(channels, sizeof(*self->members));
+    self->next_tick = calloc(channels, sizeof(*self->next_tick));
+    self->burst_tick = calloc(channels, sizeof(*self->burst_tick));
     self->unit_base = calloc(channels, sizeof(*self->unit_base));
     self->of_channel = calloc(channels, sizeof(*self->of_channel));
     self->flights = calloc(host->window, sizeof(*self->flights));
     self->vacant = calloc(host->window, sizeof(*self->vacant));
-    if (self->members == NULL || self->unit_base == NULL || self->of_channel == NULL || self->flights == NULL || self->vacant == NULL ||
+    if (self->members == NULL || self->next_tick == NULL || self->burst_tick == NULL || self->unit_base == NULL || self->of_channel == NULL || self->flights == NULL || self->vacant == NULL ||
         heam_llc_init(&self->llc, host->llc_sets, host->llc_ways) != HEAM_OK) {
         goto out;
     }
@@ -90,6 +108,9 @@ int32_t heam_system_create(const heam_host_desc *host, uint32_t channels, const 
         self->vacant[self->vacant_size++] = host->window - 1 - i;
     }
     status = add_members(self, desc, specs, detail);
+    if (status == HEAM_OK) {
+        status = add_ledger(self);
+    }
     if (status == HEAM_OK) {
         *out = self;
         self = NULL;
@@ -108,6 +129,8 @@ void heam_system_destroy(heam_system *self) {
         heam_pim_destroy(self->members[i].pim);
     }
     free(self->members);
+    free(self->next_tick);
+    free(self->burst_tick);
     free(self->unit_base);
     free(self->of_unit);
     free(self->of_channel);
@@ -118,6 +141,7 @@ void heam_system_destroy(heam_system *self) {
     heam_ring_clear(&self->latencies);
     heam_ring_clear(&self->finishes);
     heam_work_clear(&self->work);
+    heam_ledger_clear(&self->ledger);
     free(self);
 }
 
@@ -155,14 +179,14 @@ static void run_channel(heam_system *self, uint32_t c, uint64_t tick) {
     size_t before = m->base->bursts.size;
     bool delivered = false;
     m->next_cycle = m->plain != NULL ? heam_plain_cycle(m->plain, m->next_cycle) : heam_pim_cycle(m->pim, m->next_cycle, &delivered);
-    m->next_tick = m->next_cycle == HEAM_NEVER ? HEAM_NEVER : m->next_cycle * m->base->desc.period;
+    self->next_tick[c] = m->next_cycle == HEAM_NEVER ? HEAM_NEVER : m->next_cycle * m->base->desc.period;
     self->failed = self->failed || m->base->failed;
     if (delivered && self->blocked_on == c) {
         wake_host(self, tick / self->desc.period + 1);
     }
     if (before == 0 && m->base->bursts.size > 0) {
-        const heam_burst *burst = heam_ring_at(&m->base->bursts, 0);
-        wake_host(self, ceil_div(burst->cycle * m->base->desc.period, self->desc.period));
+        heam_note_burst(self, c);
+        wake_host(self, ceil_div(self->burst_tick[c], self->desc.period));
     }
 }
 
@@ -170,12 +194,17 @@ static bool all_done(const heam_system *self) {
     return self->last_input && self->position == self->work.gnrs && self->issuing == NOBODY && self->finished == self->admitted;
 }
 
-static uint64_t next_channel_tick(const heam_system *self) {
-    uint64_t tick = HEAM_NEVER;
+/* Runs the channels that have a cycle at the present tick, and finds the next one. */
+static void run_channels(heam_system *self) {
+    uint64_t tick = self->tick;
+    uint64_t next = HEAM_NEVER;
     for (uint32_t c = 0; c < self->channels; c++) {
-        tick = self->members[c].next_tick < tick ? self->members[c].next_tick : tick;
+        if (self->next_tick[c] == tick) {
+            run_channel(self, c, tick);
+        }
+        next = self->next_tick[c] < next ? self->next_tick[c] : next;
     }
-    return tick;
+    self->tick = next;
 }
 
 int32_t heam_system_run(heam_system *self, uint64_t max_steps, uint32_t *state) {
@@ -187,10 +216,11 @@ int32_t heam_system_run(heam_system *self, uint64_t max_steps, uint32_t *state) 
             return HEAM_OUT_OF_MEMORY;
         }
         if (step == 0 && all_done(self)) {
+            heam_ledger_walk(&self->ledger, self->retired_by, self->time);
             *state = HEAM_STATE_DONE;
             return HEAM_OK;
         }
-        uint64_t tick = next_channel_tick(self);
+        uint64_t tick = self->tick;
         uint64_t host_tick = self->host_cycle == HEAM_NEVER ? HEAM_NEVER : self->host_cycle * self->desc.period;
         if (tick == HEAM_NEVER && host_tick == HEAM_NEVER) {
             return HEAM_STUCK;
@@ -201,16 +231,13 @@ int32_t heam_system_run(heam_system *self, uint64_t max_steps, uint32_t *state) 
                 return HEAM_OK;
             }
             if (all_done(self)) {
+                heam_ledger_walk(&self->ledger, self->retired_by, self->time);
                 *state = HEAM_STATE_DONE;
                 return self->failed ? HEAM_OUT_OF_MEMORY : HEAM_OK;
             }
             continue;
         }
-        for (uint32_t c = 0; c < self->channels; c++) {
-            if (self->members[c].next_tick == tick) {
-                run_channel(self, c, tick);
-            }
-        }
+        run_channels(self);
     }
     *state = HEAM_STATE_PAUSED;
     return self->failed ? HEAM_OUT_OF_MEMORY : HEAM_OK;
@@ -249,6 +276,19 @@ uint32_t heam_system_bounds(const heam_system *self, uint32_t channel, uint64_t 
         return 0;
     }
     return heam_channel_bounds(self->members[channel].base, out, capacity);
+}
+
+uint32_t heam_system_spent(const heam_system *self, uint32_t place, uint64_t *out, uint32_t capacity) {
+    if (self == NULL || place > self->channels || (out == NULL && capacity > 0)) {
+        return 0;
+    }
+    uint32_t first = self->ledger.first[place];
+    uint32_t length = self->ledger.first[place + 1] - first;
+    uint32_t all = self->ledger.first[self->channels + 1];
+    for (uint32_t i = 0; i < 2 * length && i < capacity; i++) {
+        out[i] = self->ledger.spent[i < length ? first + i : all + first + i - length];
+    }
+    return 2 * length;
 }
 
 uint64_t heam_system_take_log(heam_system *self, heam_log_record *out, uint64_t capacity) {

@@ -4,6 +4,7 @@
 #define HEAM_SYSTEM_H
 
 #include "channel.h"
+#include "ledger.h"
 #include "llc.h"
 
 #define NOBODY UINT32_MAX
@@ -14,7 +15,6 @@ typedef struct {
     heam_pim *pim;
     heam_channel *base;
     uint64_t next_cycle; /* HEAM_NEVER: nothing to do */
-    uint64_t next_tick;
 } member;
 
 /* A GnR in flight. */
@@ -29,6 +29,7 @@ typedef struct {
 typedef struct {
     uint64_t cycle;
     uint32_t slot;
+    uint32_t by; /* its number in the ledger */
 } finish;
 
 /* What the GnR that was admitted last gathers at one unit or in one channel. */
@@ -51,6 +52,9 @@ struct heam_system {
     heam_host_desc desc;
     uint32_t channels;
     member *members;
+    uint64_t *next_tick;   /* per channel: of its next cycle; HEAM_NEVER: nothing to do */
+    uint64_t tick;         /* the smallest of them, or less */
+    uint64_t *burst_tick;  /* per channel: when the host has its next burst; HEAM_NEVER: none is on its way */
     uint32_t *unit_base;   /* first stamp of a channel's units */
     gathering *of_unit;
     gathering *of_channel;
@@ -78,8 +82,19 @@ struct heam_system {
     uint32_t blocked_on;   /* channel whose instruction buffer was full; NOBODY */
     uint64_t time;
     uint64_t counters[HEAM_HOST_COUNTERS];
+    heam_ledger ledger;
+    uint32_t issued_by;    /* the ledger's numbers: of the last cycle in which something was issued, */
+    uint32_t adder_by;     /* of what the adder works on since, */
+    uint32_t collected_by; /* of the burst that came last, */
+    uint32_t retired_by;   /* of the GnR that finished last */
+    uint64_t issued_at;    /* host cycle of issued_by; HEAM_NEVER */
+    uint32_t waits;        /* wait_reason: why issue stopped */
+    uint32_t buffer_of;    /* WAIT_BUFFER: the channel */
     bool failed;
 };
+
+/* Why the host stopped issuing. */
+typedef enum { WAIT_TOKENS, WAIT_WINDOW, WAIT_BUFFER, WAIT_OUTSTANDING } wait_reason;
 
 static inline uint64_t ceil_div(uint64_t a, uint64_t b) {
     return a / b + (a % b != 0);
@@ -90,6 +105,17 @@ int32_t heam_work_validate(const heam_system *self, const heam_items *items, uin
 /* Copies checked items. */
 int32_t heam_work_copy(work *to, const heam_items *items);
 void heam_work_clear(work *self);
+/* The next burst of channel `c` is another one than before. */
+static inline void heam_note_burst(heam_system *self, uint32_t c) {
+    const heam_channel *base = self->members[c].base;
+    uint64_t tick = HEAM_NEVER;
+    if (base->bursts.size > 0) {
+        const heam_burst *burst = heam_ring_at(&base->bursts, 0);
+        tick = burst->cycle * base->desc.period;
+    }
+    self->burst_tick[c] = tick;
+}
+
 /* The host's cycle `host_cycle`, or its rest. False: input is needed before it can be finished. */
 bool heam_host_run(heam_system *self);
 

@@ -17,6 +17,7 @@ typedef struct {
 
 static const entry statuses[] = {HEAM_STATUS_TABLE(AS_STATUS)};
 static const entry kinds[] = {HEAM_KIND_TABLE(AS_KIND)};
+static const entry reasons[] = {HEAM_REASON_TABLE(AS_STATUS)};
 static const entry counters[] = {HEAM_COUNTER_TABLE(AS_COUNTER)};
 static const entry host_counters[] = {HEAM_HOST_COUNTER_TABLE(AS_COUNTER)};
 
@@ -31,6 +32,13 @@ const char *heam_status_text(int32_t status) {
 }
 const char *heam_kind_name(uint32_t kind) {
     return FIELD(kinds, kind, name);
+}
+const char *heam_reason_name(uint32_t reason) {
+    const char *name = FIELD(reasons, reason, name);
+    return name == NULL ? NULL : name + sizeof("HEAM_") - 1;
+}
+const char *heam_reason_text(uint32_t reason) {
+    return FIELD(reasons, reason, text);
 }
 const char *heam_counter_name(uint32_t counter) {
     return FIELD(counters, counter, name);

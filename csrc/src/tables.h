@@ -83,6 +83,22 @@
     X(stalled_instructions, "visits", "issue stopped because a channel's instruction buffer was full")         \
     X(outstanding_peak, "bursts", "largest number of bursts in flight at once")
 
+/* What time may go to, beside the resources of constraint rows. */
+#define HEAM_REASON_TABLE(X)                                                                                   \
+    X(LATENCY, "data latency")                                                                                 \
+    X(ALU, "ALU")                                                                                              \
+    X(LUT, "LUT or cache port")                                                                                \
+    X(MERGE, "merge node")                                                                                     \
+    X(PATH, "instruction path")                                                                                \
+    X(SLOT, "command slot")                                                                                    \
+    X(ORDER, "order of operands")                                                                              \
+    X(TAG, "batch tags")                                                                                       \
+    X(REFRESH, "refresh")                                                                                      \
+    X(ISSUE, "host issue")                                                                                     \
+    X(ADDER, "host adder")                                                                                     \
+    X(WINDOW, "window or barrier")                                                                             \
+    X(UNKNOWN, "not traced")
+
 #define HEAM_ENUM_STATUS(name, text) HEAM_##name,
 enum { HEAM_STATUS_TABLE(HEAM_ENUM_STATUS) HEAM_STATUS_COUNT };
 #undef HEAM_ENUM_STATUS

@@ -13,20 +13,19 @@ int32_t heam_timing_init(heam_timing *self, const heam_spec *source) {
     const heam_spec *spec = &self->spec;
     size_t cells = (size_t)spec->total_nodes * spec->commands;
     self->node_of = calloc((size_t)spec->banks * spec->levels, sizeof(*self->node_of));
-    self->ready = calloc(cells, sizeof(*self->ready));
-    self->who = calloc(cells, sizeof(*self->who));
+    self->cells = calloc(cells, sizeof(*self->cells));
     self->history = calloc((size_t)spec->history_size + 1, sizeof(*self->history));
-    self->seen = calloc((size_t)spec->history_size + 1, sizeof(*self->seen));
+    self->rings = calloc((size_t)spec->history_size + 1, sizeof(*self->rings));
     self->open_row = calloc(spec->banks, sizeof(*self->open_row));
     self->rank_open = calloc(spec->nodes[1], sizeof(*self->rank_open));
     self->rank_since = calloc(spec->nodes[1], sizeof(*self->rank_since));
-    if (self->node_of == NULL || self->ready == NULL || self->who == NULL || self->history == NULL || self->seen == NULL ||
+    if (self->node_of == NULL || self->cells == NULL || self->history == NULL || self->rings == NULL ||
         self->open_row == NULL || self->rank_open == NULL || self->rank_since == NULL) {
         heam_timing_clear(self);
         return HEAM_OUT_OF_MEMORY;
     }
     for (size_t i = 0; i < cells; i++) {
-        self->who[i] = HEAM_BOUND_NONE;
+        self->cells[i].who = HEAM_BOUND_NONE;
     }
     for (uint32_t bank = 0; bank < spec->banks; bank++) {
         self->open_row[bank] = HEAM_CLOSED;
@@ -40,62 +39,77 @@ int32_t heam_timing_init(heam_timing *self, const heam_spec *source) {
 void heam_timing_clear(heam_timing *self) {
     heam_spec_clear(&self->spec);
     free(self->node_of);
-    free(self->ready);
-    free(self->who);
+    free(self->cells);
     free(self->history);
-    free(self->seen);
+    free(self->rings);
     free(self->open_row);
     free(self->rank_open);
     free(self->rank_since);
     memset(self, 0, sizeof(*self));
 }
 
-static inline void raise_bound(heam_timing *self, uint32_t node, const heam_update *update, uint64_t time) {
-    size_t at = (size_t)node * self->spec.commands + update->following;
-    if (time > self->ready[at]) {
-        self->ready[at] = time;
-        self->who[at] = update->row_id;
+void heam_timing_drop(heam_timing *self, uint32_t kinds) {
+    heam_spec *spec = &self->spec;
+    uint32_t kept = 0;
+    uint32_t from = 0;
+    for (uint32_t command = 0; command < spec->commands; command++) {
+        uint32_t end = spec->update_begin[command + 1];
+        spec->update_begin[command] = kept;
+        for (; from < end; from++) {
+            if ((kinds >> spec->kind[spec->updates[from].following] & 1) == 0) {
+                spec->updates[kept++] = spec->updates[from];
+            }
+        }
+    }
+    spec->update_begin[spec->commands] = spec->updates_count = kept;
+}
+
+static inline void raise_bound(heam_timing *self, uint32_t node, const heam_update *update, uint64_t time, uint32_t by) {
+    heam_cell *cell = &self->cells[(size_t)node * self->spec.commands + update->following];
+    if (time > cell->ready) {
+        *cell = (heam_cell){.ready = time, .by = by, .who = update->row_id};
     }
 }
 
-static void raise_siblings(heam_timing *self, uint32_t node, const heam_update *update, uint64_t time) {
+static void raise_siblings(heam_timing *self, uint32_t node, const heam_update *update, uint64_t time, uint32_t by) {
     uint32_t base = self->spec.base[update->level];
     uint32_t count = self->spec.counts[update->level];
     uint32_t first = base + (node - base) / count * count;
     for (uint32_t other = first; other < first + count; other++) {
         if (other != node) {
-            raise_bound(self, other, update, time);
+            raise_bound(self, other, update, time, by);
         }
     }
 }
 
-/* The ring of a node: `window` times, and at the same index of `seen` how many were pushed. */
+/* The ring of a node: `window` times, and its state at the same index. */
 static inline uint32_t ring_of(const heam_timing *self, const heam_group *group, uint32_t node) {
     return group->offset + (node - self->spec.base[group->level]) * group->window;
 }
 
-static inline void push_ring(heam_timing *self, const heam_group *group, uint32_t node, uint64_t cycle) {
+static inline void push_ring(heam_timing *self, const heam_group *group, uint32_t node, heam_past now) {
     uint32_t ring = ring_of(self, group, node);
-    self->history[ring + self->seen[ring] % group->window] = cycle;
-    self->seen[ring]++;
-    if (self->seen[ring] == 2 * group->window * 1024) {
-        self->seen[ring] = group->window * 1024; /* same phase, no overflow */
-    }
+    heam_ring_state *state = &self->rings[ring];
+    self->history[ring + state->at] = now;
+    state->at = state->at + 1 == group->window ? 0 : state->at + 1;
+    state->filled += state->filled < group->window;
 }
 
-static void push_history(heam_timing *self, uint32_t command, const uint32_t *node, uint64_t cycle) {
+static void push_history(heam_timing *self, uint32_t command, const uint32_t *node, heam_past now) {
     const heam_spec *spec = &self->spec;
     for (uint32_t g = spec->group_begin[command]; g < spec->group_begin[command + 1]; g++) {
-        push_ring(self, &spec->groups[g], node[spec->groups[g].level], cycle);
+        push_ring(self, &spec->groups[g], node[spec->groups[g].level], now);
     }
 }
 
 static void raise_windowed(heam_timing *self, uint32_t node, const heam_update *update) {
     const heam_group *group = &self->spec.groups[update->group];
     uint32_t ring = ring_of(self, group, node);
-    if (self->seen[ring] >= update->window) {
-        uint64_t time = self->history[ring + (self->seen[ring] - update->window) % group->window];
-        raise_bound(self, node, update, time + update->cycles);
+    const heam_ring_state *state = &self->rings[ring];
+    if (state->filled >= update->window) {
+        uint32_t at = state->at >= update->window ? state->at - update->window : state->at + group->window - update->window;
+        const heam_past *past = &self->history[ring + at];
+        raise_bound(self, node, update, past->cycle + update->cycles, past->by);
     }
 }
 
@@ -136,13 +150,13 @@ static void change_state(heam_timing *self, uint32_t command, uint32_t bank, uin
     }
 }
 
-static inline void apply(heam_timing *self, uint32_t node, const heam_update *update, uint64_t cycle) {
+static inline void apply(heam_timing *self, uint32_t node, const heam_update *update, heam_past now) {
     if (update->window > 1) {
         raise_windowed(self, node, update);
     } else if (update->sibling) {
-        raise_siblings(self, node, update, cycle + update->cycles);
+        raise_siblings(self, node, update, now.cycle + update->cycles, now.by);
     } else {
-        raise_bound(self, node, update, cycle + update->cycles);
+        raise_bound(self, node, update, now.cycle + update->cycles, now.by);
     }
 }
 
@@ -155,13 +169,13 @@ static uint32_t new_node(const heam_timing *self, const heam_span *span, uint32_
 }
 
 /* A command on the paths of several banks; it closes none, as they must be closed. */
-static void issue_span(heam_timing *self, uint32_t command, const heam_span *span, uint64_t cycle) {
+static void issue_span(heam_timing *self, uint32_t command, const heam_span *span, heam_past now) {
     const heam_spec *spec = &self->spec;
     for (uint32_t g = spec->group_begin[command]; g < spec->group_begin[command + 1]; g++) {
         for (uint32_t i = 0; i < span->count; i++) {
             uint32_t node = new_node(self, span, i, spec->groups[g].level);
             if (node != NO_NODE) {
-                push_ring(self, &spec->groups[g], node, cycle);
+                push_ring(self, &spec->groups[g], node, now);
             }
         }
     }
@@ -170,24 +184,25 @@ static void issue_span(heam_timing *self, uint32_t command, const heam_span *spa
         for (uint32_t i = 0; i < span->count; i++) {
             uint32_t node = new_node(self, span, i, update->level);
             if (node != NO_NODE) {
-                apply(self, node, update, cycle);
+                apply(self, node, update, now);
             }
         }
     }
 }
 
-void heam_timing_issue(heam_timing *self, uint32_t command, uint32_t bank, uint32_t dram_row, uint64_t cycle) {
+void heam_timing_issue(heam_timing *self, uint32_t command, uint32_t bank, uint32_t dram_row, uint64_t cycle, uint32_t by) {
     const heam_spec *spec = &self->spec;
+    heam_past now = {.cycle = cycle, .by = by};
     if (spec->kind[command] == HEAM_KIND_REFSB) {
         heam_span span = heam_timing_span(self, command, bank);
-        issue_span(self, command, &span, cycle);
+        issue_span(self, command, &span, now);
         return;
     }
     const uint32_t *node = self->node_of + (size_t)bank * spec->levels;
-    push_history(self, command, node, cycle);
+    push_history(self, command, node, now);
     const heam_update *end = spec->updates + spec->update_begin[command + 1];
     for (const heam_update *update = spec->updates + spec->update_begin[command]; update < end; update++) {
-        apply(self, node[update->level], update, cycle);
+        apply(self, node[update->level], update, now);
     }
     change_state(self, command, bank, dram_row, cycle);
 }
@@ -213,6 +228,20 @@ uint64_t heam_timing_earliest_any(const heam_timing *self, uint32_t command, uin
         }
     }
     return best;
+}
+
+uint32_t heam_timing_cause(const heam_timing *self, uint32_t command, uint32_t bank) {
+    const heam_spec *spec = &self->spec;
+    heam_span span = heam_timing_span(self, command, bank);
+    heam_cell best = {.ready = 0};
+    for (uint32_t i = 0; i < span.count; i++) {
+        const uint32_t *node = self->node_of + (size_t)(span.first + i * span.step) * spec->levels;
+        for (uint32_t level = 0; level <= spec->scope[command]; level++) {
+            const heam_cell *cell = &self->cells[(size_t)node[level] * spec->commands + command];
+            best = cell->ready > best.ready ? *cell : best;
+        }
+    }
+    return best.by;
 }
 
 uint64_t heam_timing_active(const heam_timing *self, uint64_t cycle) {

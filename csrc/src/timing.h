@@ -66,13 +66,31 @@ struct heam_spec {
     uint32_t refresh_interval;
 };
 
+/* When a command may come at a node. */
+typedef struct {
+    uint64_t ready;
+    uint32_t by; /* the ledger's number of the command that it follows */
+    int16_t who; /* the row that says so */
+} heam_cell;
+
+/* A command of the past. */
+typedef struct {
+    uint64_t cycle;
+    uint32_t by;
+} heam_past;
+
+/* Where a ring of the history goes on, and how many times it holds. */
+typedef struct {
+    uint32_t at;
+    uint32_t filled;
+} heam_ring_state;
+
 typedef struct {
     heam_spec spec;     /* own copy */
     uint32_t *node_of;  /* [bank * levels + level] -> node among all */
-    uint64_t *ready;    /* [node * commands + command] */
-    int16_t *who;
-    uint64_t *history;
-    uint32_t *seen;     /* per history ring (offset / window addressing): how many were pushed */
+    heam_cell *cells;   /* [node * commands + command] */
+    heam_past *history;
+    heam_ring_state *rings; /* at the offset of a ring in the history */
     uint32_t *open_row; /* per bank; HEAM_CLOSED */
     uint32_t *rank_open; /* per level-1 node: open banks */
     uint64_t *rank_since;
@@ -89,8 +107,12 @@ bool heam_spec_can_refresh(const heam_spec *self, const heam_channel_desc *desc)
 
 int32_t heam_timing_init(heam_timing *self, const heam_spec *spec);
 void heam_timing_clear(heam_timing *self);
-/* Issues without checking; the caller has. */
-void heam_timing_issue(heam_timing *self, uint32_t command, uint32_t bank, uint32_t dram_row, uint64_t cycle);
+/* Forgets what rows say of commands of these kinds (a bit each), which are never issued here. */
+void heam_timing_drop(heam_timing *self, uint32_t kinds);
+/* Issues without checking; the caller has. `by`: the ledger's number of this command. */
+void heam_timing_issue(heam_timing *self, uint32_t command, uint32_t bank, uint32_t dram_row, uint64_t cycle, uint32_t by);
+/* The ledger's number of the command that heam_timing_earliest_any follows. */
+uint32_t heam_timing_cause(const heam_timing *self, uint32_t command, uint32_t bank);
 /* Banks `first`, `first + step`, ...: `count` of them. */
 typedef struct {
     uint32_t first;
@@ -106,7 +128,7 @@ uint64_t heam_timing_earliest_any(const heam_timing *self, uint32_t command, uin
 uint64_t heam_timing_active(const heam_timing *self, uint64_t cycle);
 
 static inline uint32_t heam_rank_of(const heam_timing *self, uint32_t bank) {
-    return bank / self->spec.stride[1];
+    return self->node_of[(size_t)bank * self->spec.levels + 1] - self->spec.base[1]; /* no division */
 }
 
 /* The first cycle from `cycle` on in which a command may start. */
@@ -123,9 +145,9 @@ static inline uint64_t heam_timing_earliest(const heam_timing *self, uint32_t co
     int32_t who = HEAM_BOUND_NONE;
     for (uint32_t level = 0; level <= spec->scope[command]; level++) {
         size_t at = (size_t)node[level] * spec->commands + command;
-        if (self->ready[at] > best) {
-            best = self->ready[at];
-            who = self->who[at];
+        if (self->cells[at].ready > best) {
+            best = self->cells[at].ready;
+            who = self->cells[at].who;
         }
     }
     *row = who;

@@ -31,6 +31,7 @@ from heam_sim._core.records import (
     Statistic,
     counters,
     host_counters,
+    reasons,
 )
 from heam_sim._core.runs import Replay, System, latency_edges
 from heam_sim._core.specs import Device, SpecHandle
@@ -68,4 +69,5 @@ __all__ = [
     "counters",
     "host_counters",
     "latency_edges",
+    "reasons",
 ]

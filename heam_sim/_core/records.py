@@ -41,6 +41,7 @@ __all__ = [
     "c_number",
     "counters",
     "host_counters",
+    "reasons",
     "text",
 ]
 
@@ -161,6 +162,14 @@ def counters() -> tuple[Statistic, ...]:
     return _statistics(lib.heam_counter_name, lib.heam_counter_unit, lib.heam_counter_text)
 
 
+def reasons() -> tuple[str, ...]:
+    """Return what time may go to beside the resources of constraint rows, in the core's order."""
+    found: list[str] = []
+    while lib.heam_reason_text(len(found)) != ffi.NULL:
+        found.append(text(lib.heam_reason_text(len(found))))
+    return tuple(found)
+
+
 def host_counters() -> tuple[Statistic, ...]:
     """Return the counters of the host, in the core's order."""
     return _statistics(lib.heam_host_counter_name, lib.heam_host_counter_unit, lib.heam_host_counter_text)
@@ -268,6 +277,7 @@ class HostParameters:
     llc_ways: int
     window: int
     batch: int
+    ledger_ticks: int = 0
 
     def to_c(self) -> dict[str, int]:
         """Return the fields as the C record has them."""

@@ -169,6 +169,21 @@ class System(_Run):
             lib.heam_system_bounds(pointer, channel, pointer_to("uint64_t[]", out), size)
         return out
 
+    def spent(self, place: int) -> NDArray[np.uint64]:
+        """Return the ticks that went to a channel or, as number of channels, to the host.
+
+        uint64 (2, rows + reasons): ticks, and how often each was waited for; by constraint row, then by the
+        reasons of :func:`~heam_sim._core.records.reasons`. All zero without `ledger_ticks`. Once the run is
+        done, the ticks of all places together are its time.
+        """
+        if place != self.channels:
+            self._check_channel(place)
+        with self.exclusive() as pointer:
+            size = lib.heam_system_spent(pointer, place, ffi.NULL, 0)
+            out = np.zeros(size, np.uint64)
+            lib.heam_system_spent(pointer, place, pointer_to("uint64_t[]", out), size)
+        return out.reshape(2, -1)
+
     def take_log(self) -> NDArray[Any]:
         """Move the command log collected so far out of the core."""
         with self.exclusive() as pointer:

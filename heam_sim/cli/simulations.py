@@ -45,6 +45,7 @@ def _result_table(result: Result) -> Table:
         ("average power", f"{result.average_power_W:,.2f}", "W"),
         *_power_rows(result),
         ("tightest ceiling", f"{result.bound}, {100 * result.achieved_fraction:.0f} % reached", ""),
+        ("time went to", _time_parts(result), "of the time"),
     ]
     for row in rows:
         table.add_row(*row)
@@ -73,6 +74,16 @@ def _power_rows(result: Result) -> list[tuple[str, str, str]]:
         if row["sram_mm2"]:
             rows.append((f"LUTs and caches of {row['tier']}", f"{row['sram_mm2']:,.2f}", "mm2"))
     return rows
+
+
+def _time_parts(result: Result) -> str:
+    """The largest parts of the time."""
+    parts = [
+        f"{row['tier']} {row['resource']} {100 * row['time_ns'] / result.time_ns:.0f} %"
+        for row in result.time_parts[:4]
+        if result.time_ns > 0
+    ]
+    return ", ".join(parts)
 
 
 def _reasons(counters: Mapping[str, int]) -> str:

@@ -20,7 +20,17 @@ __all__ = ["LATENCY_KEYS", "Result"]
 LATENCY_KEYS = ("mean", "p50", "p95", "p99")
 _TEXT = ("system", "embedding", "scope")
 _COUNTS = ("vector_bytes", "samples", "gnrs", "lookups")
-_JSON = ("latency_ns", "counters", "channel_counters", "host", "power", "ceilings", "config", "provenance")
+_JSON = (
+    "latency_ns",
+    "counters",
+    "channel_counters",
+    "host",
+    "power",
+    "ceilings",
+    "time_parts",
+    "config",
+    "provenance",
+)
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -54,6 +64,9 @@ class Result:
         ``sram_of_element_in_device_mm2``.
     ceilings
         Closed-form limits, ``{"resource": name, "time_ns": least time it allows}`` each.
+    time_parts
+        What the time went to, ``{"tier": name or "host", "resource": name, "time_ns": part, "waits": count}``
+        each, the largest first; the parts sum to ``time_ns`` (docs/engine.md, "What the time went to").
     config
         Resolved configuration: with the trace, enough to repeat the run.
     provenance
@@ -82,6 +95,7 @@ class Result:
     host: Mapping[str, Any] = field(default_factory=dict)
     power: Sequence[Mapping[str, Any]] = ()
     ceilings: Sequence[Mapping[str, Any]] = ()
+    time_parts: Sequence[Mapping[str, Any]] = ()
     config: Mapping[str, Any] = field(default_factory=dict)
     provenance: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
@@ -107,6 +121,11 @@ class Result:
         for row in self.ceilings:
             if not {"resource", "time_ns"} <= row.keys():
                 raise ConfigError(f"result: ceiling {row!r} is incomplete; give resource and time_ns.")
+        for row in self.time_parts:
+            if not {"tier", "resource", "time_ns"} <= row.keys():
+                raise ConfigError(
+                    f"result: part of the time {row!r} is incomplete; give tier, resource and time_ns."
+                )
 
     def __repr__(self) -> str:
         return (
@@ -155,6 +174,19 @@ class Result:
         return str(self._tightest()["resource"]) if self.ceilings else ""
 
     @property
+    def bound_by(self) -> str:
+        """Tier and resource to which most of the time went, e.g. ``"hbm: bank"``, or ``"unknown"``."""
+        largest = max(self.time_parts, key=lambda row: float(row["time_ns"]), default=None)
+        return "unknown" if largest is None else f"{largest['tier']}: {largest['resource']}"
+
+    @property
+    def bound_by_share(self) -> float:
+        """Share of the time that went to :attr:`bound_by`; NaN if not known."""
+        if not self.time_parts or self.time_ns <= 0:
+            return math.nan
+        return max(float(row["time_ns"]) for row in self.time_parts) / self.time_ns
+
+    @property
     def achieved_fraction(self) -> float:
         """Least possible time over measured time; NaN without ceilings or time."""
         if not self.ceilings or self.time_ns <= 0:
@@ -185,6 +217,7 @@ class Result:
         row["gnrs_per_second"] = self.gnrs_per_second
         row |= {f"latency_{key}_ns": self.latency_ns[key] for key in LATENCY_KEYS}
         row |= {"bound": self.bound, "achieved_fraction": self.achieved_fraction}
+        row |= {"bound_by": self.bound_by, "bound_by_share": self.bound_by_share}
         row |= {"energy_pJ": total.value, "energy_low_pJ": total.low, "energy_high_pJ": total.high}
         row["average_power_W"] = self.average_power_W
         row["peak_power_W"] = sum(self.peak_power_W.values()) if self.power else math.nan

@@ -42,11 +42,13 @@ _JSON = (
     "host",
     "power",
     "ceilings",
+    "time_parts",
     "config",
     "provenance",
     "notes",
 )
-_SINCE_1_1 = ("power",)
+# Missing in files of version 1.0.
+_SINCE_1_1 = ("power", "time_parts")
 
 
 def write_results(path: Path, results: Sequence[Result], provenance: Mapping[str, Any]) -> None:

@@ -153,12 +153,24 @@ heam_channel_desc pim_channel(void) {
 
 heam_host_desc small_host(void) {
     return (heam_host_desc){
-        .period = 1, .issue_per_cycle = 1, .outstanding = 8, .add_bytes_per_cycle = 64, .line_bytes = 64, .window = 4};
+        .period = 1, .issue_per_cycle = 1, .outstanding = 8, .add_bytes_per_cycle = 64, .line_bytes = 64, .window = 4, .ledger_ticks = 50};
 }
 
 bool status_is(int32_t status, const char *name) {
     const char *known = heam_status_name(status);
     return known != NULL && strcmp(known, name) == 0;
+}
+
+uint64_t ticks_spent(const heam_system *system, uint32_t channels) {
+    static uint64_t parts[4096];
+    uint64_t sum = 0;
+    for (uint32_t place = 0; place <= channels; place++) {
+        uint32_t length = heam_system_spent(system, place, parts, 4096);
+        for (uint32_t i = 0; i < length / 2 && length <= 4096; i++) {
+            sum += parts[i];
+        }
+    }
+    return sum;
 }
 
 uint64_t counter(const uint64_t *values, const char *name) {

@@ -72,6 +72,8 @@ heam_host_desc small_host(void);
 /* Does a status have this name? Names are the public way to tell codes apart. */
 bool status_is(int32_t status, const char *name);
 /* A counter by name from an array of all counters; fails loudly (returns UINT64_MAX) for an unknown name. */
+/* All ticks that the run has charged to something. */
+uint64_t ticks_spent(const heam_system *system, uint32_t channels);
 uint64_t counter(const uint64_t *values, const char *name);
 uint64_t host_counter(const uint64_t *values, const char *name);
 

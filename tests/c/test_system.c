@@ -28,6 +28,8 @@ static heam_system *run_all(const heam_host_desc *host, uint32_t channels, const
     CHECK_IS(heam_system_run(system, STEPS_MAX, &state), "HEAM_OK");
     CHECK_EQ(state, HEAM_STATE_DONE);
     CHECK_EQ(heam_system_finished(system), bags->gnrs);
+    CHECK_EQ(ticks_spent(system, channels), heam_system_time(system));
+    CHECK_EQ(heam_system_spent(system, channels + 1, NULL, 0), 0);
     return system;
 }
 

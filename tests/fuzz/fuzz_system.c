@@ -38,6 +38,7 @@ typedef struct {
     heam_log_record *log;
     uint64_t counters[2][COUNTERS_MAX];
     uint64_t host[COUNTERS_MAX];
+    uint64_t spent;
 } outcome;
 
 /* Energies of all kinds, and windows of a few cycles or none. */
@@ -103,6 +104,7 @@ static void read_host(heam_host_desc *self, bytes *in) {
     self->llc_ways = self->llc_sets > 0 ? 1 + next_below(in, 3) : 0;
     self->window = 1 + next_below(in, 6);
     self->batch = next_below(in, 4);
+    self->ledger_ticks = next_below(in, 200);
 }
 
 static uint32_t banks_per_unit(const toy *memory, uint32_t level) {
@@ -287,6 +289,8 @@ static bool run_job(const heam_spec *spec, const job *in, uint64_t chunk, uint64
     }
     drive(system, in, chunk, steps, out);
     out->time = heam_system_time(system);
+    out->spent = ticks_spent(system, 2);
+    PROMISE(!status_is(out->status, "HEAM_OK") || out->state != HEAM_STATE_DONE || out->spent == (in->host.ledger_ticks > 0 ? out->time : 0));
     out->log_size = heam_system_log_size(system);
     out->log = calloc(out->log_size + 1, sizeof(*out->log));
     PROMISE(out->log != NULL);
@@ -301,7 +305,7 @@ static bool run_job(const heam_spec *spec, const job *in, uint64_t chunk, uint64
 
 /* `stalled_*` count visits, and a visit may be cut in two; all else is the same however the work was cut. */
 static void compare(const outcome *a, const outcome *b) {
-    PROMISE(a->time == b->time && a->log_size == b->log_size);
+    PROMISE(a->spent == b->spent && a->time == b->time && a->log_size == b->log_size);
     for (uint64_t i = 0; i < a->log_size; i++) {
         const heam_log_record *x = &a->log[i];
         const heam_log_record *y = &b->log[i];
