@@ -84,7 +84,6 @@ extern "C" {
 #define HEAM_ENGINE_GENERIC 1
 #define HEAM_ENGINE_PORTABLE 2
 #define HEAM_ENGINE_AVX2 3
-#define HEAM_ENGINE_AVX512 4
 
 /* Histograms of read latencies, in cycles: a bin for each value below EXACT, then OCTAVE bins of equal width for every doubling, so
    that no bin is wider than 1/OCTAVE of its least value; 64 bits in all. */

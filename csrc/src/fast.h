@@ -175,7 +175,6 @@ fast_serve heam_fast_serve_portable_16, heam_fast_serve_portable_32, heam_fast_s
 #if defined(__x86_64__) && defined(__GNUC__)
 #define FAST_X86 1
 fast_serve heam_fast_serve_avx2_16, heam_fast_serve_avx2_32, heam_fast_serve_avx2_64;
-fast_serve heam_fast_serve_avx512_16, heam_fast_serve_avx512_32, heam_fast_serve_avx512_64;
 #endif
 
 /* HEAM_BAD_ENGINE: the standard has a row that these tables cannot hold. */

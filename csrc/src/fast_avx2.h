@@ -2,9 +2,7 @@
 /* Lanes in AVX2 registers of 16. */
 #include <immintrin.h>
 
-#if !defined(FAST_ISA)
 #define FAST_ISA "avx2,bmi,bmi2,popcnt"
-#endif
 #define FAST_TARGET __attribute__((target(FAST_ISA)))
 #define FAST_FN static inline __attribute__((always_inline, target(FAST_ISA)))
 #define HALF 16u

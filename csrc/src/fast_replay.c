@@ -24,10 +24,6 @@ struct fast_replay {
 
 static bool processor_can(uint32_t engine) {
 #if defined(FAST_X86)
-    if (engine == HEAM_ENGINE_AVX512) {
-        return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
-               __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("bmi2") && __builtin_cpu_supports("popcnt");
-    }
     if (engine == HEAM_ENGINE_AVX2) {
         return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2") &&
                __builtin_cpu_supports("popcnt");
@@ -38,9 +34,6 @@ static bool processor_can(uint32_t engine) {
 
 static fast_serve *serve_of(uint32_t engine, uint32_t width) {
 #if defined(FAST_X86)
-    if (engine == HEAM_ENGINE_AVX512) {
-        return width == 16 ? heam_fast_serve_avx512_16 : width == 32 ? heam_fast_serve_avx512_32 : heam_fast_serve_avx512_64;
-    }
     if (engine == HEAM_ENGINE_AVX2) {
         return width == 16 ? heam_fast_serve_avx2_16 : width == 32 ? heam_fast_serve_avx2_32 : heam_fast_serve_avx2_64;
     }
@@ -51,7 +44,6 @@ static fast_serve *serve_of(uint32_t engine, uint32_t width) {
 
 static bool choose_engine(fast_replay *self, uint32_t engine) {
     if (engine == HEAM_ENGINE_AUTO) {
-        /* AVX-512 only when it is asked for by name: in its present form it has not run on a processor that has it. */
         engine = processor_can(HEAM_ENGINE_AVX2) ? HEAM_ENGINE_AVX2 : HEAM_ENGINE_PORTABLE;
     }
     self->engine = engine;

@@ -56,7 +56,7 @@ static int32_t create_members(heam_replay *self, const heam_channel_desc *desc, 
 int32_t heam_replay_create_engine(uint32_t channels, const heam_channel_desc *desc, const heam_spec *spec, uint32_t offers_per_cycle,
                                   uint32_t with_log, uint32_t engine, heam_replay **out) {
     if (channels == 0 || channels > MAX_CHANNELS || desc == NULL || spec == NULL || out == NULL || offers_per_cycle == 0 ||
-        engine > HEAM_ENGINE_AVX512) {
+        engine > HEAM_ENGINE_AVX2) {
         return HEAM_BAD_ARGUMENT;
     }
     if (!heam_spec_can_refresh(spec, desc)) {

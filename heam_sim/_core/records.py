@@ -79,7 +79,7 @@ BOUND_NAMES: dict[int, str] = {
 }
 
 #: Ways to simulate plain request streams; the index is the core's number.
-ENGINES: tuple[str, ...] = ("auto", "generic", "portable", "avx2", "avx512")
+ENGINES: tuple[str, ...] = ("auto", "generic", "portable", "avx2")
 
 # The core's numbers of the policies of plain channels, by name.
 _POLICIES: dict[str, dict[str, int]] = {
