@@ -175,25 +175,28 @@ static void admit(heam_system *self, uint64_t host_cycle) {
     }
 }
 
-/* The channel may look at what was pushed from its first cycle that is not before this tick. */
-static uint64_t push(heam_system *self, uint32_t c, const heam_order *order, uint64_t tick) {
+/* Hands an order of the GnR that is being issued to a channel, which may look at it from its first cycle that is not before this one.
+   NULL: memory is exhausted. */
+static heam_order *push(heam_system *self, uint32_t c, const heam_order *order, uint64_t host_cycle) {
     member *m = &self->members[c];
     uint32_t period = m->base->desc.period;
-    uint64_t cycle = ceil_div(tick, period);
+    uint64_t cycle = ceil_div(host_cycle * self->desc.period, period);
     cycle = cycle == 0 ? 1 : cycle;
     if (!heam_ring_reserve(&m->base->orders)) {
         self->failed = true;
-        return cycle;
+        return NULL;
     }
     heam_order *at = heam_ring_push(&m->base->orders, order);
     at->pushed = cycle;
     at->by = self->issued_by;
+    at->tag = (uint32_t)self->flights[self->issuing].gnr;
+    at->gnr_slot = self->issuing;
     if (cycle < m->next_cycle) {
         m->next_cycle = cycle;
         self->next_tick[c] = cycle * period;
         self->tick = self->next_tick[c] < self->tick ? self->next_tick[c] : self->tick;
     }
-    return cycle;
+    return at;
 }
 
 static void log_hit(heam_system *self, const heam_order *order, uint32_t c, uint32_t first, uint32_t bursts, uint64_t host_cycle) {
@@ -235,24 +238,16 @@ static bool issue_line(heam_system *self, const heam_order *order, uint32_t c, u
         f->waiting += per_line;
         self->counters[HEAM_HOST_bursts_read] += per_line;
         for (uint32_t b = 0; b < per_line; b++) {
-            heam_order burst = *order;
-            burst.tag = (uint32_t)f->gnr;
-            burst.gnr_slot = self->issuing;
-            burst.column = (uint16_t)(order->column + first + b);
-            burst.bursts = 1;
-            push(self, c, &burst, host_cycle * self->desc.period);
+            heam_order *burst = push(self, c, order, host_cycle);
+            if (burst != NULL) {
+                burst->column = (uint16_t)(order->column + first + b);
+                burst->bursts = 1;
+            }
         }
     }
     self->counters[HEAM_HOST_lines]++;
     self->line++;
     return true;
-}
-
-static void push_item(heam_system *self, const heam_order *order, uint32_t c, uint64_t host_cycle) {
-    heam_order sent = *order;
-    sent.tag = (uint32_t)self->flights[self->issuing].gnr;
-    sent.gnr_slot = self->issuing;
-    push(self, c, &sent, host_cycle * self->desc.period);
 }
 
 static bool issue_instruction(heam_system *self, const heam_order *order, uint32_t c, uint64_t host_cycle) {
@@ -266,7 +261,7 @@ static bool issue_instruction(heam_system *self, const heam_order *order, uint32
     }
     note_issue(self, host_cycle);
     base->instructions++;
-    push_item(self, order, c, host_cycle);
+    push(self, c, order, host_cycle);
     return true;
 }
 
@@ -293,7 +288,7 @@ static bool issue_token(heam_system *self, uint64_t host_cycle) {
         }
         item_done(self, host_cycle);
         while (self->issuing != NOBODY && (self->work.orders[self->item].flags & HEAM_FLAG_CARRIED) != 0) {
-            push_item(self, &self->work.orders[self->item], c, host_cycle);
+            push(self, c, &self->work.orders[self->item], host_cycle);
             item_done(self, host_cycle);
         }
         return true;

@@ -194,14 +194,22 @@ static bool all_done(const heam_system *self) {
     return self->last_input && self->position == self->work.gnrs && self->issuing == NOBODY && self->finished == self->admitted;
 }
 
-/* Runs the channels that have a cycle at the present tick, and finds the next one. */
+/* Runs the channels that have a cycle at the present tick, and finds the next one. Which ones they are nothing foretells, so they are
+   gathered without a branch. */
 static void run_channels(heam_system *self) {
     uint64_t tick = self->tick;
+    for (uint32_t first = 0; first < self->channels; first += 64) {
+        uint32_t count = self->channels - first < 64 ? self->channels - first : 64;
+        uint64_t due = 0;
+        for (uint32_t i = 0; i < count; i++) {
+            due |= (uint64_t)(self->next_tick[first + i] == tick) << i;
+        }
+        for (; due != 0; due &= due - 1) {
+            run_channel(self, first + (uint32_t)__builtin_ctzll(due), tick);
+        }
+    }
     uint64_t next = HEAM_NEVER;
     for (uint32_t c = 0; c < self->channels; c++) {
-        if (self->next_tick[c] == tick) {
-            run_channel(self, c, tick);
-        }
         next = self->next_tick[c] < next ? self->next_tick[c] : next;
     }
     self->tick = next;
