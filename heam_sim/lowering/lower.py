@@ -197,7 +197,7 @@ class _Builder:
     def _home_places(
         self, operand: int, which: Index
     ) -> Iterator[tuple[TierLayout, int, Index, list[Located]]]:
-        """Ordinary places of operands of one size: in the hot tier if they have a copy there, else at home."""
+        """Ordinary places of operands, size by size: in the hot tier if it has a copy, else at home."""
         place = self.placement
         table, row = self.lookups.table[operand, which], self.lookups.row[operand, which]
         cold: Index = ALL

@@ -24,7 +24,7 @@ from heam_sim._core import (
 from heam_sim.errors import ConfigError
 from heam_sim.placement import Located, ModelPlacement, TierLayout
 
-__all__ = ["ALL", "Index", "Parts", "chosen", "narrowed", "entries"]
+__all__ = ["ALL", "Index", "Parts", "chosen", "entries", "narrowed"]
 
 _Int = NDArray[np.int64]
 _Bool = NDArray[np.bool_]
