@@ -80,13 +80,13 @@ class _ProgramOrder:
         self.starts = np.concatenate(([0], np.cumsum(self.lengths.ravel())))
         # Where all samples are alike the lookups form a matrix with a row per sample: no need to scatter.
         self.alike = bool((self.lengths == self.lengths[:1]).all())
+        self.columns = [0, *np.cumsum(self.lengths[:1].sum(axis=0)).tolist()]
 
     def put(self, table: int, to: _Int, values: _Int | int) -> None:
         """Write what the lookups of a table are to have."""
         if self.alike:
-            matrix = to.reshape(self.trace.samples, self.lengths[:1].sum())
-            first, end = (int(self.lengths[:1, :count].sum()) for count in (table, table + 1))
-            part = matrix[:, first:end]
+            matrix = to.reshape(self.trace.samples, self.columns[-1])
+            part = matrix[:, self.columns[table] : self.columns[table + 1]]
             part[:] = values if isinstance(values, int) else values.reshape(part.shape)
         else:
             to[self._positions(table)] = values
@@ -127,7 +127,8 @@ class _Builder:
         self.has = lookups.table >= 0
         self.global_row = placement.first_row[lookups.table]
         self.global_row += lookups.row
-        self.global_row[~self.has] = -1
+        if not self.has.all():
+            self.global_row[~self.has] = -1
         self.first_gnr = first_gnr
         # Lookups whose rows must meet: those of several rows that are multiplied.
         self.meets = np.full(lookups.slot.size, scheme.compose in MEETING and self.width > 1)
