@@ -47,7 +47,7 @@ __all__ = ["Plan", "Run", "plan", "resolved_config", "simulate"]
 # Long enough to keep Python out of the loop, short enough for Ctrl-C to be felt at once.
 _STEPS = 1 << 20
 # Lookups lowered at a time: bounds memory, whatever the length of the trace, and keeps the arrays in the
-# processor's cache. Every table costs time in every chunk, so chunks of many tables are larger, up to four times.
+# processor's cache. Every table costs time in every chunk: those of many tables are up to four times larger.
 _CHUNK_LOOKUPS = 1 << 16
 _CHUNK_TABLES = 32
 
