@@ -217,15 +217,13 @@ class Parts:
             first.append(first[-1] + counts)
         if self.slices == 1 or not self.meets.any():
             return [first[block.operand][block.which] + block.rank for block in self._blocks]
+        # Lookups that do not meet have a single operand then: all the same.
         there = self.counts > 0
         operands, member = there.sum(axis=0), np.cumsum(there, axis=0) - 1
-        positions = []
-        for block in self._blocks:
-            which, operand = block.which, block.operand
-            together = first[operand][which] + block.rank
-            between = starts[which] + block.rank * operands[which] + member[operand, which]
-            positions.append(np.where(self.meets[which], between, together))
-        return positions
+        return [
+            starts[block.which] + block.rank * operands[block.which] + member[block.operand, block.which]
+            for block in self._blocks
+        ]
 
     def _say_where_it_adds(self, items: dict[str, NDArray[Any]], at: _Int, block: _Block) -> None:
         segment, covers, alu = self._of_tables(block.layout)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from heam_sim import bounds
+from heam_sim._core import FLAG_CACHE, FLAG_CARRIED
 from heam_sim.bounds import Demand
 from heam_sim.embedding import QR
 from heam_sim.errors import ConfigError
@@ -50,6 +51,12 @@ QUICK = (
     "everything copied",
     "copies in HBM",
     "R at home with addition",
+)
+#: As many lookups in every sample, but not of the same tables.
+EQUAL_SUMS = LookupTrace.from_arrays(
+    [np.array([1, 2, 0, 1, 1, 0]), np.array([3, 40, 41, 7, 7, 7])],
+    [np.array([0, 2, 3, 5, 6]), np.array([0, 1, 3, 4, 6])],
+    cardinalities=[5, 50],
 )
 OF_UNITS = ("reads", "port_cycles", "alu_bursts", "alu_cycles")
 OF_CHANNELS = ("instructions", "operands", "host_bursts", "partials", "results")
@@ -132,7 +139,9 @@ def planned_for(
         return None
 
 
-@pytest.mark.parametrize("trace", [MIXED, ONE_HOT, FIXED_BAGS], ids=["bags", "one-hot", "fixed bags"])
+@pytest.mark.parametrize(
+    "trace", [MIXED, ONE_HOT, FIXED_BAGS, EQUAL_SUMS], ids=["bags", "one-hot", "fixed bags", "equal sums"]
+)
 @pytest.mark.parametrize("system", SYSTEMS)
 def test_systems(system: str, trace: LookupTrace) -> None:
     for number, embedding in enumerate(("full", "qr:4", "tt:16")):
@@ -161,6 +170,14 @@ def test_variants(variant: str) -> None:
     planned = plan(
         MIXED, system=system, embedding=embedding, vector_bytes=128, profile=0.5, overrides=overrides
     )
+    assert_lowered(planned, 0, planned.simulated.samples)
+
+
+def test_rows_that_may_be_kept_come_with_another_slice() -> None:
+    overrides = {"placement.stripe": "channel", "dimm.pim.cache_bytes": 1024, "dimm.pim.cache_ways": 1}
+    planned = plan(MIXED, system="tensordimm", embedding="qr:8", vector_bytes=256, overrides=overrides)
+    flags = planned._lower(0, planned.simulated.samples).items["flags"]
+    assert (flags == FLAG_CACHE | FLAG_CARRIED).any()
     assert_lowered(planned, 0, planned.simulated.samples)
 
 
