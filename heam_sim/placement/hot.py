@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,19 +23,20 @@ _ODD = np.uint64(0x9E3779B97F4A7C15)  # golden ratio, odd: spreads neighbours ov
 class _Buckets:
     """Finds the places of many rows at once: buckets of one row, and the same again for what does not fit.
 
-    A binary search costs a cache miss at every step; this takes two or three look-ups, and memory for
-    a few numbers per row whatever the rows of the model.
+    A binary search waits for memory at every step; this takes two or three look-ups, and memory for some
+    numbers per row, whatever the rows of the model.
     """
 
     def __init__(self, rows: _Int, slots: _Int) -> None:
         bits = max(4 * rows.size - 1, 1).bit_length()
         self._shift = np.uint64(64 - bits)
-        self._rows, self._slots = (np.full(1 << bits, -1, np.int64) for _ in range(2))
+        # A row that is no row stands for what empty buckets hold.
+        self._rows, self._slots = np.append(rows, -1), np.append(slots, -1)
+        smallest: Any = np.min_scalar_type(rows.size)  # the fewer bytes, the more stays in the cache
+        self._held: NDArray[Any] = np.full(1 << bits, rows.size, smallest)
         bucket = self._bucket(rows)
-        self._rows[bucket], self._slots[bucket] = rows, slots
-        left = np.flatnonzero(self._rows[bucket] != rows)
-        self._full = np.zeros(1 << bits, bool)
-        self._full[bucket[left]] = True
+        self._held[bucket] = np.arange(rows.size)
+        left = np.flatnonzero(self._held[bucket] != np.arange(rows.size))
         self._next = _Buckets(rows[left], slots[left]) if left.size else None
 
     def _bucket(self, row: _Int) -> _Int:
@@ -43,11 +45,10 @@ class _Buckets:
         return mixed.view(np.int64)
 
     def find(self, row: _Int) -> _Int:
-        bucket = self._bucket(row)
-        slot = self._slots[bucket]
-        slot[self._rows[bucket] != row] = -1
+        held = self._held[self._bucket(row)]
+        slot = np.where(self._rows[held] == row, self._slots[held], -1)
         if self._next is not None:
-            again = np.nonzero(self._full[bucket] & (slot < 0))
+            again = np.nonzero((slot < 0) & (held < self._rows.size - 1))
             slot[again] = self._next.find(row[again])
         return slot
 
