@@ -45,10 +45,9 @@ __all__ = ["Plan", "Run", "plan", "resolved_config", "simulate"]
 
 # Long enough to keep Python out of the loop, short enough for Ctrl-C to be felt at once.
 _STEPS = 1 << 20
-# Lookups lowered at a time: bounds memory, whatever the length of the trace, and keeps the arrays in the
-# processor's cache. Every table costs time in every chunk: those of many tables are up to four times larger.
-_CHUNK_LOOKUPS = 1 << 16
-_CHUNK_TABLES = 32
+# Lookups lowered at a time: bounds memory, whatever the length of the trace. Fewer would stay in the
+# processor's cache better, but every table costs time in every chunk.
+_CHUNK_LOOKUPS = 1 << 17
 
 Progress = Callable[[int], None]
 
@@ -133,8 +132,7 @@ class Plan:
         """Return pieces of the simulated samples, each of about as many lookups as fit a chunk."""
         samples = self.simulated.samples
         per_sample = max(1, self.simulated.lookups // max(samples, 1))
-        step = _CHUNK_LOOKUPS * max(1, min(self.simulated.tables // _CHUNK_TABLES, 4))
-        step = max(1, step // per_sample)
+        step = max(1, _CHUNK_LOOKUPS // per_sample)
         if self.placement.spread.rows.size:
             # A window of the dispatcher must not be cut.
             window = self.system.dispatch_window
