@@ -13,17 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from heam_sim._core import (
-    FLAG_CARRIED,
-    ITEM_HOST_READ,
-    ITEM_PIM_LUT,
-    ITEM_PIM_READ,
-    ROLE_ACC,
-    ROLE_FILL,
-    ROLE_LOAD,
-    ROLE_MAC,
-    ChannelParameters,
-)
+from heam_sim._core import ChannelParameters, DemandShape, add_demand
 from heam_sim.dram import Spec, earliest_gap
 from heam_sim.lowering import Lowered
 from heam_sim.placement import ModelPlacement, TierLayout
@@ -31,26 +21,59 @@ from heam_sim.placement import ModelPlacement, TierLayout
 __all__ = ["Demand", "ceilings"]
 
 _Int = NDArray[np.int64]
+_SUMS = (
+    "reads",
+    "port_cycles",
+    "alu_bursts",
+    "alu_cycles",
+    "instructions",
+    "operands",
+    "host_bursts",
+    "partials",
+    "results",
+)
 _RELATION = {"bank": "bank", "bank_group": "bank_group", "rank": "rank", "pseudo_channel": "rank"}
+#: Up to so many possible values a set is a flag for each (a byte, touched only where something is set).
+_FLAGS = 1 << 26
 
 
 class _Distinct:
-    """Distinct integers of a long stream; merged seldom, because merging sorts."""
+    """Distinct integers of a long stream: flags if few values are possible, else a sorted array.
 
-    def __init__(self) -> None:
+    That array is merged seldom, because merging sorts.
+    """
+
+    def __init__(self, possible: int = 0) -> None:
+        self._flags = np.zeros(possible if possible <= _FLAGS else 0, bool)
         self._merged: _Int = np.empty(0, np.int64)
         self._pending: list[_Int] = []
 
     def add(self, keys: _Int) -> None:
+        if self._flags.size:
+            self._flags[keys] = True
+            return
         self._pending.append(keys)
         if sum(part.size for part in self._pending) > max(1 << 20, self._merged.size):
             self.values()
 
     def values(self) -> _Int:
+        """Return them in order, if they are not flags."""
         if self._pending:
-            self._merged = np.unique(np.concatenate([self._merged, *self._pending]))
+            # Not numpy.unique, which hashes.
+            keys = np.concatenate([self._merged, *self._pending])
+            keys.sort()
+            self._merged = keys[np.diff(keys, prepend=-1) != 0]
             self._pending = []
         return self._merged
+
+    def counts(self, width: int, blocks: int) -> _Int:
+        """Return how many there are in each of so many blocks of values, int64 (blocks,)."""
+        found: _Int
+        if self._flags.size:
+            found = np.count_nonzero(self._flags.reshape(blocks, width), axis=1)
+        else:
+            found = np.bincount(self.values() // width, minlength=blocks)
+        return found
 
 
 @dataclass
@@ -72,10 +95,13 @@ class Demand:
     host_lines
         Lines that the host looks up.
     pe_rows, shortest
-        Distinct rows that every PE needs, and the fewest bursts of one; only where caches or merging may
-        spare it the reading of some.
-    lines, rows
-        Distinct host lines (channel in the high bits) and distinct DRAM rows (channel, bank, row).
+        Distinct rows that every PE needs (numbers of :class:`~heam_sim._core.DemandLists`), and the fewest
+        bursts of one; only where caches or merging may spare it the reading of some.
+    lines
+        Distinct first lines of rows that the host reads (channel in the high bits), by the lines of a row;
+        only if there is a cache. Rows have their lines for themselves.
+    rows
+        Distinct DRAM rows (numbers of :class:`~heam_sim._core.DemandLists`).
     """
 
     channels: int
@@ -92,8 +118,8 @@ class Demand:
     host_lines: int = 0
     shortest: int = 0
     pe_rows: _Distinct = field(default_factory=_Distinct)
-    lines: _Distinct = field(default_factory=_Distinct)
-    rows: _Distinct = field(default_factory=_Distinct)
+    lines: dict[int, _Distinct] = field(default_factory=dict)
+    rows: _Distinct | None = None
 
     def __post_init__(self) -> None:
         self.reads, self.port_cycles, self.alu_bursts, self.alu_cycles = (
@@ -105,86 +131,39 @@ class Demand:
 
     def add(self, lowered: Lowered, placement: ModelPlacement) -> None:
         """Add the work arrays of some bags."""
-        items = lowered.items
-        channel = items["channel"].astype(np.int64)
-        self._add_rows(items, channel)
-        host = items["kind"] == ITEM_HOST_READ
-        if host.any():
-            self._add_host(items, channel, host, placement)
-        if not host.all():
-            self._add_pim(lowered, channel, ~host, placement)
+        shape = self._shape(placement)
+        sums = {name: getattr(self, name).reshape(-1) for name in _SUMS}
+        lists = add_demand(shape, sums, lowered.items, lowered.offsets)
+        if self.rows is None:
+            self.rows = _Distinct(self.channels * shape.banks * shape.dram_rows)
+        self.rows.add(lists.rows)
+        self.pe_rows.add(lists.pe_rows)
+        self.host_lines += lists.host_lines
+        if lists.shortest:
+            self.shortest = min(self.shortest or lists.shortest, lists.shortest)
+        for lines in np.flatnonzero(np.bincount(lists.line_counts)).tolist():
+            self.lines.setdefault(lines, _Distinct()).add(lists.lines[lists.line_counts == lines])
 
-    def _add_rows(self, items: Mapping[str, NDArray[Any]], channel: _Int) -> None:
-        banked = items["kind"] != ITEM_PIM_LUT
-        key = (
-            channel[banked] << 48
-            | items["bank"][banked].astype(np.int64) << 32
-            | items["row"][banked].astype(np.int64)
-        )
-        self.rows.add(key)
-        self.operands += np.bincount(channel[banked], minlength=self.channels)
-
-    def _add_host(
-        self,
-        items: Mapping[str, NDArray[Any]],
-        channel: _Int,
-        host: NDArray[np.bool_],
-        placement: ModelPlacement,
-    ) -> None:
+    def _shape(self, placement: ModelPlacement) -> DemandShape:
         layouts = placement.layouts.values()
-        size = np.array([layout.spec.burst_bytes for layout in layouts for _ in layout.channels], np.int64)
-        at, bursts = channel[host], items["bursts"][host].astype(np.int64)
-        lines = bursts * size[at] // placement.home.line_bytes
-        self.host_lines += int(lines.sum())
-        self.host_bursts += np.bincount(at, bursts, self.channels).astype(np.int64)
-        first = np.repeat(at << 48 | items["line"][host].astype(np.int64), lines)
-        self.lines.add(first + np.arange(first.size) - np.repeat(np.cumsum(lines) - lines, lines))
+        banks, dram_rows = _largest(placement)
+        pim = placement.pim_layout.tier.pim if placement.pim_layout is not None else None
+        return DemandShape(
+            units=self.units,
+            banks=banks,
+            dram_rows=dram_rows,
+            line_bytes=placement.home.line_bytes,
+            port_bytes_per_cycle=pim.lut_bytes_per_cycle if pim is not None else 0,
+            burst_bytes=tuple(layout.spec.burst_bytes for layout in layouts for _ in layout.channels),
+            lines=placement.system.host.llc_bytes > 0,
+            pe_rows=placement.reuses_rows,
+        )
 
-    def _add_pim(
-        self, lowered: Lowered, channel: _Int, pim: NDArray[np.bool_], placement: ModelPlacement
-    ) -> None:
-        layout = placement.pim_layout
-        assert layout is not None and layout.tier.pim is not None
-        items = lowered.items
-        kind, bursts = items["kind"][pim], items["bursts"][pim].astype(np.int64)
-        role, alu = items["role"][pim], items["alu"][pim].astype(np.int64)
-        place = channel[pim] * self.units + items["unit"][pim].astype(np.int64)
-        shape, size = self.reads.shape, self.reads.size
 
-        def total(which: NDArray[np.bool_], weight: _Int) -> _Int:
-            counted: _Int = np.bincount(place[which], weight[which], size).astype(np.int64).reshape(shape)
-            return counted
-
-        reading = kind == ITEM_PIM_READ
-        self.reads += total(reading, bursts)
-        if placement.reuses_rows and reading.any():
-            self.pe_rows.add(place[reading] << 44 | items["line"][pim][reading].astype(np.int64))
-            self.shortest = min(self.shortest or 1 << 16, int(bursts[reading].min()))
-        port = layout.tier.pim.lut_bytes_per_cycle
-        self.port_cycles += total(kind == ITEM_PIM_LUT, -(-bursts * layout.spec.burst_bytes // port))
-        works = (role != ROLE_LOAD) & (role != ROLE_FILL)
-        self.alu_bursts += total(works & (alu == 0), bursts)
-        self.alu_cycles += total(works & (alu > 0), bursts * alu)
-        sent = pim & (items["flags"] & FLAG_CARRIED == 0)
-        self.instructions += np.bincount(channel[sent], minlength=self.channels)
-        starts = lowered.offsets.astype(np.int64)
-        gnr = np.repeat(np.arange(starts.size - 1), np.diff(starts))[pim]
-        adds = (role == ROLE_ACC) | (role == ROLE_MAC)
-        segment, covers = (items[name][pim].astype(np.int64)[adds] for name in ("segment", "covers"))
-        covers = np.where(covers > 0, covers, bursts[adds])
-        self._add_sums(gnr[adds], place[adds], segment, covers)
-
-    def _add_sums(self, gnr: _Int, place: _Int, segment: _Int, covers: _Int) -> None:
-        """Count the bursts that every (GnR, unit) and every (GnR, channel) holds of a sum."""
-        mask = (np.uint64(0xFFFFFFFFFFFFFFFF) >> (64 - covers).astype(np.uint64)) << segment.astype(np.uint64)
-        order = np.argsort(gnr * self.reads.size + place, kind="stable")
-        for of_place, counter in ((place, self.partials), (place // self.units, self.results)):
-            key = (gnr * self.reads.size + of_place)[order]
-            new = np.flatnonzero(np.diff(key, prepend=-1))
-            if new.size:
-                held = np.bitwise_count(np.bitwise_or.reduceat(mask[order], new)).astype(np.int64)
-                at = of_place[order][new] // (self.units if of_place is place else 1)
-                counter += np.bincount(at, held, self.channels).astype(np.int64)
+def _largest(placement: ModelPlacement) -> tuple[int, int]:
+    """Most banks of a channel and most DRAM rows of a bank."""
+    specs = [layout.spec for layout in placement.layouts.values()]
+    return max(spec.banks for spec in specs), max(spec.rows for spec in specs)
 
 
 def _row(resource: str, tier: str, time_ns: float, formula: str, *, enforced: bool = True) -> dict[str, Any]:
@@ -210,9 +189,12 @@ def _plain_rows(layout: TierLayout, demand: Demand, has_llc: bool) -> list[dict[
     span = range(layout.first_channel, layout.first_channel + layout.tier.channels)
     per_line = layout.line_bytes // spec.burst_bytes
     tck = float(spec.tCK_ps) / 1000
-    channel_of = demand.lines.values() >> 48
-    distinct = np.array([int((channel_of == c).sum()) for c in span]) * per_line
-    bursts = distinct if has_llc else demand.host_bursts[list(span)]
+    bursts = demand.host_bursts[list(span)]
+    if has_llc:
+        per_channel = np.zeros(demand.channels, np.int64)
+        for lines, firsts in demand.lines.items():
+            per_channel += lines * np.bincount(firsts.values() >> 48, minlength=demand.channels)
+        bursts = per_channel[list(span)] * per_line
     buses = spec.nodes(spec.host_bus_level)
     per_bus = -(-int(bursts.max(initial=0)) // buses)
     cycles = max(per_bus - 1, 0) * spec.timing["nBL"]
@@ -222,16 +204,15 @@ def _plain_rows(layout: TierLayout, demand: Demand, has_llc: bool) -> list[dict[
     ]
 
 
-def _activation_rows(layout: TierLayout, demand: Demand, *, sure: bool) -> list[dict[str, Any]]:
+def _activation_rows(
+    layout: TierLayout, demand: Demand, distinct: _Int, *, sure: bool
+) -> list[dict[str, Any]]:
+    """ACTs; `distinct`: DRAM rows (channels, banks)."""
     spec = layout.spec
     tck = float(spec.tCK_ps) / 1000
-    stride = spec.banks // spec.nodes(spec.second_level)
-    keys = demand.rows.values()
-    channel, bank = keys >> 48, (keys >> 32) & 0xFFFF
-    inside = (channel >= layout.first_channel) & (channel < layout.first_channel + layout.tier.channels)
-    ranks = channel[inside] * spec.banks + bank[inside] // stride
-    most = int(np.unique(ranks, return_counts=True)[1].max(initial=0))
     span = slice(layout.first_channel, layout.first_channel + layout.tier.channels)
+    of_ranks = distinct[span, : spec.banks].reshape(-1, spec.banks // spec.nodes(spec.second_level))
+    most = int(of_ranks.sum(axis=1).max(initial=0))
     per_rank = int(demand.operands[span].max(initial=0)) // spec.nodes(spec.second_level)
     return [
         _row(
@@ -333,10 +314,14 @@ def ceilings(
         )
     ]
     added = demand.host_lines * host.line_bytes
+    banks, dram_rows = _largest(placement)
+    distinct = np.zeros((demand.channels, banks), np.int64)
+    if demand.rows is not None:
+        distinct = demand.rows.counts(dram_rows, distinct.size).reshape(distinct.shape)
     for name, layout in placement.layouts.items():
         # A row that a PE has from its home may spare it the copy of the same row.
         sure = not (placement.reuses_rows and placement.spread.rows.size)
-        rows += _activation_rows(layout, demand, sure=sure)
+        rows += _activation_rows(layout, demand, distinct, sure=sure)
         if layout.tier.pim is None:
             rows += _plain_rows(layout, demand, host.llc_bytes > 0)
             continue

@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from heam_sim._core import (
     BOUND_NAMES,
-    LATENCY_DTYPE,
     LOG_DTYPE,
     PSEUDO_COMMANDS,
     STATE_DONE,
@@ -49,8 +48,9 @@ __all__ = ["Plan", "Run", "plan", "resolved_config", "simulate"]
 _STEPS = 1 << 20
 # How far apart the walks lie that say what the time went to: many GnRs long, short enough for the memory.
 _WALK_PS = 20_000_000
-# Lookups lowered at a time: bounds memory, whatever the length of the trace.
-_CHUNK_LOOKUPS = 1 << 18
+# Lookups lowered at a time: bounds memory, whatever the length of the trace. Fewer would stay in the
+# processor's cache better, but every table costs time in every chunk.
+_CHUNK_LOOKUPS = 1 << 17
 
 Progress = Callable[[int], None]
 
@@ -410,7 +410,7 @@ def _execute(
     demand = Demand(len(owners), max(layout.units for layout in planned.placement.layouts.values()))
     names, tables = _log_names(handles, owners)
     logs: list[NDArray[Any]] = []
-    latencies: list[NDArray[Any]] = []
+    latencies: list[NDArray[np.uint64]] = []
     totals = np.zeros(5, np.int64)
     work = Work()
     chunks = planned.chunks() or [(0, 0)]
@@ -428,20 +428,20 @@ def _execute(
         core.feed(lowered.items, lowered.offsets, last=number == len(chunks) - 1)
         while core.run(_STEPS) not in (STATE_NEED_INPUT, STATE_DONE):
             pass
-        latencies.append(core.take_latencies())
+        times = core.take_latencies()
+        latencies.append(times["finish"] - times["arrival"])
         if with_log:
             logs.append(_renumber(core.take_log(), tables))
         if progress is not None:
             progress(stop)
     tick_ns = float(planned.tick_ps) / 1000
-    times = np.concatenate(latencies) if latencies else np.empty(0, LATENCY_DTYPE)
     return Run(
         time_ns=core.time * tick_ns,
         channels=[core.channel_counters(channel) for channel in range(len(owners))],
         bounds=[_bounds(core.bounds(c), planned.specs[owner]) for c, owner in enumerate(owners)],
         spent=_spent(core, planned, owners),
         host=core.host_counters(),
-        latencies_ns=(times["finish"] - times["arrival"]).astype(np.float64) * tick_ns,
+        latencies_ns=np.concatenate(latencies).astype(np.float64) * tick_ns,
         log=np.concatenate(logs) if logs else np.empty(0, LOG_DTYPE),
         command_names=names,
         demand=demand,

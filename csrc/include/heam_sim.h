@@ -222,6 +222,37 @@ typedef struct {
     const uint8_t *flags;   /* HEAM_FLAG_* */
 } heam_items;
 
+/* What work asks of every resource (see heam_demand_add). */
+typedef struct {
+    uint32_t channels;
+    uint32_t units; /* of the channel with the most */
+    uint32_t banks; /* of the channel with the most */
+    uint32_t line_bytes;
+    uint32_t port_bytes_per_cycle;
+    uint64_t dram_rows; /* of the bank with the most */
+    const uint32_t *burst_bytes; /* (channels) */
+    /* Sums, added to: of PEs (channels, units), then of channels. */
+    uint64_t *reads; /* bursts from banks */
+    uint64_t *port_cycles;
+    uint64_t *alu_bursts; /* of operands without an ALU time of their own */
+    uint64_t *alu_cycles; /* of the others */
+    uint64_t *instructions;
+    uint64_t *operands; /* from banks, the host's too */
+    uint64_t *host_bursts;
+    uint64_t *partials; /* bursts of sums that leave PEs */
+    uint64_t *results; /* bursts of what is left when those of a channel are put together */
+    uint64_t host_lines;
+    uint64_t shortest; /* fewest bursts that a PE reads for an entry of pe_rows so far; 0: none */
+    /* Lists, written from their start, with room for as many entries as there are items; only `rows` must be there. */
+    uint64_t *rows; /* DRAM rows: (channel * banks + bank) * dram_rows + row */
+    uint64_t banked; /* entries of rows */
+    uint64_t *lines; /* channel << 48 | first host line */
+    uint32_t *line_counts;
+    uint64_t host_items; /* entries of both */
+    uint64_t *pe_rows; /* (channel * units + unit) << 44 | line, of reads from banks */
+    uint64_t pe_items;
+} heam_demand;
+
 typedef struct {
     uint64_t clock;
     uint32_t row;
@@ -296,6 +327,10 @@ HEAM_API uint64_t heam_system_take_log(heam_system *self, heam_log_record *out, 
 HEAM_API uint64_t heam_system_take_latencies(heam_system *self, heam_latency_record *out, uint64_t capacity);
 HEAM_API uint64_t heam_system_log_size(const heam_system *self);
 HEAM_API uint64_t heam_system_latencies_size(const heam_system *self);
+
+/* Adds what some bags ask for. All arrays of the items are needed, the optional ones too. On HEAM_BAD_ITEM *detail is the item's
+   index, and the sums and lists hold what stood before it. */
+HEAM_API int32_t heam_demand_add(heam_demand *demand, const heam_items *items, uint64_t *detail);
 
 /* Plain request streams with the compatibility front end (head-of-line blocking over all channels). */
 HEAM_API int32_t heam_replay_create(uint32_t channels, const heam_channel_desc *desc, const heam_spec *spec,

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from heam_sim._core.demand import DemandLists, DemandShape, add_demand
 from heam_sim._core.records import (
     BOUND_NAMES,
     ENGINES,
@@ -60,12 +61,15 @@ __all__ = [
     "STATE_NEED_INPUT",
     "STATE_PAUSED",
     "ChannelParameters",
+    "DemandLists",
+    "DemandShape",
     "Device",
     "HostParameters",
     "Replay",
     "SpecHandle",
     "Statistic",
     "System",
+    "add_demand",
     "counters",
     "host_counters",
     "latency_edges",

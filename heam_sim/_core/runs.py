@@ -13,7 +13,6 @@ from heam_sim._core._heam import ffi, lib
 from heam_sim._core.calls import Handle, check_status, checked_array, pointer_to
 from heam_sim._core.records import (
     ENGINES,
-    ITEM_DTYPES,
     LATENCY_DTYPE,
     LOG_DTYPE,
     OPTIONAL_ITEMS,
@@ -24,6 +23,7 @@ from heam_sim._core.records import (
     host_counters,
 )
 from heam_sim._core.specs import SpecHandle
+from heam_sim._core.work import items_record
 from heam_sim.errors import ConfigError, unknown_name
 
 __all__ = ["Replay", "System", "latency_edges"]
@@ -107,19 +107,7 @@ class System(_Run):
         last
             No more will come.
         """
-        offsets = checked_array(offsets, np.dtype(np.uint64), "offsets")
-        if offsets.size == 0:
-            raise ConfigError("offsets: needs at least one entry.")
-        count = int(offsets[-1])
-        record: dict[str, Any] = {"gnrs": offsets.size - 1, "offsets": pointer_to("uint64_t[]", offsets)}
-        for name, dtype in ITEM_DTYPES.items():
-            if name in OPTIONAL_ITEMS and name not in items:
-                continue
-            array = checked_array(items.get(name), dtype, f"items[{name!r}]")
-            if array.size != count:
-                raise ConfigError(f"items[{name!r}]: has {array.size} entries, the offsets end at {count}.")
-            bits = 8 * dtype.itemsize
-            record[name] = pointer_to(f"uint{bits}_t[]", array)
+        record, _ = items_record(items, offsets, optional=OPTIONAL_ITEMS)
         detail = ffi.new("uint64_t *")
         with self.exclusive() as pointer:
             status = lib.heam_system_feed(pointer, ffi.new("heam_items *", record), int(last), detail)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,7 +41,13 @@ def permute(values: NDArray[np.int64], rows: int, *, seed: int, key: tuple[int, 
     numpy.ndarray
         int64, shape of `values`.
     """
-    return Scatter(rows, seed=seed, key=key)(values)
+    return _scatter(rows, seed, key)(values)
+
+
+@lru_cache(maxsize=16)
+def _scatter(rows: int, seed: int, key: tuple[int, ...]) -> Scatter:
+    """Permutations that are asked for piece by piece: their tables (below a megabyte) are made once."""
+    return Scatter(rows, seed=seed, key=key)
 
 
 class Scatter:

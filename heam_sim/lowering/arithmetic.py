@@ -66,23 +66,35 @@ def count_work(
     elements = np.array([part.row_bytes // ELEMENT_BYTES for part in placement.subtables], np.int64)
     macs = np.array([part.macs for part in placement.subtables], np.int64)
     vector = placement.home.vector_bytes // ELEMENT_BYTES
-    has, last = table >= 0, len(table) - 1
-    chained = has & meets
-    single = np.where(has & ~meets, elements[table], 0)
-    added = np.where(chained[last], vector, 0)
-    products = np.where(chained, vector, 0)
-    products[last] = 0  # one factor more than products
-    if compose == "gemm":
-        products = np.where(chained, macs[table], 0)
-        added = added + products.sum(axis=0)
-    if weighted:
-        products = products + single
-        products[last] += np.where(chained[last], vector, 0)
-    # The rows of a chain are all where its main row is.
-    at_pe = np.where(meets, in_pim[last], in_pim)
-    return Work(
-        pe_adds=int(single[at_pe].sum()) + int(added[in_pim[last]].sum()),
-        pe_multiplies=int(products[at_pe].sum()),
-        host_multiplies=int(products[~at_pe].sum()),
-        lut_bytes=lut_bytes,
-    )
+    last = len(table) - 1
+    adds, products = 0, [0, 0]  # of the PEs; of the host and of the PEs
+    for operand, pim in enumerate(in_pim):
+        has = table[operand] >= 0
+        for at_pe in (False, True):
+            # A row on its own is added where it is. (The rows of a chain are all where its main row is.)
+            single = _sum_of(elements, table[operand], has & ~meets & (pim == at_pe))
+            adds += single * at_pe
+            products[at_pe] += single * weighted
+            chained = has & meets & (in_pim[last] == at_pe)
+            vectors = int(np.count_nonzero(chained)) * vector
+            if compose == "gemm":
+                # Every matrix product adds as often as it multiplies.
+                multiplied = _sum_of(macs, table[operand], chained)
+                adds += multiplied * at_pe
+                products[at_pe] += multiplied
+            elif operand < last:
+                products[at_pe] += vectors  # one factor more than products
+            if operand == last:
+                # The vector of a chain is added once.
+                adds += vectors * at_pe
+                products[at_pe] += vectors * weighted
+    return Work(adds, products[True], products[False], lut_bytes)
+
+
+def _sum_of(values: _Int, table: _Int, which: NDArray[np.bool_]) -> int:
+    """Sum of the values of chosen operands' subtables."""
+    if not which.any():
+        return 0
+    if (values == values[0]).all():
+        return int(np.count_nonzero(which)) * int(values[0])
+    return int(values[table[which]].sum())

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from heam_sim._core import FLAG_CARRIED
 from heam_sim.embedding import EmbeddingScheme
 from heam_sim.lowering.arithmetic import Work, count_work
-from heam_sim.lowering.parts import Parts
+from heam_sim.lowering.parts import ALL, Index, Parts, chosen, entries, narrowed
 from heam_sim.placement import MEETING, Located, ModelPlacement, TierLayout, dispatch
 from heam_sim.trace import LookupTrace
 
@@ -72,32 +72,52 @@ class _Lookups:
     slot: _Int
     gnr_offsets: _Int
 
+    def gnr(self) -> _Int:
+        """Return the GnR of every lookup."""
+        return np.repeat(np.arange(self.gnr_offsets.size - 1), np.diff(self.gnr_offsets))
 
-def _program_order(trace: LookupTrace, scope: Scope) -> tuple[list[_Int], _Int, _Int]:
-    """Positions of every table's lookups in sample-major order, the bags' offsets, the ordinals in them."""
-    lengths = np.stack([np.diff(offsets) for offsets in trace.offsets], axis=1)
-    starts = np.concatenate(([0], np.cumsum(lengths.ravel())))
-    bag_starts = starts[:-1].reshape(lengths.shape)
-    positions = []
-    for table in range(trace.tables):
-        shift = bag_starts[:, table] - trace.offsets[table][:-1]
-        positions.append(np.repeat(shift, lengths[:, table]) + np.arange(trace.indices[table].size))
-    offsets = starts if scope == "bag" else starts[:: trace.tables]
-    slot = np.arange(starts[-1]) - np.repeat(offsets[:-1], np.diff(offsets))
-    return positions, offsets, slot
+
+class _ProgramOrder:
+    """Where the lookups of every table stand in sample-major order."""
+
+    def __init__(self, trace: LookupTrace) -> None:
+        self.trace = trace
+        self.lengths = np.stack([np.diff(offsets) for offsets in trace.offsets], axis=1)
+        self.starts = np.concatenate(([0], np.cumsum(self.lengths.ravel())))
+        # Where all samples are alike the lookups form a matrix with a row per sample: no need to scatter.
+        self.alike = bool((self.lengths == self.lengths[:1]).all())
+        self.columns = [0, *np.cumsum(self.lengths[:1].sum(axis=0)).tolist()]
+
+    def put(self, table: int, to: _Int, values: _Int | int) -> None:
+        """Write what the lookups of a table are to have."""
+        if self.alike:
+            matrix = to.reshape(self.trace.samples, self.columns[-1])
+            part = matrix[:, self.columns[table] : self.columns[table + 1]]
+            part[:] = values if isinstance(values, int) else values.reshape(part.shape)
+        else:
+            to[self._positions(table)] = values
+
+    def _positions(self, table: int) -> _Int:
+        bag_starts = self.starts[:-1].reshape(self.lengths.shape)
+        shift = bag_starts[:, table] - self.trace.offsets[table][:-1]
+        places = np.repeat(shift, self.lengths[:, table])
+        places += np.arange(places.size)
+        return places
 
 
 def _gather_lookups(
     trace: LookupTrace, scheme: EmbeddingScheme, placement: ModelPlacement, scope: Scope
 ) -> _Lookups:
-    positions, offsets, slot = _program_order(trace, scope)
+    order = _ProgramOrder(trace)
     read = [scheme.operands(t, trace.indices[t], placement.subtables) for t in range(trace.tables)]
     width = max(len(operands) for operands in read)
-    tables, rows = (np.full((width, slot.size), -1, np.int64) for _ in range(2))
+    tables, rows = (np.full((width, order.starts[-1]), -1, np.int64) for _ in range(2))
     for table, operands in enumerate(read):
         for place, operand in enumerate(operands, start=width - len(operands)):
-            tables[place, positions[table]] = operand.subtable_id
-            rows[place, positions[table]] = operand.rows
+            order.put(table, tables[place], operand.subtable_id)
+            order.put(table, rows[place], operand.rows)
+    offsets = order.starts if scope == "bag" else order.starts[:: trace.tables]
+    slot = np.arange(offsets[-1]) - np.repeat(offsets[:-1], np.diff(offsets))
     return _Lookups(tables, rows, slot, offsets)
 
 
@@ -105,42 +125,44 @@ class _Builder:
     """Decides where every operand is read, then fills the work arrays."""
 
     def __init__(
-        self, placement: ModelPlacement, lookups: _Lookups, scheme: EmbeddingScheme, window_of: _Int
+        self, placement: ModelPlacement, lookups: _Lookups, scheme: EmbeddingScheme, first_gnr: int
     ) -> None:
         self.placement = placement
         self.lookups = lookups
         self.width = len(lookups.table)
         self.has = lookups.table >= 0
-        self.global_row = np.where(self.has, placement.first_row[lookups.table] + lookups.row, -1)
-        self.window_of = window_of
+        self.global_row = placement.first_row[lookups.table]
+        self.global_row += lookups.row
+        if not self.has.all():
+            self.global_row[~self.has] = -1
+        self.first_gnr = first_gnr
         # Lookups whose rows must meet: those of several rows that are multiplied.
         self.meets = np.full(lookups.slot.size, scheme.compose in MEETING and self.width > 1)
         if self.width > 1:
             self.meets &= self.has[self.width - 2]
         self.parts = Parts(placement, lookups.table, self.global_row, self.meets)
-        sizes = np.array([table.row_bytes for table in placement.subtables], np.int64)
-        self.size = np.where(self.has, sizes[lookups.table], -1)
+        self.sizes = np.array([table.row_bytes for table in placement.subtables], np.int64)
         self.luts = self.replicas = self.spread = 0
 
     def build(self) -> tuple[dict[str, NDArray[Any]], NDArray[np.uint64], int]:
         """Return the work arrays, the bags' offsets and the number of cold lookups."""
-        chosen = self._dispatched()
-        cold = self._main(chosen[self.width - 1])
+        spread = self._dispatched()
+        cold = self._main(spread)
         for operand in range(self.width - 1):
-            self._small(operand, chosen[operand])
+            self._small(operand, spread)
         items, ends = self.parts.fill(self.lookups.slot)
         offsets = np.concatenate(([0], ends))[self.lookups.gnr_offsets].astype(np.uint64)
         return items, offsets, cold
 
     # --- which operands go to which copy
 
-    def _dispatched(self) -> _Int:
+    def _dispatched(self) -> _Int | None:
         """The node (channel x units + unit) of operands with a copy everywhere, -1 for the others."""
         place, count = self.placement, self.lookups.slot.size
-        chosen = np.full((self.width, count), -1, np.int64)
         layout = place.pim_layout
         if layout is None or not place.spread.rows.size:
-            return chosen
+            return None
+        result = np.full((self.width, count), -1, np.int64)
         free = place.spread.find(self.global_row) >= 0
         # Small rows that go with their main row are not counted on their own.
         counted = self.has.copy()
@@ -149,108 +171,136 @@ class _Builder:
         node = np.full((self.width, count), -1, np.int64)
         for operand in range(self.width):
             fixed = np.flatnonzero(counted[operand] & ~free[operand])
-            for layout_of, which, located in self._home_places(operand, fixed):
+            for layout_of, _, which, located in self._home_places(operand, fixed):
                 if layout_of is layout:
                     channel = located[0].channel - layout.first_channel
                     node[operand, which] = channel * layout.units + located[0].unit
         # In program order; operands elsewhere (cold ones) load no node.
         lookup, which_one = np.nonzero((counted & (free | (node >= 0))).T)
         nodes = layout.tier.channels * layout.units
-        result = dispatch(node[which_one, lookup], self.window_of[lookup], nodes)
+        window = (self.lookups.gnr()[lookup] + self.first_gnr) // place.system.dispatch_window
+        sent = dispatch(node[which_one, lookup], window, nodes)
         spread = free[which_one, lookup]
-        chosen[which_one[spread], lookup[spread]] = result[spread]
+        result[which_one[spread], lookup[spread]] = sent[spread]
         self.spread = int(spread.sum())
-        return chosen
+        return result
 
     # --- places
 
-    def _home_places(self, operand: int, which: _Int) -> Iterator[tuple[TierLayout, _Int, list[Located]]]:
-        """Ordinary places of operands: in the hot tier if they have a copy there, else at home."""
-        look, place = self.lookups, self.placement
-        table, row = look.table[operand, which], look.row[operand, which]
-        slot = np.full(which.size, -1, np.int64)
-        hot = place.hot_layout
-        if hot is not None:
-            if operand == self.width - 1:
-                slot = place.hot.find(self.global_row[operand, which])
-            else:
-                first = place.hot_small[table]
-                slot = np.where(first >= 0, first + row, -1)
-        number = place.base[table] + row
-        for layout, mine, numbers in ((hot, slot >= 0, slot), (place.home, slot < 0, number)):
-            if layout is None or not mine.any():
-                continue
-            for size in np.unique(self.size[operand, which[mine]]).tolist():
-                some = mine & (self.size[operand, which] == size)
-                parts = range(layout.shape(size).parts)
-                yield layout, which[some], [layout.locate(size, numbers[some], part) for part in parts]
+    def _by_size(self, operand: int, which: Index) -> Iterator[tuple[int, Index]]:
+        """Row sizes of some operands, and which of them have each."""
+        table = self.lookups.table[operand, which]
+        if not table.size:
+            return
+        sizes = entries(self.sizes, table)
+        if isinstance(sizes, int):
+            yield sizes, ALL
+            return
+        for size in np.unique(self.sizes).tolist():
+            mine = sizes == size
+            if mine.any():
+                yield size, chosen(mine)
 
-    def _copies(self, operand: int, which: _Int, number: _Int, channel: _Int, unit: _Int) -> None:
+    def _home_places(
+        self, operand: int, which: Index
+    ) -> Iterator[tuple[TierLayout, int, Index, list[Located]]]:
+        """Ordinary places of operands, size by size: in the hot tier if it has a copy, else at home."""
+        place = self.placement
+        table, row = self.lookups.table[operand, which], self.lookups.row[operand, which]
+        cold: Index = ALL
+        if place.hot_layout is not None:
+            slot = self._hot_slots(operand, which, table, row)
+            hot, cold = chosen(slot >= 0), chosen(slot < 0)
+            yield from self._located(place.hot_layout, operand, narrowed(which, hot), slot[hot])
+        number = place.base[table[cold]]
+        number += row[cold]
+        yield from self._located(place.home, operand, narrowed(which, cold), number)
+
+    def _hot_slots(self, operand: int, which: Index, table: _Int, row: _Int) -> _Int:
+        """Places of rows in the hot tier, -1 for those that are not there."""
+        place = self.placement
+        if operand == self.width - 1:
+            return place.hot.find(self.global_row[operand, which])
+        first = place.hot_small[table]
+        return np.where(first >= 0, first + row, -1)
+
+    def _located(
+        self, layout: TierLayout, operand: int, which: Index, number: _Int
+    ) -> Iterator[tuple[TierLayout, int, Index, list[Located]]]:
+        for size, some in self._by_size(operand, which):
+            parts = range(layout.shape(size).parts)
+            places = [layout.locate(size, number[some], part) for part in parts]
+            yield layout, size, narrowed(which, some), places
+
+    def _copies(self, operand: int, which: Index, number: _Int, channel: _Int, unit: _Int) -> None:
         """Read copies at given PEs; `number` counts among the copies of a size."""
         layout = self.placement.pim_layout
         assert layout is not None
-        for size in np.unique(self.size[operand, which]).tolist():
-            some = self.size[operand, which] == size
+        for size, some in self._by_size(operand, which):
             where = number[some], channel[some], unit[some]
             pieces = range(layout.replicas[size].shape.pieces)
             places = [layout.locate_replica(size, *where, part) for part in pieces]
-            self.parts.add(operand, which[some], layout, size, places)
+            self.parts.add(operand, narrowed(which, some), layout, size, places)
 
-    def _copies_of_slices(self, operand: int, which: _Int, number: _Int) -> None:
+    def _copies_of_slices(self, operand: int, which: Index, number: _Int) -> None:
         """Read a slice of a copy wherever a slice of the main row is."""
         layout, parts = self.placement.pim_layout, self.parts
         assert layout is not None
-        for size in np.unique(self.size[operand, which]).tolist():
-            some = self.size[operand, which] == size
-            mine = which[some]
+        for size, some in self._by_size(operand, which):
+            mine = narrowed(which, some)
             for part in range(layout.shape(size).slices):
                 place = layout.locate_replica(
                     size, number[some], parts.channel[part, mine], parts.unit[part, mine]
                 )
                 parts.add_slice(operand, mine, layout, size, part, place)
 
-    def _read_at_home(self, operand: int, which: _Int) -> None:
-        for layout, some, places in self._home_places(operand, which):
-            self.parts.add(operand, some, layout, int(self.size[operand, some[0]]), places)
+    def _read_at_home(self, operand: int, which: Index) -> None:
+        for layout, size, some, places in self._home_places(operand, which):
+            self.parts.add(operand, some, layout, size, places)
 
-    def _read_spread(self, operand: int, which: _Int, node: _Int) -> None:
+    def _read_anywhere(self, operand: int, has: NDArray[np.bool_], spread: _Int | None) -> None:
+        """Read copies at the chosen nodes, and the other operands at home."""
         layout = self.placement.pim_layout
-        if layout is None or not which.size:
+        if spread is None or layout is None:
+            self._read_at_home(operand, chosen(has))
             return
-        channel, unit = np.divmod(node[which], layout.units)
+        which = np.flatnonzero(has & (spread[operand] >= 0))
+        channel, unit = np.divmod(spread[operand, which], layout.units)
         number = self.placement.spread.find(self.global_row[operand, which])
         self._copies(operand, which, number, channel + layout.first_channel, unit)
+        self._read_at_home(operand, np.flatnonzero(has & (spread[operand] < 0)))
 
-    def _main(self, node: _Int) -> int:
+    def _main(self, spread: _Int | None) -> int:
         """Place the main operands; returns how many are cold."""
         operand = self.width - 1
-        self._read_spread(operand, np.flatnonzero(node >= 0), node)
-        self._read_at_home(operand, np.flatnonzero(node < 0))
+        self._read_anywhere(operand, self.has[operand], spread)
         hot = self.placement.hot_layout
         return 0 if hot is None else int((~self.parts.in_tier(hot)).sum())
 
-    def _small(self, operand: int, node: _Int) -> None:
+    def _small(self, operand: int, spread: _Int | None) -> None:
         """Place the small operands of one position."""
         has, place = self.has[operand], self.placement
         if not place.replicated:
-            self._read_spread(operand, np.flatnonzero(has & (node >= 0)), node)
-            self._read_at_home(operand, np.flatnonzero(has & (node < 0)))
+            self._read_anywhere(operand, has, spread)
             return
         at_pe = self.parts.in_pim[self.width - 1]
         self._read_at_home(operand, np.flatnonzero(has & ~at_pe))
-        local = np.flatnonzero(has & at_pe)
+        local = chosen(has & at_pe)
         table, row = self.lookups.table[operand, local], self.lookups.row[operand, local]
-        number = place.small[table] + row
-        in_lut = number < place.lut_rows
-        self.parts.add_lut(operand, local[in_lut], number[in_lut])
-        banked = local[~in_lut]
-        copy = (place.replica_base[table] + row)[~in_lut]
-        self.luts += int(in_lut.sum())
-        self.replicas += banked.size
+        in_lut = place.small[table] + row < place.lut_rows
+        self._read_luts(operand, narrowed(local, chosen(in_lut)))
+        outside = chosen(~in_lut)
+        banked, copy = narrowed(local, outside), (place.replica_base[table] + row)[outside]
+        self.replicas += copy.size
         if self.parts.slices > 1:
             self._copies_of_slices(operand, banked, copy)
         else:
             self._copies(operand, banked, copy, self.parts.channel[0, banked], self.parts.unit[0, banked])
+
+    def _read_luts(self, operand: int, which: Index) -> None:
+        table, row = self.lookups.table[operand, which], self.lookups.row[operand, which]
+        self.parts.add_lut(operand, which, self.placement.small[table] + row)
+        self.luts += table.size
 
 
 def lower(
@@ -277,9 +327,7 @@ def lower(
         GnRs of the trace before this piece; with copies at every PE, a multiple of the dispatch window.
     """
     lookups = _gather_lookups(trace, scheme, placement, scope)
-    gnr = np.repeat(np.arange(lookups.gnr_offsets.size - 1), np.diff(lookups.gnr_offsets))
-    window = placement.system.dispatch_window
-    builder = _Builder(placement, lookups, scheme, (gnr + first_gnr) // window)
+    builder = _Builder(placement, lookups, scheme, first_gnr)
     items, offsets, cold = builder.build()
     work = count_work(
         placement,

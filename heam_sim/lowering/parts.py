@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -24,10 +24,32 @@ from heam_sim._core import (
 from heam_sim.errors import ConfigError
 from heam_sim.placement import Located, ModelPlacement, TierLayout
 
-__all__ = ["Parts"]
+__all__ = ["ALL", "Index", "Parts", "chosen", "entries", "narrowed"]
 
 _Int = NDArray[np.int64]
 _Bool = NDArray[np.bool_]
+#: Which of some lookups: their numbers, or the slice of all, which numpy need not gather.
+Index = _Int | slice
+ALL = slice(None)
+
+
+def chosen(mask: _Bool) -> Index:
+    """Return which entries are true."""
+    return ALL if mask.all() else np.flatnonzero(mask)
+
+
+def narrowed(which: Index, some: Index) -> Index:
+    """Return the chosen ones among the lookups that `which` has chosen already."""
+    if isinstance(some, slice):
+        return which
+    return some if isinstance(which, slice) else which[some]
+
+
+def entries(values: _Int, at: Index) -> _Int | int:
+    """Return ``values[at]``; one number if all values are the same."""
+    if values.size and (values == values[0]).all():
+        return int(values[0])
+    return values[at]
 
 
 @dataclass(frozen=True)
@@ -35,18 +57,12 @@ class _Block:
     """One part of the rows of one operand of some lookups, all of one size and in one tier."""
 
     operand: int
-    which: _Int
-    part: int
+    which: Index
     kind: int
-    bursts: _Int
     first: int  # burst of the row that the part begins with
-    fields: dict[str, _Int]
+    fields: dict[str, _Int | int]
     layout: TierLayout
-
-    def carry(self, rank: _Int, carried: _Int) -> None:
-        """Say which of an operand's parts this one is, and whether it comes with another's instruction."""
-        self.fields["rank"] = rank
-        self.fields["flags"] = self.fields.get("flags", np.zeros_like(carried)) | carried
+    rank: _Int | int  # which of the operand's parts it is
 
 
 class Parts:
@@ -77,90 +93,86 @@ class Parts:
         self.lut_bytes = 0
         self._blocks: list[_Block] = []
 
-    def add(self, operand: int, which: _Int, layout: TierLayout, size: int, places: list[Located]) -> None:
+    def add(self, operand: int, which: Index, layout: TierLayout, size: int, places: list[Located]) -> None:
         """Read rows of one size, part by part: slices or pieces."""
         shape = layout.shape(size)
-        rank = np.repeat(np.arange(len(places))[:, None], which.size, axis=1)
-        carried = np.zeros_like(rank)
+        rank: list[_Int | int] = list(range(len(places)))
+        carried: list[_Int | int] = [0] * len(places)
         if shape.slices > 1:
-            rank, carried = _by_channel(np.stack([place.channel for place in places]))
-        if layout.tier.pim is None or layout.tier.pim.delivery != "broadcast":
-            carried[:] = 0
+            order, follows = _by_channel(np.stack([place.channel for place in places]))
+            rank = list(order)
+            if layout.tier.pim is not None and layout.tier.pim.delivery == "broadcast":
+                carried = list(follows)
         for part, place in enumerate(places):
-            self._add_part(operand, which, layout, size, part, place, shape.slot_bytes)
-            self._blocks[-1].carry(rank[part], carried[part])
+            self._add_part(
+                operand, which, layout, size, part, place, rank[part], carried[part], shape.slot_bytes
+            )
         if operand == self.width - 1:
             for part, place in enumerate(places[: self.slices]):
                 self.channel[part, which] = place.channel
                 self.unit[part, which] = place.unit
-                self.rank[part, which] = rank[part]
-                self.carried[part, which] = carried[part]
+                if self.slices > 1:
+                    self.rank[part, which] = rank[part]
+                    self.carried[part, which] = carried[part]
 
     def add_slice(
-        self, operand: int, which: _Int, layout: TierLayout, size: int, part: int, place: Located
+        self, operand: int, which: Index, layout: TierLayout, size: int, part: int, place: Located
     ) -> None:
         """Read one slice of a whole row, where a slice of the lookup's main row is."""
         slot = layout.shape(size).slot_bytes
-        moved = Located(
-            place.channel,
-            place.bank,
-            place.row,
-            place.column + part * slot // layout.spec.burst_bytes,
-            place.unit,
-            place.line,
-        )
-        self._add_part(operand, which, layout, size, part, moved, slot)
-        self._blocks[-1].carry(self.rank[part, which], self.carried[part, which])
+        moved = replace(place, column=place.column + part * slot // layout.spec.burst_bytes)
+        rank, carried = self.rank[part, which], self.carried[part, which]
+        self._add_part(operand, which, layout, size, part, moved, rank, carried, slot)
 
     def _add_part(
         self,
         operand: int,
-        which: _Int,
+        which: Index,
         layout: TierLayout,
         size: int,
         part: int,
         place: Located,
+        rank: _Int | int,
+        carried: _Int | int,
         slot_bytes: int,
     ) -> None:
-        pim = layout.tier.pim is not None
-        fields = {
+        fields: dict[str, _Int | int] = {
             "channel": place.channel,
             "bank": place.bank,
             "row": place.row,
             "column": place.column,
+            "bursts": layout.bursts(size, part),
+            "flags": carried,
         }
-        if pim:
-            fields["unit"] = place.unit
-            row = self.global_row[operand, which]
-            keeps = self.placement.cache.keeps(self.table[operand, which], row)
-            fields["line"] = self.placement.cache.line(row, part)
-            fields["flags"] = keeps * FLAG_CACHE
-        else:
+        kind = ITEM_HOST_READ
+        if layout.tier.pim is None:
             fields["line"] = place.line
-        bursts = np.full(which.size, layout.bursts(size, part))
-        self._keep(
-            _Block(
-                operand,
-                which,
-                part,
-                ITEM_PIM_READ if pim else ITEM_HOST_READ,
-                bursts,
-                part * slot_bytes // layout.spec.burst_bytes,
-                fields,
-                layout,
-            )
-        )
+        else:
+            kind = ITEM_PIM_READ
+            row, cache = self.global_row[operand, which], self.placement.cache
+            fields["unit"] = place.unit
+            fields["line"] = cache.line(row, part)
+            if cache.sets:
+                fields["flags"] = cache.keeps(self.table[operand, which], row) * FLAG_CACHE | carried
+        first = part * slot_bytes // layout.spec.burst_bytes
+        self._keep(_Block(operand, which, kind, first, fields, layout, rank))
 
-    def add_lut(self, operand: int, which: _Int, number: _Int) -> None:
+    def add_lut(self, operand: int, which: Index, number: _Int) -> None:
         """Read rows of the LUT at the units of the main operands."""
         layout = self.placement.pim_layout
-        if layout is None or not which.size:
+        if layout is None or not number.size:
             return
         sizes = np.array([layout.bursts(table.row_bytes) for table in self.placement.subtables], np.int64)
-        fields = {"channel": self.channel[0, which], "unit": self.unit[0, which], "row": number}
-        bursts = sizes[self.table[operand, which]]
-        self.lut_bytes += int(bursts.sum()) * layout.spec.burst_bytes
-        self._keep(_Block(operand, which, 0, ITEM_PIM_LUT, bursts, 0, fields, layout))
+        bursts = entries(sizes, self.table[operand, which])
+        fields: dict[str, _Int | int] = {
+            "channel": self.channel[0, which],
+            "unit": self.unit[0, which],
+            "row": number,
+            "bursts": bursts,
+        }
+        total = bursts * number.size if isinstance(bursts, int) else int(bursts.sum())
+        self.lut_bytes += total * layout.spec.burst_bytes
+        self._keep(_Block(operand, which, ITEM_PIM_LUT, 0, fields, layout, 0))
 
     def _keep(self, block: _Block) -> None:
         self._blocks.append(block)
@@ -177,64 +189,86 @@ class Parts:
 
     def fill(self, slot: _Int) -> tuple[dict[str, NDArray[Any]], _Int]:
         """Return the work arrays and where each lookup's items end."""
-        ends = np.cumsum(self.counts.sum(axis=0))
+        lengths = self.counts.sum(axis=0)
+        ends = np.cumsum(lengths)
         size = int(ends[-1]) if ends.size else 0
-        starts = ends - self.counts.sum(axis=0)
+        starts = ends - lengths
         items: dict[str, NDArray[Any]] = {name: np.zeros(size, dtype) for name, dtype in ITEM_DTYPES.items()}
         items["unit"][:] = NO_UNIT
-        items["slot"][:] = np.repeat(slot, ends - starts)
-        before = np.cumsum(self.counts, axis=0) - self.counts
-        member = np.cumsum(self.counts > 0, axis=0) - 1
-        interleaved = self.meets & (self.slices > 1)
-        for block in self._blocks:
-            which = block.which
-            rank = block.fields.pop("rank", np.zeros(which.size, np.int64))
-            step = np.where(interleaved[which], (self.counts[:, which] > 0).sum(axis=0), 1)
-            offset = np.where(interleaved[which], member[block.operand, which], before[block.operand, which])
-            at = starts[which] + rank * step + offset
+        items["slot"][:] = np.repeat(slot, entries(lengths, ALL))
+        positions = self._positions(starts)
+        for block, at in zip(self._blocks, positions, strict=True):
             for name, values in block.fields.items():
-                items[name][at] = values
-            items["kind"][at] = block.kind
-            items["bursts"][at] = block.bursts
+                _put(items[name], at, values)
+            _put(items["kind"], at, block.kind)
             if block.kind != ITEM_HOST_READ:
                 self._say_where_it_adds(items, at, block)
-        self._roles(items, starts, ends)
+        self._roles(items, starts, lengths)
         return items, ends
 
+    def _positions(self, starts: _Int) -> list[_Int]:
+        """Where the items of every block go.
+
+        The parts of an operand stand together, except that slices of rows that are multiplied stand with
+        the same slices of the other operands.
+        """
+        first = [starts]
+        for counts in self.counts[:-1]:
+            first.append(first[-1] + counts)
+        if self.slices == 1 or not self.meets.any():
+            return [first[block.operand][block.which] + block.rank for block in self._blocks]
+        # Lookups that do not meet have a single operand then: all the same.
+        there = self.counts > 0
+        operands, member = there.sum(axis=0), np.cumsum(there, axis=0) - 1
+        return [
+            starts[block.which] + block.rank * operands[block.which] + member[block.operand, block.which]
+            for block in self._blocks
+        ]
+
     def _say_where_it_adds(self, items: dict[str, NDArray[Any]], at: _Int, block: _Block) -> None:
-        tables, layout = self.placement.subtables, block.layout
-        burst, pim = layout.spec.burst_bytes, layout.tier.pim
-        assert pim is not None
+        segment, covers, alu = self._of_tables(block.layout)
         table = self.table[block.operand, block.which]
+        whole = covers > 0  # a core is part of every burst of the vector
+        _put(items["segment"], at, entries(np.where(whole, 0, segment + block.first), table))
+        _put(items["covers"], at, entries(covers, table))
+        _put(items["alu"], at, entries(alu, table))
+
+    def _of_tables(self, layout: TierLayout) -> tuple[_Int, _Int, _Int]:
+        """First burst, bursts and ALU cycles for each burst of the vectors' parts, by subtable."""
+        tables, burst, pim = self.placement.subtables, layout.spec.burst_bytes, layout.tier.pim
+        assert pim is not None
         segment = np.array([part.segment_bytes // burst for part in tables], np.int64)
         covers = np.array([part.covers_bytes // burst for part in tables], np.int64)
         lanes = max(pim.alu_bytes_per_cycle // 4, 1)
         read = [-(-layout.shape(part.row_bytes).read_bytes // burst) for part in tables]
         alu = [-(-part.macs // (lanes * bursts)) for part, bursts in zip(tables, read, strict=True)]
-        whole = covers[table] > 0  # a core is part of every burst of the vector
-        items["segment"][at] = np.where(whole, 0, segment[table] + block.first)
-        items["covers"][at] = covers[table]
         if max(alu) > np.iinfo(np.uint16).max:
             raise ConfigError(
                 f"embedding: a row needs {max(alu)} ALU cycles for each burst, more than is counted; lower "
                 "the rank or widen pim.alu_bytes_per_cycle."
             )
-        items["alu"][at] = np.array(alu)[table]
+        return segment, covers, np.array(alu, np.int64)
 
-    def _roles(self, items: dict[str, NDArray[Any]], starts: _Int, ends: _Int) -> None:
+    def _roles(self, items: dict[str, NDArray[Any]], starts: _Int, lengths: _Int) -> None:
         """LOAD first, MAC last and MUL between them, in every group of rows that are multiplied."""
-        meets = np.flatnonzero(self.meets)
-        if not meets.size:
+        if not self.meets.any():
             return
-        chain = np.repeat(self.meets, ends - starts)
-        items["role"][chain] = ROLE_MUL
-        groups = np.ones(meets.size, np.int64)
+        meets = chosen(self.meets)
+        first, length = starts[meets], lengths[meets]
+        if length.max() > 2:
+            items["role"][np.repeat(self.meets, lengths)] = ROLE_MUL
         if self.slices > 1:
             groups = self.counts[self.width - 1, meets]
-        length = (ends - starts)[meets] // groups
-        first = np.repeat(starts[meets], groups) + np.repeat(length, groups) * _ordinals(groups)
+            length = np.repeat(length // groups, groups)
+            first = np.repeat(first, groups) + length * _ordinals(groups)
         items["role"][first] = ROLE_LOAD
-        items["role"][first + np.repeat(length, groups) - 1] = ROLE_MAC
+        items["role"][first + length - 1] = ROLE_MAC
+
+
+def _put(to: NDArray[Any], at: _Int, values: _Int | int) -> None:
+    """Write into an array of zeros."""
+    if not isinstance(values, int) or values:
+        to[at] = values
 
 
 def _by_channel(channel: _Int) -> tuple[_Int, _Int]:

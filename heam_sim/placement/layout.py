@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from heam_sim.address import AddressMap, Piece, parse_map
+from heam_sim.address import AddressMap, Piece, divided, parse_map, split_at
 from heam_sim.datasets.permutation import permute
 from heam_sim.dram import Spec
 from heam_sim.errors import CapacityError, ConfigError
@@ -177,24 +177,22 @@ class TierLayout:
         region, page = self.regions[row_bytes], self.tier.page_bytes
         shape = region.shape
         piece, piece_slice = divmod(part, shape.slices)
-        address = (number * shape.slices + piece_slice) * shape.slot_bytes
+        address = number * (shape.slices * shape.slot_bytes)
+        address += piece_slice * shape.slot_bytes
         if self.tier.pages == "random":
             frames = region.slots(self) * shape.slot_bytes // page
-            at, offset = np.divmod(address, page)
-            address = permute(at, frames, seed=self.tier.page_seed, key=(frames,)) * page + offset
+            at, offset = split_at(address, page)
+            address = permute(at, frames, seed=self.tier.page_seed, key=(frames,)) * page
+            address += offset
         if shape.pieces > 1:
-            stripe, offset = np.divmod(address, self.stripe_bytes)
+            stripe, offset = split_at(address, self.stripe_bytes)
             address = (stripe * shape.pieces + piece) * self.stripe_bytes + offset
-        address = address + region.first_dram_row * self.stripe_bytes
-        channel, bank, row, column = region.map.decode(address // self.spec.burst_bytes)
-        return Located(
-            channel + self.first_channel,
-            bank,
-            row,
-            column,
-            bank // self.unit_stride,
-            self.line_base + address // self.line_bytes,
-        )
+        address += region.first_dram_row * self.stripe_bytes
+        channel, bank, row, column = region.map.decode(divided(address, self.spec.burst_bytes))
+        line = divided(address, self.line_bytes)
+        line += self.line_base
+        unit = divided(bank, self.unit_stride)
+        return Located(channel + self.first_channel, bank, row, column, unit, line)
 
     def locate_replica(
         self, row_bytes: int, number: _Int, channel: _Int, unit: _Int, part: int = 0

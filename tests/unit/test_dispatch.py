@@ -3,7 +3,10 @@
 
 from __future__ import annotations
 
+import sys
+
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -38,6 +41,15 @@ def test_it_is_the_greedy_rule(case: tuple[list[int], list[int], int]) -> None:
     home, window, nodes = case
     found = dispatch(np.array(home, np.int64), np.array(window, np.int64), nodes)
     assert found.tolist() == greedy(home, window, nodes)
+
+
+def test_windows_are_filled_block_by_block(monkeypatch: pytest.MonkeyPatch) -> None:
+    source = np.random.default_rng(5)
+    home, window = source.integers(-1, 4, 400), np.sort(source.integers(0, 60, 400) * 3)
+    expected = greedy(home.tolist(), window.tolist(), 4)
+    for vessels in (1, 12, 1 << 18):
+        monkeypatch.setattr(sys.modules[dispatch.__module__], "_VESSELS", vessels)
+        assert dispatch(home, window, 4).tolist() == expected
 
 
 def test_loads_are_evened_out_and_ties_go_to_the_lowest() -> None:

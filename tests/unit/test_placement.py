@@ -7,9 +7,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from heam_sim.errors import CapacityError, ConfigError
 from heam_sim.placement import ModelPlacement, TierLayout
+from heam_sim.placement.hot import RowSet
 from heam_sim.simulation import plan
 from tests.functional.small import DIMM_IN_ORDER, IN_ORDER, PSEUDO_CHANNELS, trace_of
 
@@ -218,3 +221,20 @@ def test_vectors_split_over_pes_are_refused() -> None:
         placed([[[0], []]], [64], system="recnmp", vector_bytes=128, overrides=split)
     # A vector of one burst cannot be split.
     placed([[[0], []]], [64], system="recnmp", vector_bytes=64, overrides=split)
+
+
+@given(
+    st.lists(st.integers(0, 2**45), unique=True, max_size=200),
+    st.integers(1, 3),
+    st.lists(st.integers(-1, 2**45), max_size=50),
+)
+def test_a_row_set_finds_its_rows_and_no_others(rows: list[int], stride: int, others: list[int]) -> None:
+    """Neighbours too, which share buckets with rows far away."""
+    members = np.unique(np.array([row + i * stride for row in rows for i in range(3)], np.int64))
+    sizes = np.where(members % 2 == 0, 64, 128)
+    found = RowSet(members, sizes, {64: 10}, 0.5)
+    assert found.find(members).tolist() == found.slot.tolist()
+    assert sorted(found.slot[sizes == 64].tolist()) == list(range(10, 10 + int((sizes == 64).sum())))
+    outside = np.array([row for row in others if row not in set(members.tolist())], np.int64)
+    assert (found.find(outside) == -1).all() and found.find(outside).size == outside.size
+    assert found.find(np.array([[-1, -1]])).tolist() == [[-1, -1]]
