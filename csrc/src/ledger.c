@@ -63,7 +63,8 @@ static const heam_event *find(const heam_ledger *self, uint32_t number) {
 
 static void charge(heam_ledger *self, uint32_t place, int16_t reason, uint64_t ticks) {
     uint32_t rows = self->first[place + 1] - self->first[place] - HEAM_REASONS;
-    uint32_t at = self->first[place] + (reason >= 0 ? (uint32_t)reason : rows + (uint32_t)(-1 - reason));
+    uint32_t index = reason >= 0 ? (uint32_t)reason : rows + (uint32_t)(-1 - reason);
+    uint32_t at = self->first[place] + index;
     self->spent[at] += ticks;
     self->spent[self->first[self->places] + at]++;
 }
