@@ -69,6 +69,11 @@ class Demand:
     partials, results
         Bursts of sums that leave units, and of what is left when those of a channel are put together:
         (channels,).
+    stack_sums
+        Bursts of what is left when those of a tier with a stack node are put together, by the channel that
+        reads them out: (channels,).
+    gnrs
+        Bags so far.
     host_lines
         Lines that the host looks up.
     pe_rows, shortest
@@ -89,6 +94,8 @@ class Demand:
     results: _Int = field(init=False)
     operands: _Int = field(init=False)
     host_bursts: _Int = field(init=False)
+    stack_sums: _Int = field(init=False)
+    gnrs: int = 0
     host_lines: int = 0
     shortest: int = 0
     pe_rows: _Distinct = field(default_factory=_Distinct)
@@ -99,8 +106,8 @@ class Demand:
         self.reads, self.port_cycles, self.alu_bursts, self.alu_cycles = (
             np.zeros((self.channels, self.units), np.int64) for _ in range(4)
         )
-        self.instructions, self.partials, self.results, self.operands, self.host_bursts = (
-            np.zeros(self.channels, np.int64) for _ in range(5)
+        self.instructions, self.partials, self.results, self.operands, self.host_bursts, self.stack_sums = (
+            np.zeros(self.channels, np.int64) for _ in range(6)
         )
 
     def add(self, lowered: Lowered, placement: ModelPlacement) -> None:
@@ -113,6 +120,7 @@ class Demand:
             self._add_host(items, channel, host, placement)
         if not host.all():
             self._add_pim(lowered, channel, ~host, placement)
+        self.gnrs += lowered.offsets.size - 1
 
     def _add_rows(self, items: Mapping[str, NDArray[Any]], channel: _Int) -> None:
         banked = items["kind"] != ITEM_PIM_LUT
@@ -173,10 +181,20 @@ class Demand:
         segment, covers = (items[name][pim].astype(np.int64)[adds] for name in ("segment", "covers"))
         covers = np.where(covers > 0, covers, bursts[adds])
         self._add_sums(gnr[adds], place[adds], segment, covers)
+        if layout.tier.pim.stack_bytes_per_cycle > 0:
+            self._add_stack_sums(gnr[adds], _mask(segment, covers), layout)
+
+    def _add_stack_sums(self, gnr: _Int, mask: NDArray[np.uint64], layout: TierLayout) -> None:
+        """Count the bursts that every GnR holds of a sum over a tier, where they are read out."""
+        new = np.flatnonzero(np.diff(gnr, prepend=-1))
+        if new.size:
+            held = np.bitwise_count(np.bitwise_or.reduceat(mask, new)).astype(np.int64)
+            reader = layout.first_channel + (self.gnrs + gnr[new]) % layout.tier.channels
+            self.stack_sums += np.bincount(reader, held, self.channels).astype(np.int64)
 
     def _add_sums(self, gnr: _Int, place: _Int, segment: _Int, covers: _Int) -> None:
         """Count the bursts that every (GnR, unit) and every (GnR, channel) holds of a sum."""
-        mask = (np.uint64(0xFFFFFFFFFFFFFFFF) >> (64 - covers).astype(np.uint64)) << segment.astype(np.uint64)
+        mask = _mask(segment, covers)
         order = np.argsort(gnr * self.reads.size + place, kind="stable")
         for of_place, counter in ((place, self.partials), (place // self.units, self.results)):
             key = (gnr * self.reads.size + of_place)[order]
@@ -185,6 +203,14 @@ class Demand:
                 held = np.bitwise_count(np.bitwise_or.reduceat(mask[order], new)).astype(np.int64)
                 at = of_place[order][new] // (self.units if of_place is place else 1)
                 counter += np.bincount(at, held, self.channels).astype(np.int64)
+
+
+def _mask(segment: _Int, covers: _Int) -> NDArray[np.uint64]:
+    """The bursts from a first one on, as bits."""
+    mask: NDArray[np.uint64] = (np.uint64(0xFFFFFFFFFFFFFFFF) >> (64 - covers).astype(np.uint64)) << (
+        segment.astype(np.uint64)
+    )
+    return mask
 
 
 def _row(resource: str, tier: str, time_ns: float, formula: str, *, enforced: bool = True) -> dict[str, Any]:
@@ -264,8 +290,9 @@ def _pim_rows(layout: TierLayout, demand: Demand, parameters: ChannelParameters)
         reads = int(needed.reshape(demand.reads.shape)[span].max(initial=0)) * demand.shortest
         what = "bursts of the distinct rows of the busiest PE x PIM_RD spacing"
     results = demand.results[span] if parameters.merge else demand.partials[span]
-    out = int(results.max(initial=0))
-    instructions = demand.instructions[span] * parameters.instruction_cycles + results
+    read_out = demand.stack_sums[span] if parameters.stack else results
+    out = int(read_out.max(initial=0))
+    instructions = demand.instructions[span] * parameters.instruction_cycles + read_out
     moved = int(demand.partials[span].max(initial=0)) if parameters.merge else 0
     alu = demand.alu_bursts[span] * parameters.alu_cycles + demand.alu_cycles[span]
     rows = [
@@ -298,6 +325,16 @@ def _pim_rows(layout: TierLayout, demand: Demand, parameters: ChannelParameters)
         of_rank = -(-moved // spec.nodes(spec.second_level))
         what = "partial bursts per rank of the busiest channel x PIM_MOV spacing"
         rows.append(("partials on their way", max(of_rank - 1, 0) * gap, what))
+    if parameters.stack:
+        crossed = int(results.sum())
+        rows.append(
+            (
+                "stack crossbar",
+                max(crossed - 1, 0) * parameters.xmov_cycles,
+                "result bursts of all channels x cycles",
+            )
+        )
+        rows.append(("stack node", crossed * parameters.stack_cycles, "the same x adder cycles"))
     return [_row(resource, name, cycles * tck, formula) for resource, cycles, formula in rows]
 
 
@@ -342,6 +379,7 @@ def ceilings(
             continue
         span = slice(layout.first_channel, layout.first_channel + layout.tier.channels)
         results = demand.results[span] if parameters[name].merge else demand.partials[span]
+        results = demand.stack_sums[span] if parameters[name].stack else results
         added += int(results.sum()) * layout.spec.burst_bytes
         rows += _pim_rows(layout, demand, parameters[name])
     rows.append(

@@ -69,9 +69,12 @@ class Plan:
 
     def parameters(self) -> dict[str, ChannelParameters]:
         """Return the channel parameters by tier."""
-        return {name: self._tier_parameters(layout) for name, layout in self.placement.layouts.items()}
+        return {
+            name: self._tier_parameters(layout, number)
+            for number, (name, layout) in enumerate(self.placement.layouts.items())
+        }
 
-    def _tier_parameters(self, layout: TierLayout) -> ChannelParameters:
+    def _tier_parameters(self, layout: TierLayout, number: int) -> ChannelParameters:
         tier, spec, pim = layout.tier, layout.spec, layout.tier.pim
         period = self._ticks(spec.tCK_ps, f"tier {tier.name}")
         if pim is None:
@@ -103,7 +106,21 @@ class Plan:
             cache_ways=self.placement.cache.ways,
             merge_identical=pim.merge_identical,
             result_bursts=layout.vector_bursts,
+            **self._stack_parameters(layout, number),
         )
+
+    def _stack_parameters(self, layout: TierLayout, number: int) -> dict[str, Any]:
+        """Of the adder over a tier's channels: the tier is one stack."""
+        spec, pim = layout.spec, layout.tier.pim
+        if pim is None or pim.stack_bytes_per_cycle == 0:
+            return {}
+        return {
+            "stack": number + 1,
+            "stack_tags": pim.stack_tags,
+            "stack_cycles": -(-spec.burst_bytes // pim.stack_bytes_per_cycle),
+            "xmov_cycles": pim.xmov_cycles,
+            "xmov_latency": pim.latency(pim.xmov_latency, spec),
+        }
 
     def _ticks(self, period_ps: Fraction, what: str) -> int:
         ticks = int(period_ps / self.tick_ps)

@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from heam_sim.check import CacheRules, FunctionalReport, Homes, Report, check_functional, check_protocol
+from heam_sim.check import (
+    CacheRules,
+    FunctionalReport,
+    Homes,
+    Report,
+    check_crossbar,
+    check_functional,
+    check_protocol,
+)
 from heam_sim.embedding import Subtable
 from heam_sim.errors import CheckError
 from heam_sim.placement import Located, ModelPlacement, TierLayout
@@ -43,6 +51,9 @@ def verify(planned: Plan, run: Run) -> None:
             res_latency=pim.latency(pim.res_latency, layout.spec) if pim is not None else None,
         )
         _demand_ok(report, f"protocol check of {planned.system.name}, tier {name}")
+        if pim is not None and pim.stack_bytes_per_cycle > 0:
+            report = check_crossbar(run.log, run.command_names, span, cycles=pim.xmov_cycles)
+            _demand_ok(report, f"protocol check of {planned.system.name}, stack of tier {name}")
     outcome = check_sums(planned, run.log, run.command_names)
     _demand_ok(outcome, f"functional check of {planned.system.name}")
 
@@ -56,6 +67,12 @@ def check_sums(planned: Plan, log: NDArray[Any], command_names: Sequence[str]) -
         for layout in layouts
         for channel in range(layout.first_channel, layout.first_channel + layout.tier.channels)
     }
+    stacks = {
+        channel: number
+        for number, layout in enumerate(layouts)
+        for channel in layout.channels
+        if layout.tier.pim is not None and layout.tier.pim.stack_bytes_per_cycle > 0
+    }
     homes = declare_homes(planned)
     return check_functional(
         log,
@@ -68,6 +85,7 @@ def check_sums(planned: Plan, log: NDArray[Any], command_names: Sequence[str]) -
         locate=homes,
         lut_rows=_lut_rows(planned.placement),
         merge=merges,
+        stacks=stacks,
         cache=_cache_rules(planned.placement, homes),
     )
 

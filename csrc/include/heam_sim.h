@@ -96,6 +96,8 @@ extern "C" {
 /* The log's command numbers of rows that a PE had: from its cache, or from an identical operand's read. */
 #define HEAM_LOG_PE_HIT 254
 #define HEAM_LOG_MERGED 253
+/* The log's command number of a burst on the crossbar of a stack. */
+#define HEAM_LOG_PIM_XMOV 252
 /* The log's unit number where no PE is concerned. */
 #define HEAM_NO_UNIT 65535
 
@@ -174,6 +176,11 @@ typedef struct {
     uint32_t refresh_stagger;    /* plain: 1: the ranks' due cycles lie evenly apart */
     uint32_t refresh_postpone;   /* plain: intervals that a refresh may wait, 0..8 */
     uint32_t refresh_interval;   /* plain: cycles in which every bank is refreshed once; 0: the standard's nREFI */
+    uint32_t stack;              /* pim: number of its stack node, from 1 to the number of channels; 0: the host reads its results */
+    uint32_t stack_tags;         /* of a stack: accumulators, 1..65536; this and the rest are the same in all its channels */
+    uint32_t stack_cycles;       /* of a stack: of its adder, per burst */
+    uint32_t xmov_cycles;        /* of a stack: of its crossbar, per burst, >= 1 */
+    uint32_t xmov_latency;       /* of a stack: cycles from there to the adder */
 } heam_channel_desc;
 
 typedef struct {

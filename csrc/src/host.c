@@ -117,6 +117,12 @@ static uint64_t mark_last(heam_system *self, uint64_t first, uint64_t end) {
         order->last_of_unit = first_sight(of_unit, stamp);
         order->last_of_channel = first_sight(of_channel, stamp);
         gathering *result = desc->merge ? of_channel : of_unit;
+        if (desc->stack > 0) {
+            gathering *of_stack = &self->of_stack[desc->stack - 1];
+            first_sight(of_stack, stamp);
+            of_stack->parts += desc->merge ? order->last_of_channel : order->last_of_unit;
+            result = of_stack;
+        }
         results += (uint64_t)__builtin_popcountll(order->adds & ~result->bursts);
         result->bursts |= order->adds;
     }
@@ -217,11 +223,24 @@ static void push_item(heam_system *self, const heam_order *order, uint32_t c, ui
     push(self, c, &sent, host_cycle * self->desc.period);
 }
 
+/* The GnR that is being issued takes an accumulator of a stack node, if it needs one. */
+static bool admit_to_stack(heam_system *self, uint32_t number) {
+    const gathering *coming = &self->of_stack[number];
+    uint64_t gnr = self->flights[self->issuing].gnr;
+    bool uses = coming->stamp == gnr + 1;
+    return heam_stack_admit(self->stacks[number], gnr, self->issuing, uses ? coming->parts : 0, coming->bursts);
+}
+
 static bool issue_instruction(heam_system *self, const heam_order *order, uint32_t c, uint64_t host_cycle) {
     heam_channel *base = self->members[c].base;
     if (base->instructions >= base->desc.instruction_buffer) {
         self->counters[HEAM_HOST_stalled_instructions]++;
         self->blocked_on = c;
+        return false;
+    }
+    if (base->desc.stack > 0 && !admit_to_stack(self, base->desc.stack - 1)) {
+        self->counters[HEAM_HOST_stalled_instructions]++;
+        self->blocked_on_stack = self->stacks[base->desc.stack - 1];
         return false;
     }
     base->instructions++;
@@ -311,6 +330,7 @@ bool heam_host_run(heam_system *self) {
     uint64_t cycle = self->host_cycle;
     if (!self->resume) {
         self->blocked_on = NOBODY;
+        self->blocked_on_stack = NULL;
         collect(self, cycle);
         retire(self, cycle);
         self->tokens = self->desc.issue_per_cycle;

@@ -4,7 +4,7 @@
 #ifndef HEAM_PIM_H
 #define HEAM_PIM_H
 
-#include "channel.h"
+#include "stack.h"
 
 #define NOBODY UINT32_MAX
 
@@ -84,6 +84,8 @@ typedef struct {
 
 struct heam_pim {
     heam_channel base;
+    heam_stack *stack;    /* NULL: the host reads results out of this channel */
+    uint32_t stack_index; /* ordinal of the channel there */
     uint32_t units;
     uint32_t unit_stride; /* banks per unit */
     uint32_t pool_size;
@@ -100,7 +102,7 @@ struct heam_pim {
     uint32_t tags_used;
     uint32_t current;  /* tag of the GnR that is being delivered */
     waiting_list moves;
-    waiting_list results;
+    waiting_list results;  /* to be read out here; those of a stack node have its accumulator for a tag */
     uint32_t *started_in_bank;
     uint32_t *started_in_rank;
     uint32_t *owed;    /* REFab per rank */
@@ -200,6 +202,26 @@ void heam_pim_wake_bank(heam_pim *self, uint32_t bank);
 void heam_pim_wake_all(heam_pim *self);
 /* An operand of (unit, tag) has left the queue: if it was the last, the sum waits to be moved or read out. */
 void heam_pim_finish_operand(heam_pim *self, uint32_t u, uint32_t tag);
+/* A sum of the stack node waits to be read out here. */
+void heam_pim_result_waits(heam_pim *self, const waiting *item);
+/* The lowest burst of a result of this channel goes over the stack's crossbar. True: it was the last, the tag may be free. */
+bool heam_pim_send_burst(heam_pim *self, const waiting *item, uint64_t cycle);
+/* The sum of one GnR over the channels of a stack. */
+typedef struct {
+    uint64_t gnr;      /* number + 1; 0: free */
+    uint64_t bursts;   /* of the pooled vector, still to be read out */
+    uint32_t number;
+    uint32_t gnr_slot;
+    uint32_t parts;    /* results of channels, still to be sent completely */
+} stack_sum;
+
+/* A result of a channel is complete, or will be when it says. */
+void heam_stack_offer(heam_stack *self, const heam_pim *pim, const waiting *result);
+/* A sum that waits to be read out. */
+stack_sum *heam_stack_sum(heam_stack *self, uint32_t accumulator);
+/* It has left. */
+void heam_stack_release(heam_stack *self, uint32_t accumulator);
+
 /* Decides where the row of a new entry comes from. False: it is a FILL that has nothing to do. */
 bool heam_pim_look_up(heam_pim *self, uint32_t index);
 /* An entry's row has been read: cache lines that wait for it are there. */

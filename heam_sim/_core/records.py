@@ -65,6 +65,7 @@ PSEUDO_COMMANDS: dict[int, str] = {
     lib.HEAM_LOG_LLC_HIT: "LLC_HIT",
     lib.HEAM_LOG_PE_HIT: "PE_HIT",
     lib.HEAM_LOG_MERGED: "MERGED",
+    lib.HEAM_LOG_PIM_XMOV: "PIM_XMOV",
 }
 
 #: Names of the negative values of the log's field ``bound``.
@@ -234,6 +235,11 @@ class ChannelParameters:
     cache_sets: int = 0
     cache_ways: int = 0
     merge_identical: bool = False
+    stack: int = 0
+    stack_tags: int = 0
+    stack_cycles: int = 0
+    xmov_cycles: int = 0
+    xmov_latency: int = 0
 
     def to_c(self) -> dict[str, int]:
         """Return the fields as the C record has them."""

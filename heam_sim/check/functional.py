@@ -25,7 +25,7 @@ from heam_sim.trace import LookupTrace
 __all__ = ["FunctionalReport", "Mismatch", "check_functional"]
 
 IntArray = npt.NDArray[np.int64]
-NAMES = ("RD", "LLC_HIT", "PIM_RD", "PIM_LUT", "PIM_MOV", "PIM_RDRES", "PE_HIT", "MERGED")
+NAMES = ("RD", "LLC_HIT", "PIM_RD", "PIM_LUT", "PIM_MOV", "PIM_RDRES", "PE_HIT", "MERGED", "PIM_XMOV")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +55,7 @@ class FunctionalReport(Report):
         Size of the granules that values are kept for: the smallest burst of the run.
     reads
         Commands by name: ``RD``, ``LLC_HIT``, ``PIM_RD``, ``PIM_LUT``, ``PIM_MOV``, ``PIM_RDRES``,
-        ``PE_HIT``, ``MERGED``.
+        ``PE_HIT``, ``MERGED``, ``PIM_XMOV``.
     mismatches
         Wrong (GnR, granule) sums.
     first_mismatch
@@ -161,7 +161,7 @@ def _memory_reads(
     summed = c["role"][rows] != FILL
     rows, number, first, count = rows[summed], number[summed], first[summed], count[summed]
     element, granule = run.spread(first, count, values.size[number])
-    local = run.kind[rows] >= NAMES.index("PIM_RD")
+    local = ~np.isin(run.kind[rows], [NAMES.index("RD"), NAMES.index("LLC_HIT")])
     place = np.where(local, run.place(rows), -1)
     return _access(run, rows[element], place[element], number[element], granule, values)
 
@@ -295,7 +295,20 @@ def _composed(
     )
 
 
-def _execute(run: _Run, added: Flow, merges: dict[int, bool], default: bool, gnrs: int) -> IntArray:
+def _at_stack(run: _Run, waiting: Flow, place: IntArray, lanes: int) -> Flow:
+    """Results of channels after their way to the stack node: what waits there, and at the other channels.
+
+    ``place``: int64 (65536,), of the stack node of every channel, -1 without one.
+    """
+    inside = place[waiting.place >> 16] >= 0
+    moves = _drains(run, "PIM_XMOV", lanes)
+    moved = drain(waiting.take(inside), moves, run.granules, "PIM_XMOV", run.column["clock"], run.findings)
+    return moved.at(place[moved.place >> 16]).plus(waiting.take(~inside))
+
+
+def _execute(
+    run: _Run, added: Flow, merges: dict[int, bool], default: bool, stacks: Mapping[int, int], gnrs: int
+) -> IntArray:
     """Follow every value to the host. Returns int64 (gnrs, granules, lanes)."""
     clock, lanes = run.column["clock"], added.value.shape[1]
     local = added.take(added.place >= 0)
@@ -309,6 +322,11 @@ def _execute(run: _Run, added: Flow, merges: dict[int, bool], default: bool, gnr
     # A merge node is the channel's one; a result of a unit keeps its unit.
     at_node = np.where(table[results.place >> 16], results.place | 65535, results.place)
     waiting = moved.at(moved.place | 65535).plus(local.take(~merging))
+    node = np.full(65536, -1, dtype=np.int64)
+    for channel, number in stacks.items():
+        node[channel] = (65536 + number) << 16
+    waiting = _at_stack(run, waiting, node, lanes)
+    at_node = np.where(node[results.place >> 16] >= 0, node[results.place >> 16], at_node)
     arrived = drain(waiting, results.at(at_node), run.granules, "PIM_RDRES", clock, run.findings)
     host = np.zeros((gnrs, run.granules, lanes), dtype=np.int64)
     for flow in (added.take(added.place < 0), arrived):
@@ -383,6 +401,7 @@ def check_functional(
     locate: Homes,
     lut_rows: Mapping[int, tuple[int, int]] | Sequence[tuple[int, int]] | None = None,
     merge: bool | Mapping[int, bool] = True,
+    stacks: Mapping[int, int] | None = None,
     cache: CacheRules | None = None,
     exactly_once: bool = True,
     limit: int = 100,
@@ -393,8 +412,8 @@ def check_functional(
     and burst are multiplied where they meet (in the host, or in one unit); the cores of a tensor train are
     multiplied when all of them are there, whole; the rest is added. A weighted trace's vectors are multiplied
     with small integers that stand for the weights. PIM_MOV empties a
-    unit's partial into the channel's merge node, PIM_RDRES empties the merge node (or the unit) into the
-    host; each burst exactly once.
+    unit's partial into the channel's merge node, PIM_XMOV a channel's result into its stack's node, PIM_RDRES
+    empties the merge node (or the unit, or the stack's node) into the host; each burst exactly once.
 
     Parameters
     ----------
@@ -418,6 +437,8 @@ def check_functional(
         (subtable, row) of each LUT row, the same in all LUTs.
     merge
         Whether units hand their partials to a merge node; per channel, or one answer for all.
+    stacks
+        Number of the stack of every channel that has a stack node.
     cache
         What the PEs' caches can hold; ``None``: there are none.
     exactly_once
@@ -469,7 +490,7 @@ def check_functional(
         )
     merges, default = (dict(merge), True) if isinstance(merge, Mapping) else ({}, bool(merge))
     added = _composed(run, access, values, embedding, weights_of(trace, scope), vector_bytes)
-    host = _execute(run, added, merges, default, len(truth))
+    host = _execute(run, added, merges, default, stacks or {}, len(truth))
     mismatches, first = _compare(run, host, truth, scope, trace)
     report = run.findings.report(int((run.kind >= 0).sum()))
     return FunctionalReport(

@@ -108,6 +108,11 @@ class Pim:
         While a GnR is computed, the rows that the next one may find in the caches are brought there.
     merge_identical
         An operand whose row is already waiting or being read at its PE is not read again.
+    stack_bytes_per_cycle, stack_tags
+        Width and accumulators of an adder over all channels of the tier, its one stack; 0 bytes: there is
+        none, and the host reads every channel's results.
+    xmov_cycles, xmov_latency
+        Of the crossbar to it: cycles per burst, and from there to the adder.
     """
 
     source: str
@@ -136,6 +141,10 @@ class Pim:
     cache_min_reads: int = 0
     merge_identical: bool = False
     prefetch: bool = False
+    stack_bytes_per_cycle: int = 0
+    stack_tags: int = 32
+    xmov_cycles: int = 1
+    xmov_latency: int | str = "nCL"
 
     def __post_init__(self) -> None:
         positive = (
@@ -145,6 +154,8 @@ class Pim:
             "instruction_bits",
             "path_bits_per_cycle",
             "alu_bytes_per_cycle",
+            "stack_tags",
+            "xmov_cycles",
         )
         _check_numbers(
             self, (*positive, "merge_bytes_per_cycle", "lut_bytes_per_cycle", "cache_ways"), "pim", minimum=1
@@ -159,11 +170,17 @@ class Pim:
                 "second_stage_bits_per_cycle",
                 "cache_bytes",
                 "cache_min_reads",
+                "stack_bytes_per_cycle",
             ),
             "pim",
             minimum=0,
         )
-
+        in_base_die = bool(self.merge_level) or self.unit_level in ("channel", "dimm", "stack")
+        if self.stack_bytes_per_cycle > 0 and not in_base_die:
+            raise ConfigError(
+                f"pim.stack_bytes_per_cycle: the crossbar of a stack starts in the base die, where sums of "
+                f"PEs at {self.unit_level!r} do not get by themselves; set merge_level = 'channel'."
+            )
         _check_choice("pim.delivery", self.delivery, DELIVERIES)
         if self.prefetch and self.cache_bytes == 0:
             raise ConfigError("pim.prefetch: there is no cache to bring rows into; set cache_bytes.")
@@ -424,6 +441,7 @@ _LARGEST = {
     "outstanding_bursts": 1 << 24,
     "window_gnrs": 1 << 20,
     "batch_tags": 4096,
+    "stack_tags": 65536,
     "queue_depth": 4096,
     "read_queue": 16384,
     "llc_bytes": 1 << 40,

@@ -160,6 +160,39 @@ static void test_broadcast(void) {
     heam_system_destroy(system);
 }
 
+/* As test_pim_read in two channels, whose results meet in the stack and leave over the first one's bus. */
+static void test_stack(void) {
+    static work bags;
+    memset(&bags, 0, sizeof(bags));
+    for (uint16_t c = 0; c < 2; c++) {
+        uint64_t at = work_add(&bags, HEAM_ITEM_PIM_READ, HEAM_ROLE_ACC, 0, 0, 3, 1);
+        bags.channel[at] = c;
+    }
+    work_end_gnr(&bags);
+    heam_host_desc host = small_host();
+    host.issue_per_cycle = 2;
+    heam_channel_desc desc[2] = {pim_channel(), pim_channel()};
+    for (int c = 0; c < 2; c++) {
+        desc[c].stack = 2;
+        desc[c].stack_tags = 1;
+        desc[c].stack_cycles = 5;
+        desc[c].xmov_cycles = 3;
+        desc[c].xmov_latency = 4;
+    }
+    heam_system *system = run_all(&host, 2, desc, &bags);
+    COMMAND(4, ACT);
+    COMMAND(4, ACT);
+    COMMAND(9, PIM_RD);
+    COMMAND(9, PIM_RD);
+    COMMAND(21, PIM_MOV);           /* added until 29 */
+    COMMAND(21, PIM_MOV);
+    COMMAND(29, HEAM_LOG_PIM_XMOV); /* there at 29 + 3 + 4 = 36, added until 41 */
+    COMMAND(32, HEAM_LOG_PIM_XMOV); /* there at 39, added until 46 */
+    COMMAND(46, PIM_RDRES);         /* at the host at 46 + 5 + nBL = 55, added until 56 */
+    CHECK_EQ(heam_system_time(system), 56);
+    heam_system_destroy(system);
+}
+
 /* The same row four times: read, followed, and twice from the cache; a row of the same set then takes its place. */
 static void test_cache(void) {
     static work bags;
@@ -474,6 +507,11 @@ static void test_creation(void) {
     NO_SYSTEM((mixed[1].cache_sets = mixed[1].cache_ways = 1u << 31), "HEAM_BAD_CHANNEL", 1);
     NO_SYSTEM((mixed[1].cache_sets = mixed[1].cache_ways = 1, mixed[1].port_bytes_per_cycle = 0), "HEAM_BAD_CHANNEL", 1);
     NO_SYSTEM(mixed[1].merge_identical = 2, "HEAM_BAD_CHANNEL", 1);
+    NO_SYSTEM(mixed[1].stack = 1, "HEAM_BAD_STACK", 1); /* no accumulator */
+    NO_SYSTEM((mixed[1].stack = 1, mixed[1].stack_tags = 1), "HEAM_BAD_STACK", 1); /* no crossbar */
+    NO_SYSTEM((mixed[1].stack = 3, mixed[1].stack_tags = mixed[1].xmov_cycles = 1), "HEAM_BAD_STACK", 1);
+    NO_SYSTEM((mixed[1].stack = 1, mixed[1].stack_tags = 65537, mixed[1].xmov_cycles = 1), "HEAM_BAD_STACK", 1);
+    NO_SYSTEM((mixed[1].stack = mixed[1].stack_tags = mixed[1].xmov_cycles = 1, mixed[1].merge = 0), "HEAM_BAD_STACK", 1);
     NO_SYSTEM(mixed[1].result_bursts = 0, "HEAM_BAD_CHANNEL", 1);
     heam_host_desc host = mixed_host(0);
     heam_system *system = NULL;
@@ -498,6 +536,7 @@ int main(void) {
     test_pim_read();
     test_pim_lut();
     test_chain();
+    test_stack();
     test_broadcast();
     test_cache();
     test_lut_loading();

@@ -73,6 +73,30 @@ def timeline(result: dict[str, Any], *commands: str) -> list[tuple[int, str, int
 TWO_UNITS = [[item(PIM_READ, bank=0, unit=0), item(PIM_READ, bank=3, unit=3)]]
 
 
+def test_a_stack_node() -> None:
+    """Two channels' sums, ready in 31 both, meet in the stack and leave over the first one's bus."""
+    node = {"stack": 1, "stack_tags": 1, "stack_cycles": 5, "xmov_cycles": 3, "xmov_latency": 4}
+    bag = [item(PIM_READ), item(PIM_READ, channel=1)]
+    rows = [*bag, *bag]
+    items = {n: np.array([row.get(n, 0) for row in rows], dtype=d) for n, d in ITEM_DTYPES.items()}
+    result = simulate([{"spec": make_spec(), **PIM, **node}] * 2, HOST, items, [0, 2, 4])
+    moves = ("PIM_MOV", "PIM_XMOV", "PIM_RDRES")
+    assert [(r.clock, r.channel, r.command, r.tag) for r in result["log"] if r.command in moves] == [
+        (22, 0, "PIM_MOV", 0),
+        (22, 1, "PIM_MOV", 0),
+        (31, 0, "PIM_XMOV", 0),  # there in 38, added by 43
+        (34, 1, "PIM_XMOV", 0),  # there in 41, added by 48
+        (48, 0, "PIM_RDRES", 0),
+        # The accumulator is free for the second bag in 49: delivered then, read in 50 from the open row.
+        (65, 0, "PIM_MOV", 1),
+        (65, 1, "PIM_MOV", 1),
+        (74, 0, "PIM_XMOV", 1),
+        (77, 1, "PIM_XMOV", 1),
+        (91, 1, "PIM_RDRES", 1),
+    ]
+    assert [part["stack_busy"] for part in result["counters"]] == [10, 10]
+
+
 @pytest.mark.parametrize(("period", "host_period", "time"), [(1, 1, 48), (3, 2, 144)])
 def test_one_gnr_on_two_units(period: int, host_period: int, time: int) -> None:
     result = run(

@@ -29,6 +29,14 @@ HEAM: dict[str, Any] = {
 }
 
 
+# The same with an adder over the channels.
+STACK: dict[str, Any] = {
+    **HEAM,
+    "scope": "sample",
+    "overrides": {**HEAM["overrides"], "hbm.pim.stack_bytes_per_cycle": 64},
+}
+
+
 def _rows(run: Run, log: Log, name: str) -> np.ndarray[Any, np.dtype[np.int64]]:
     found = np.flatnonzero(log["command"] == run.command_names.index(name))
     assert found.size, f"the run has no {name}"
@@ -151,7 +159,8 @@ def test_the_untouched_log_is_right(heam: tuple[Plan, Run]) -> None:
     report = functional(planned, run, run.log)
     assert report.ok, report.violations
     assert report.mismatches == 0 and report.gnrs == 6 * TRACE.tables
-    used = {name: count for name, count in report.reads.items() if name not in ("PE_HIT", "MERGED")}
+    others = ("PE_HIT", "MERGED", "PIM_XMOV")
+    used = {name: count for name, count in report.reads.items() if name not in others}
     assert all(used.values()), "every kind of command is part of this run"
 
 
@@ -168,6 +177,57 @@ def test_a_broken_log_is_found_out(what: str, heam: tuple[Plan, Run]) -> None:
         report.require()
     with pytest.raises(CheckError, match="of heam"):
         verify(planned, replace(run, log=broken))
+
+
+def _send_late(run: Run, log: Log) -> Log:
+    """A channel's result goes to the stack after the sum has left."""
+    last = _rows(run, log, "PIM_XMOV")[-1]
+    return np.concatenate((np.delete(log, last), log[last : last + 1]))
+
+
+def _at_once(run: Run, log: Log) -> Log:
+    """Two bursts are on the crossbar in one cycle."""
+    first, second = _rows(run, log, "PIM_XMOV")[:2]
+    log["clock"][second] = log["clock"][first]
+    return log
+
+
+@pytest.fixture(scope="module")
+def stacked() -> tuple[Plan, Run]:
+    return run_of(TRACE, **STACK)
+
+
+STACK_BREAKS: dict[str, tuple[Callable[[Run, Log], Log], set[str]]] = {
+    "a channel's result stays behind": (_drop("PIM_XMOV"), {"left over", "sum"}),
+    "a channel's result moves twice": (_twice("PIM_XMOV"), {"twice"}),
+    "the result of another channel": (_set("PIM_XMOV", "channel", lambda c: 1 - c), {"left over", "order"}),
+    "another burst of a result": (
+        _set("PIM_XMOV", "column", lambda burst: 1 - burst),
+        {"left over", "twice"},
+    ),
+    "a result of another GnR": (_swap_tags("PIM_XMOV"), {"order", "left over", "empty", "twice"}),
+    "too late for the sum": (_send_late, {"order"}),
+    "the sum stays in the stack": (_drop("PIM_RDRES"), {"left over", "sum"}),
+    "the sum leaves twice": (_twice("PIM_RDRES"), {"twice"}),
+}
+
+
+@pytest.mark.parametrize("what", STACK_BREAKS)
+def test_a_broken_log_of_a_stack_is_found_out(what: str, stacked: tuple[Plan, Run]) -> None:
+    planned, run = stacked
+    assert functional(planned, run, run.log).ok
+    change, rules = STACK_BREAKS[what]
+    report = functional(planned, run, change(run, run.log.copy()))
+    assert not report.ok
+    assert rules & set(report.counts), f"expected one of {rules}, found {report.counts}"
+    with pytest.raises(CheckError, match="of heam"):
+        verify(planned, replace(run, log=change(run, run.log.copy())))
+
+
+def test_two_bursts_on_a_crossbar_are_found_out(stacked: tuple[Plan, Run]) -> None:
+    planned, run = stacked
+    with pytest.raises(CheckError, match=r"stack of tier hbm: .*crossbar: a PIM_XMOV"):
+        verify(planned, replace(run, log=_at_once(run, run.log.copy())))
 
 
 @pytest.mark.parametrize("system", ["host-dimm", "host-hbm-dimm", "recnmp"])

@@ -120,6 +120,22 @@ VARIANTS: dict[str, tuple[str, str, dict[str, Any]]] = {
     "partials straight to the host": ("heam", "qr:8", {"hbm.pim.merge_level": ""}),
     "partials straight to the host, RecNMP": ("recnmp", "qr:8", {"dimm.pim.merge_level": ""}),
     "an adder over the stack": ("heam", "qr:8", {"hbm.pim.merge_level": "stack"}),
+    "a stack node": ("heam", "qr:8", {"hbm.pim.stack_bytes_per_cycle": 64}),
+    "a stack node with one accumulator": (
+        "heam",
+        "qr:8",
+        {"hbm.pim.stack_bytes_per_cycle": 16, "hbm.pim.stack_tags": 1, "hbm.pim.xmov_cycles": 3},
+    ),
+    "a stack node over PEs in the base die": (
+        "heam",
+        "tt:16",
+        {"hbm.pim.stack_bytes_per_cycle": 64, "hbm.pim.unit_level": "channel", "hbm.pim.merge_level": ""},
+    ),
+    "a stack node, pseudo channels": (
+        "proactivepim",
+        "qr:8:concatenate",
+        {**PSEUDO_CHANNELS, "hbm.pim.stack_bytes_per_cycle": 64},
+    ),
     "three partitions, some in the LUT": ("heam", "partitions:3", {"hbm.pim.lut_bytes": 20 * 128}),
     "no LUT for partitions": ("heam", "partitions:4", {"hbm.pim.lut_bytes": 0}),
     "halves, some in the LUT": ("heam", "qr:8:concatenate", {"hbm.pim.lut_bytes": 3 * 64}),
@@ -200,6 +216,8 @@ def test_variants_are_what_they_say() -> None:
     assert run("nothing hot").host["cold_lookups"] == overflow.lookups
     assert 0 < run("all of the profile hot").host["cold_lookups"] < overflow.lookups
     assert run("no LLC").host["llc_hits"] == 0
+    node = run("a stack node").counters["hbm"]
+    assert node["pim_xmov"] > node["pim_rdres"] > 0 and node["stack_busy"] == node["pim_xmov"]
     assert run("partials straight to the host").counters["hbm"]["pim_mov"] == 0
     plain = simulate(MIXED, system="heam", embedding="qr:8", vector_bytes=128, **HALF)
     assert plain.counters["hbm"]["pim_mov"] > 0

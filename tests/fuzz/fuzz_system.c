@@ -67,6 +67,16 @@ static void read_pim(heam_channel_desc *self, bytes *in) {
         self->host_driven = 1;
         self->instruction_cycles = self->path_uses_dq = 0;
     }
+    self->stack = next_below(in, 4); /* only one and two are channels */
+    self->stack_tags = next_below(in, 4);
+    self->stack_cycles = next_below(in, 3);
+    self->xmov_cycles = 1 + next_below(in, 3);
+    self->xmov_latency = next_below(in, 5);
+    if (self->stack > 0 && (next_byte(in) & 7u) != 0) { /* mostly what a stack can have */
+        self->stack = 1 + (self->stack & 1u);
+        self->stack_tags += 1;
+        self->merge = 1;
+    }
     self->port_bytes_per_cycle = 8u << next_below(in, 5);
     self->lut_load = next_below(in, 5);
     self->result_bursts = 1u << next_below(in, 7);

@@ -328,9 +328,48 @@ def _plain_options(draw: st.DrawFn) -> dict[str, Any]:
 
 
 @st.composite
-def systems(draw: st.DrawFn, *, max_gnrs: int = 8, max_operands: int = 6) -> RandomSystem:
-    """A random system of one to three channels of different clocks, and work for it."""
-    channels = draw(st.lists(st.one_of(_plain_options(), pim_options()), min_size=1, max_size=3))
+def _stacked(draw: st.DrawFn, channels: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The same channels, PIM channels in one or two stacks as far as that goes."""
+    node = {
+        "stack_tags": draw(st.sampled_from((1, 1, 2, 3, 8))),
+        "stack_cycles": draw(st.integers(0, 3)),
+        "xmov_cycles": draw(st.integers(1, 4)),
+        "xmov_latency": draw(st.integers(0, 6)),
+    }
+    numbers = draw(st.sampled_from(((1,), (1,), (1, 2), (2,), (1, 0))))
+    first: dict[str, Any] | None = None
+    result = []
+    for at, options in enumerate(channels):
+        if options["kind"] == "plain":
+            result.append(options)
+            continue
+        first = first or options
+        alike = {name: first[name] for name in ("period", "result_bursts")}
+        if options["spec"].burst_bytes != first["spec"].burst_bytes:
+            alike["spec"] = replace(options["spec"], burst_bytes=first["spec"].burst_bytes)
+        level = list(options["spec"].levels).index(options["unit_level"])
+        units = int(np.prod([options["spec"].counts[name] for name in options["spec"].levels[: level + 1]]))
+        merge = options["merge"] or units > 1
+        stack = numbers[at % len(numbers)]
+        result.append({**options, **alike, "merge": merge, "stack": min(stack, len(channels)), **node})
+    return result
+
+
+@st.composite
+def systems(
+    draw: st.DrawFn, *, max_gnrs: int = 8, max_operands: int = 6, stacked: bool = False
+) -> RandomSystem:
+    """A random system of one to three channels of different clocks, and work for it.
+
+    With ``stacked`` it has two to four PIM channels (and perhaps others), in stacks.
+    """
+    if stacked:
+        pims = draw(st.lists(pim_options(), min_size=2, max_size=4))
+        channels = [*draw(st.lists(_plain_options(), max_size=1)), *pims]
+    else:
+        channels = draw(st.lists(st.one_of(_plain_options(), pim_options()), min_size=1, max_size=3))
+    if stacked or draw(st.integers(0, 3)) == 0:
+        channels = draw(_stacked(channels))
     host = {
         "period": draw(st.integers(1, 4)),
         "issue_per_cycle": draw(st.integers(1, 3)),

@@ -11,6 +11,7 @@ from typing import Any
 from tests.reference.operands import Entry
 from tests.reference.pim import PimChannel
 from tests.reference.plain import PlainChannel, Request
+from tests.reference.stack import Stack
 from tests.reference.timing import BOUND_NONE, NO_UNIT, ROLE_ACC, ROLE_FILL, ROLE_MAC, Record
 
 __all__ = ["CACHE", "CARRIED", "HOST_READ", "OPTIONAL_ITEMS", "PIM_LUT", "PIM_READ", "simulate"]
@@ -43,6 +44,7 @@ class Gnr:
     finish_cycle: int | None = None
     retired: bool = False
     channels: set[int] = field(default_factory=set)
+    stacks: set[int] = field(default_factory=set)
 
 
 class Host:
@@ -177,6 +179,8 @@ class Host:
             return self._issue_line(gnr, item, channel)
         if sum(not entry.carried for entry in channel.buffer) >= self.instruction_buffer:
             return False
+        if channel.node is not None and not channel.node.admit(gnr.number):
+            return False
         self._push(gnr, channel)
         self.counters["instructions"] += 1
         while gnr.next_item < len(gnr.items) and gnr.items[gnr.next_item]["flags"] & CARRIED:
@@ -206,7 +210,11 @@ class Host:
         )
         if item["channel"] not in gnr.channels and item["role"] != ROLE_FILL:
             gnr.channels.add(item["channel"])
-            gnr.waiting += channel.results_of(gnr.number)
+            if channel.node is None:
+                gnr.waiting += sum(map(len, channel.results_of(gnr.number)))
+            elif channel.stack not in gnr.stacks:
+                gnr.stacks.add(channel.stack)
+                gnr.waiting += len(channel.node.results_of(gnr.number))
         gnr.next_item += 1
 
     def _issue_line(self, gnr: Gnr, item: Mapping[str, int], channel: PlainChannel) -> bool:
@@ -303,6 +311,7 @@ def simulate(
     """
     parts = [_build(index, options) for index, options in enumerate(channels)]
     periods = [int(options["period"]) for options in channels]
+    stacks = _stacks(parts)
     gnrs = list(_bags(items, gnr_offsets))
     for gnr in gnrs:
         _announce(gnr, parts)
@@ -318,6 +327,11 @@ def simulate(
             if tick > 0 and tick % period == 0:
                 part.cycle()
                 _drain(part.log, log)
+        for stack in stacks:
+            if tick > 0 and tick % periods[stack.channels[0].index] == 0:
+                stack.cycle()
+                for channel in stack.channels:
+                    _drain(channel.log, log)
     else:
         raise AssertionError("the reference makes no progress")
     return {
@@ -335,6 +349,15 @@ def _build(index: int, options: Mapping[str, Any]) -> PlainChannel | PimChannel:
     if options["kind"] == "plain":
         return PlainChannel(options["spec"], index=index, **rest)
     return PimChannel(options["spec"], index=index, **rest)
+
+
+def _stacks(parts: Sequence[PlainChannel | PimChannel]) -> list[Stack]:
+    """The stack nodes, in order of their numbers."""
+    members: dict[int, list[PimChannel]] = {}
+    for part in parts:
+        if isinstance(part, PimChannel) and part.stack:
+            members.setdefault(part.stack, []).append(part)
+    return [Stack(channels) for _, channels in sorted(members.items())]
 
 
 def _bags(items: Mapping[str, Any], offsets: Any) -> Iterator[Gnr]:
@@ -358,6 +381,8 @@ def _announce(gnr: Gnr, parts: Sequence[PlainChannel | PimChannel]) -> None:
         part = parts[channel]
         assert isinstance(part, PimChannel)
         part.announce(gnr.number, covers)
+        if part.node is not None:
+            part.node.announce(gnr.number, part.results_of(gnr.number))
 
 
 def _covers(item: Mapping[str, int]) -> frozenset[int]:
