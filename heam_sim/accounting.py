@@ -26,6 +26,7 @@ _PASSED_ON = (
     "pim_rdres",
     "pim_xmov",
     "pim_wrlut",
+    "pim_wrimm",
     "pim_lut",
     "instructions",
 )

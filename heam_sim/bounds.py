@@ -15,7 +15,9 @@ from numpy.typing import NDArray
 
 from heam_sim._core import (
     FLAG_CARRIED,
+    FLAG_UNADDED,
     ITEM_HOST_READ,
+    ITEM_PIM_IMMEDIATE,
     ITEM_PIM_LUT,
     ITEM_PIM_READ,
     ROLE_ACC,
@@ -74,8 +76,10 @@ class Demand:
         reads them out: (channels,).
     gnrs
         Bags so far.
-    host_lines
-        Lines that the host looks up.
+    immediates
+        Bursts that the host sends to PEs: (channels,).
+    host_lines, added_lines
+        Lines that the host looks up, and those of them that it adds.
     pe_rows, shortest
         Distinct rows that every PE needs, and the fewest bursts of one; only where caches or merging may
         spare it the reading of some.
@@ -95,8 +99,10 @@ class Demand:
     operands: _Int = field(init=False)
     host_bursts: _Int = field(init=False)
     stack_sums: _Int = field(init=False)
+    immediates: _Int = field(init=False)
     gnrs: int = 0
     host_lines: int = 0
+    added_lines: int = 0
     shortest: int = 0
     pe_rows: _Distinct = field(default_factory=_Distinct)
     lines: _Distinct = field(default_factory=_Distinct)
@@ -106,9 +112,10 @@ class Demand:
         self.reads, self.port_cycles, self.alu_bursts, self.alu_cycles = (
             np.zeros((self.channels, self.units), np.int64) for _ in range(4)
         )
-        self.instructions, self.partials, self.results, self.operands, self.host_bursts, self.stack_sums = (
-            np.zeros(self.channels, np.int64) for _ in range(6)
+        self.instructions, self.partials, self.results, self.operands, self.host_bursts = (
+            np.zeros(self.channels, np.int64) for _ in range(5)
         )
+        self.stack_sums, self.immediates = (np.zeros(self.channels, np.int64) for _ in range(2))
 
     def add(self, lowered: Lowered, placement: ModelPlacement) -> None:
         """Add the work arrays of some bags."""
@@ -123,7 +130,7 @@ class Demand:
         self.gnrs += lowered.offsets.size - 1
 
     def _add_rows(self, items: Mapping[str, NDArray[Any]], channel: _Int) -> None:
-        banked = items["kind"] != ITEM_PIM_LUT
+        banked = (items["kind"] == ITEM_HOST_READ) | (items["kind"] == ITEM_PIM_READ)
         key = (
             channel[banked] << 48
             | items["bank"][banked].astype(np.int64) << 32
@@ -144,6 +151,7 @@ class Demand:
         at, bursts = channel[host], items["bursts"][host].astype(np.int64)
         lines = bursts * size[at] // placement.home.line_bytes
         self.host_lines += int(lines.sum())
+        self.added_lines += int(lines[items["flags"][host] & FLAG_UNADDED == 0].sum())
         self.host_bursts += np.bincount(at, bursts, self.channels).astype(np.int64)
         first = np.repeat(at << 48 | items["line"][host].astype(np.int64), lines)
         self.lines.add(first + np.arange(first.size) - np.repeat(np.cumsum(lines) - lines, lines))
@@ -173,6 +181,8 @@ class Demand:
         works = (role != ROLE_LOAD) & (role != ROLE_FILL)
         self.alu_bursts += total(works & (alu == 0), bursts)
         self.alu_cycles += total(works & (alu > 0), bursts * alu)
+        given = kind == ITEM_PIM_IMMEDIATE
+        self.immediates += np.bincount(channel[pim][given], bursts[given], self.channels).astype(np.int64)
         sent = pim & (items["flags"] & FLAG_CARRIED == 0)
         self.instructions += np.bincount(channel[sent], minlength=self.channels)
         starts = lowered.offsets.astype(np.int64)
@@ -292,7 +302,8 @@ def _pim_rows(layout: TierLayout, demand: Demand, parameters: ChannelParameters)
     results = demand.results[span] if parameters.merge else demand.partials[span]
     read_out = demand.stack_sums[span] if parameters.stack else results
     out = int(read_out.max(initial=0))
-    instructions = demand.instructions[span] * parameters.instruction_cycles + read_out
+    given = demand.immediates[span]
+    instructions = demand.instructions[span] * parameters.instruction_cycles + read_out + given
     moved = int(demand.partials[span].max(initial=0)) if parameters.merge else 0
     alu = demand.alu_bursts[span] * parameters.alu_cycles + demand.alu_cycles[span]
     rows = [
@@ -306,7 +317,7 @@ def _pim_rows(layout: TierLayout, demand: Demand, parameters: ChannelParameters)
         (
             "instruction path",
             max(int(instructions.max(initial=0)) - 1, 0),
-            "instructions x path cycles + result bursts",
+            "instructions x path cycles + bursts of results and immediates",
         ),
         (
             "host-side bus (results)",
@@ -325,6 +336,10 @@ def _pim_rows(layout: TierLayout, demand: Demand, parameters: ChannelParameters)
         of_rank = -(-moved // spec.nodes(spec.second_level))
         what = "partial bursts per rank of the busiest channel x PIM_MOV spacing"
         rows.append(("partials on their way", max(of_rank - 1, 0) * gap, what))
+    if given.any():
+        of_bus = -(-int(given.max()) // spec.nodes(spec.host_bus_level))
+        what = "immediate bursts of the busiest channel x nBL"
+        rows.append(("host-side bus (immediates)", max(of_bus - 1, 0) * spec.timing["nBL"], what))
     if parameters.stack:
         crossed = int(results.sum())
         rows.append(
@@ -369,7 +384,7 @@ def ceilings(
             "lines and instructions / issue width",
         )
     ]
-    added = demand.host_lines * host.line_bytes
+    added = demand.added_lines * host.line_bytes
     for name, layout in placement.layouts.items():
         # A row that a PE has from its home may spare it the copy of the same row.
         sure = not (placement.reuses_rows and placement.spread.rows.size)

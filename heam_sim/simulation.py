@@ -106,6 +106,7 @@ class Plan:
             cache_ways=self.placement.cache.ways,
             merge_identical=pim.merge_identical,
             result_bursts=layout.vector_bursts,
+            imm_latency=pim.latency(pim.imm_latency, spec) if pim.immediates else 0,
             **self._stack_parameters(layout, number),
         )
 

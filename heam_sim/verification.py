@@ -49,6 +49,7 @@ def verify(planned: Plan, run: Run) -> None:
             refresh=layout.tier.controller.refresh_kind is not None,
             unit_level=pim.unit_level if pim is not None else None,
             res_latency=pim.latency(pim.res_latency, layout.spec) if pim is not None else None,
+            imm_latency=pim.latency(pim.imm_latency, layout.spec) if pim and pim.immediates else None,
         )
         _demand_ok(report, f"protocol check of {planned.system.name}, tier {name}")
         if pim is not None and pim.stack_bytes_per_cycle > 0:
@@ -86,6 +87,7 @@ def check_sums(planned: Plan, log: NDArray[Any], command_names: Sequence[str]) -
         lut_rows=_lut_rows(planned.placement),
         merge=merges,
         stacks=stacks,
+        immediates=any(layout.tier.pim is not None and layout.tier.pim.immediates for layout in layouts),
         cache=_cache_rules(planned.placement, homes),
     )
 

@@ -39,10 +39,13 @@ extern "C" {
 #define HEAM_KIND_OTHER 11
 #define HEAM_KIND_REFPB 12 /* refresh of one bank */
 #define HEAM_KIND_REFSB 13 /* refresh of the same bank of every bank group */
+#define HEAM_KIND_PIM_WRIMM 14
 
 #define HEAM_ITEM_HOST_READ 0
 #define HEAM_ITEM_PIM_READ 1
 #define HEAM_ITEM_PIM_LUT 2
+/* A vector that the host makes of the host reads directly before it, as many as `row` says, and sends to the PE. */
+#define HEAM_ITEM_PIM_IMMEDIATE 3
 
 #define HEAM_ROLE_ACC 0
 #define HEAM_ROLE_LOAD 1
@@ -55,6 +58,8 @@ extern "C" {
 #define HEAM_FLAG_CARRIED 1
 /* The item's row may be kept in the PE's cache. */
 #define HEAM_FLAG_CACHE 2
+/* Of a host read: its bytes do not pass the host's adder. */
+#define HEAM_FLAG_UNADDED 4
 
 #define HEAM_CHANNEL_PLAIN 0
 #define HEAM_CHANNEL_PIM 1
@@ -181,6 +186,7 @@ typedef struct {
     uint32_t stack_cycles;       /* of a stack: of its adder, per burst */
     uint32_t xmov_cycles;        /* of a stack: of its crossbar, per burst, >= 1 */
     uint32_t xmov_latency;       /* of a stack: cycles from there to the adder */
+    uint32_t imm_latency;        /* pim: cycles from a PIM_WRIMM to its burst */
 } heam_channel_desc;
 
 typedef struct {

@@ -34,11 +34,12 @@ static bool allocate(heam_pim *self, const heam_channel_desc *desc, const heam_s
     self->started_in_rank = calloc(spec->nodes[1], sizeof(*self->started_in_rank));
     self->owed = calloc(spec->nodes[1], sizeof(*self->owed));
     self->second_free = calloc(spec->nodes[1], sizeof(*self->second_free));
+    self->waiting_immediates = calloc(self->pool_size, sizeof(*self->waiting_immediates));
     self->column_used = calloc(self->units, sizeof(*self->column_used));
     self->row_used = calloc(self->units, sizeof(*self->row_used));
     return self->pool != NULL && self->ready != NULL && self->order != NULL && self->vacant != NULL && self->unit != NULL &&
            self->lines != NULL && self->partials != NULL && self->tags != NULL && self->moves.items != NULL && self->results.items != NULL &&
-           self->started_in_bank != NULL && self->started_in_rank != NULL && self->owed != NULL && self->second_free != NULL && self->column_used != NULL &&
+           self->started_in_bank != NULL && self->started_in_rank != NULL && self->owed != NULL && self->second_free != NULL && self->waiting_immediates != NULL && self->column_used != NULL &&
            self->row_used != NULL;
 }
 
@@ -57,6 +58,7 @@ int32_t heam_pim_create(const heam_channel_desc *desc, const heam_spec *spec, ui
     self->units = spec->nodes[desc->unit_level];
     self->unit_stride = spec->stride[desc->unit_level];
     self->pool_size = self->units * desc->queue_depth;
+    self->pins.record = sizeof(uint64_t);
     if (!allocate(self, desc, spec)) {
         status = HEAM_OUT_OF_MEMORY;
         goto out;
@@ -96,6 +98,8 @@ void heam_pim_destroy(heam_pim *self) {
     free(self->started_in_rank);
     free(self->owed);
     free(self->second_free);
+    free(self->waiting_immediates);
+    heam_ring_clear(&self->pins);
     free(self->column_used);
     free(self->row_used);
     free(self);
@@ -107,6 +111,10 @@ heam_channel *heam_pim_base(heam_pim *self) {
 
 uint32_t heam_pim_units(const heam_pim *self) {
     return self->units;
+}
+
+void heam_pim_set_immediates(heam_pim *self, heam_immediates *immediates) {
+    self->immediates = immediates;
 }
 
 void heam_pim_wake_bank(heam_pim *self, uint32_t bank) {
@@ -248,7 +256,8 @@ static void own_result_left(heam_pim *self, const waiting *item) {
 
 static void result_burst_left(heam_pim *self, uint32_t at, const held_result *result, uint64_t cycle) {
     waiting item = self->results.items[at];
-    heam_channel_push_burst(&self->base, cycle + self->base.desc.res_latency + self->base.timing.spec.burst_cycles, cycle, result->gnr_slot, false);
+    heam_burst burst = {.cycle = cycle + self->base.desc.res_latency + self->base.timing.spec.burst_cycles, .arrival = cycle, .gnr_slot = result->gnr_slot};
+    heam_channel_push_burst(&self->base, &burst);
     *result->bursts &= *result->bursts - 1;
     if (*result->bursts != 0) {
         return;
@@ -405,6 +414,7 @@ uint64_t heam_pim_cycle(heam_pim *self, uint64_t cycle, bool *delivered) {
     owe_refresh(self, cycle);
     load_lut(self, cycle);
     read_out(self, cycle);
+    heam_pim_send_immediates(self, cycle);
     *delivered = heam_pim_deliver(self, cycle);
     if (self->base.desc.merge) {
         move_one(self, cycle);

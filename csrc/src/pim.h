@@ -8,8 +8,9 @@
 
 #define NOBODY UINT32_MAX
 
-/* Where an operand's row comes from: a bank, the PE's LUT or cache through its port, or the read of another operand. */
-typedef enum { FROM_BANK, FROM_PORT, FROM_LEADER } row_source;
+/* Where an operand's row comes from: a bank, the PE's LUT or cache through its port, the read of another operand, or the
+   host. */
+typedef enum { FROM_BANK, FROM_PORT, FROM_LEADER, FROM_HOST } row_source;
 
 /* An operand in a unit's queue. */
 typedef struct {
@@ -101,6 +102,10 @@ struct heam_pim {
     batch_tag *tags;
     uint32_t tags_used;
     uint32_t current;  /* tag of the GnR that is being delivered */
+    heam_immediates *immediates;  /* the host's */
+    uint16_t *waiting_immediates; /* delivered entries FROM_HOST, oldest first */
+    uint32_t immediates_size;
+    heam_ring pins;               /* ends of the immediates' bursts on the data pins, where instructions use them too */
     waiting_list moves;
     waiting_list results;  /* to be read out here; those of a stack node have its accumulator for a tag */
     uint32_t *started_in_bank;
@@ -226,6 +231,12 @@ void heam_stack_release(heam_stack *self, uint32_t accumulator);
 bool heam_pim_look_up(heam_pim *self, uint32_t index);
 /* An entry's row has been read: cache lines that wait for it are there. */
 void heam_pim_fill_lines(heam_pim *self, uint32_t index);
+/* A burst of an entry FROM_HOST is there at `arrival`; with the last one it leaves the queue. */
+void heam_pim_burst_came(heam_pim *self, uint32_t index, uint64_t arrival, uint64_t cycle);
+/* The burst of an immediate is on the data pins until `end`. */
+void heam_pim_take_pins(heam_pim *self, uint64_t end);
+/* Sends a burst of an immediate if one can go. */
+void heam_pim_send_immediates(heam_pim *self, uint64_t cycle);
 /* Delivers the next instruction if it may come now. */
 bool heam_pim_deliver(heam_pim *self, uint64_t cycle);
 /* Lets the local controllers do what they can in this cycle. */

@@ -11,12 +11,8 @@ static bool valid_host(const heam_host_desc *host) {
 }
 
 /* A stack node has done something that a channel must look at. */
-static void wake_channel(void *owner, uint16_t channel, uint64_t cycle) {
-    member *m = &((heam_system *)owner)->members[channel];
-    if (cycle < m->next_cycle) {
-        m->next_cycle = cycle;
-        m->next_tick = cycle * m->base->desc.period;
-    }
+static void wake_from_stack(void *owner, uint16_t channel, uint64_t cycle) {
+    wake_channel(owner, channel, cycle);
 }
 
 static int32_t join_stack(heam_system *self, heam_pim *pim) {
@@ -30,7 +26,7 @@ static int32_t join_stack(heam_system *self, heam_pim *pim) {
     heam_stack **stack = &self->stacks[number - 1];
     self->stacks_size = number > self->stacks_size ? number : self->stacks_size;
     if (*stack == NULL) {
-        int32_t status = heam_stack_create(self->channels, wake_channel, self, stack);
+        int32_t status = heam_stack_create(self->channels, wake_from_stack, self, stack);
         if (status != HEAM_OK) {
             return status;
         }
@@ -57,6 +53,7 @@ static int32_t add_member(heam_system *self, uint32_t index, const heam_channel_
     int32_t status = heam_pim_create(desc, spec, (uint16_t)index, log, &m->pim);
     if (status == HEAM_OK) {
         m->base = heam_pim_base(m->pim);
+        heam_pim_set_immediates(m->pim, &self->immediates);
         status = join_stack(self, m->pim);
     }
     return status;
@@ -105,6 +102,7 @@ int32_t heam_system_create(const heam_host_desc *host, uint32_t channels, const 
     self->latencies.record = sizeof(heam_latency_record);
     self->finishes.record = sizeof(finish);
     self->issuing = NOBODY;
+    self->making = NOBODY;
     self->blocked_on = NOBODY;
     self->members = calloc(channels, sizeof(*self->members));
     self->unit_base = calloc(channels, sizeof(*self->unit_base));
@@ -149,6 +147,7 @@ void heam_system_destroy(heam_system *self) {
     free(self->of_channel);
     free(self->flights);
     free(self->vacant);
+    heam_immediates_clear(&self->immediates);
     heam_llc_clear(&self->llc);
     heam_ring_clear(&self->log);
     heam_ring_clear(&self->latencies);

@@ -59,6 +59,8 @@ struct heam_system {
     gathering *of_stack;   /* and how many results it will get; [channels] */
     heam_stack **stacks;   /* by number, less 1; NULL where no channel has that number; [channels] */
     uint32_t stacks_size;
+    heam_immediates immediates;
+    uint32_t making;       /* the immediate whose reads are being issued; NOBODY */
     heam_llc llc;
     heam_ring log;
     heam_ring latencies;
@@ -89,6 +91,15 @@ struct heam_system {
 
 static inline uint64_t ceil_div(uint64_t a, uint64_t b) {
     return a / b + (a % b != 0);
+}
+
+/* A channel must look again in a cycle. */
+static inline void wake_channel(heam_system *self, uint32_t channel, uint64_t cycle) {
+    member *m = &self->members[channel];
+    if (cycle < m->next_cycle) {
+        m->next_cycle = cycle;
+        m->next_tick = cycle * m->base->desc.period;
+    }
 }
 
 /* Checks the caller's arrays; *detail (may be NULL) gets the item that was refused. */

@@ -23,7 +23,7 @@
 
 #define HEAM_KIND_TABLE(X)                                                                                     \
     X(ACT) X(PRE) X(PREA) X(RD) X(WR) X(REF) X(PIM_RD) X(PIM_MOV) X(PIM_RDRES) X(PIM_WRLUT) X(PIM_LUT) X(OTHER) \
-    X(REFPB) X(REFSB)
+    X(REFPB) X(REFSB) X(PIM_WRIMM)
 
 #define HEAM_COUNTER_TABLE(X)                                                                                  \
     X(cycles, "cycles", "cycles of the channel's clock until its last event")                                  \
@@ -63,7 +63,8 @@
     X(pe_misses, "operands", "operands looked up in a PE's cache in vain")                                     \
     X(merged, "operands", "operands that took their row from the read of an identical one")                    \
     X(pim_xmov, "commands", "PIM_XMOV issued (bursts of results over the stack's crossbar)")                   \
-    X(stack_busy, "cycles", "cycles in which the stack node's adder worked for this channel")
+    X(stack_busy, "cycles", "cycles in which the stack node's adder worked for this channel")                  \
+    X(pim_wrimm, "commands", "PIM_WRIMM issued (bursts of immediates sent to PEs)")
 
 #define HEAM_HOST_COUNTER_TABLE(X)                                                                             \
     X(gnrs, "GnRs", "bags finished")                                                                           \

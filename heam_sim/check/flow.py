@@ -26,8 +26,8 @@ ACC, LOAD, MAC, MUL, FILL = 0, 1, 2, 3, 4
 class Flow:
     """Values on their way: all arrays (n,), ``value`` (n, lanes).
 
-    ``place`` is -1 for the host, ``(65536 + stack) * 65536`` for a stack's node and
-    ``channel * 65536 + unit`` else; ``moment`` is the row of the log.
+    ``place`` is -1 for the host, less for one lookup there, ``(65536 + stack) * 65536`` for a stack's node
+    and ``channel * 65536 + unit`` else; ``moment`` is the row of the log.
     """
 
     place: IntArray

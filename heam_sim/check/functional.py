@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -25,7 +25,18 @@ from heam_sim.trace import LookupTrace
 __all__ = ["FunctionalReport", "Mismatch", "check_functional"]
 
 IntArray = npt.NDArray[np.int64]
-NAMES = ("RD", "LLC_HIT", "PIM_RD", "PIM_LUT", "PIM_MOV", "PIM_RDRES", "PE_HIT", "MERGED", "PIM_XMOV")
+NAMES = (
+    "RD",
+    "LLC_HIT",
+    "PIM_RD",
+    "PIM_LUT",
+    "PIM_MOV",
+    "PIM_RDRES",
+    "PE_HIT",
+    "MERGED",
+    "PIM_XMOV",
+    "PIM_WRIMM",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +66,7 @@ class FunctionalReport(Report):
         Size of the granules that values are kept for: the smallest burst of the run.
     reads
         Commands by name: ``RD``, ``LLC_HIT``, ``PIM_RD``, ``PIM_LUT``, ``PIM_MOV``, ``PIM_RDRES``,
-        ``PE_HIT``, ``MERGED``, ``PIM_XMOV``.
+        ``PE_HIT``, ``MERGED``, ``PIM_XMOV``, ``PIM_WRIMM``.
     mismatches
         Wrong (GnR, granule) sums.
     first_mismatch
@@ -295,6 +306,29 @@ def _composed(
     )
 
 
+def _lookups_of(run: _Run, moment: IntArray) -> IntArray:
+    """Places in the host that stand for the lookups of log rows, one for each: -2, -3, ..."""
+    _, number = np.unique(run.column["tag"][moment] << 32 | run.column["slot"][moment], return_inverse=True)
+    return np.asarray(-2 - number, dtype=np.int64)
+
+
+def _for_immediates(run: _Run, access: Access) -> tuple[Access, Flow]:
+    """Give what the host reads of every lookup a place of its own; also the PIM_WRIMMs, at these places."""
+    sent = _drains(run, "PIM_WRIMM", access.value.shape[1])
+    host = access.place < 0
+    place = _lookups_of(run, np.concatenate((access.moment[host], sent.moment)))
+    everywhere = access.place.copy()
+    everywhere[host] = place[: int(host.sum())]
+    return replace(access, place=everywhere), sent.at(place[int(host.sum()) :])
+
+
+def _sent(run: _Run, added: Flow, sends: Flow) -> Flow:
+    """What is added, after the immediates have come to their PEs."""
+    on_host = added.place < 0
+    sent = drain(added.take(on_host), sends, run.granules, "PIM_WRIMM", run.column["clock"], run.findings)
+    return added.take(~on_host).plus(sent.at(run.place(sent.moment)))
+
+
 def _at_stack(run: _Run, waiting: Flow, place: IntArray, lanes: int) -> Flow:
     """Results of channels after their way to the stack node: what waits there, and at the other channels.
 
@@ -402,6 +436,7 @@ def check_functional(
     lut_rows: Mapping[int, tuple[int, int]] | Sequence[tuple[int, int]] | None = None,
     merge: bool | Mapping[int, bool] = True,
     stacks: Mapping[int, int] | None = None,
+    immediates: bool = False,
     cache: CacheRules | None = None,
     exactly_once: bool = True,
     limit: int = 100,
@@ -439,6 +474,9 @@ def check_functional(
         Whether units hand their partials to a merge node; per channel, or one answer for all.
     stacks
         Number of the stack of every channel that has a stack node.
+    immediates
+        Whether the host sends what it makes of each lookup's rows to a PE by PIM_WRIMM: then nothing of them
+        may stay behind in the host.
     cache
         What the PEs' caches can hold; ``None``: there are none.
     exactly_once
@@ -489,7 +527,11 @@ def check_functional(
             access.tag, access.number, granule, values, trace, embedding, vector_bytes, scope, run.findings
         )
     merges, default = (dict(merge), True) if isinstance(merge, Mapping) else ({}, bool(merge))
+    sends = None
+    if immediates:
+        access, sends = _for_immediates(run, access)
     added = _composed(run, access, values, embedding, weights_of(trace, scope), vector_bytes)
+    added = added if sends is None else _sent(run, added, sends)
     host = _execute(run, added, merges, default, stacks or {}, len(truth))
     mismatches, first = _compare(run, host, truth, scope, trace)
     report = run.findings.report(int((run.kind >= 0).sum()))

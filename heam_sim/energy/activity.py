@@ -26,6 +26,7 @@ COUNTS: Mapping[str, str] = MappingProxyType(
         "pim_rdres": "bursts of results sent to the host",
         "pim_xmov": "bursts of results moved over the crossbar of a stack",
         "pim_wrlut": "bursts written into look-up tables",
+        "pim_wrimm": "bursts of vectors that the host sends to processing elements",
         "pim_lut": "vectors read from look-up tables",
         "lut_bytes_read": "bytes of those vectors",
         "alu_add_elements": "FP32 additions in processing elements",

@@ -144,6 +144,7 @@ def _movement(tier: TierActivity, events: EventEnergies) -> list[tuple[str, Inte
         (counts["pim_rd"], 0, unit, events.read_pJ_per_bit),
         (counts["pim_mov"], unit, merge, events.read_pJ_per_bit),
         (counts["pim_rdres"], merge, _HOST, events.read_pJ_per_bit),
+        (counts["pim_wrimm"], unit, _HOST, events.write_pJ_per_bit),
         (counts["pim_wrlut"], unit, _HOST, events.write_pJ_per_bit),
     )
     return [

@@ -99,14 +99,15 @@ class _Builder:
     """Decides where every operand is read, then fills the work arrays."""
 
     def __init__(
-        self, placement: ModelPlacement, lookups: _Lookups, scheme: EmbeddingScheme, window_of: _Int
+        self, placement: ModelPlacement, lookups: _Lookups, scheme: EmbeddingScheme, gnr: _Int
     ) -> None:
         self.placement = placement
         self.lookups = lookups
         self.width = len(lookups.table)
         self.has = lookups.table >= 0
         self.global_row = np.where(self.has, placement.first_row[lookups.table] + lookups.row, -1)
-        self.window_of = window_of
+        self.gnr = gnr
+        self.compose = scheme.compose
         # Lookups whose rows must meet: those of several rows that are multiplied.
         self.meets = np.full(lookups.slot.size, scheme.compose in MEETING and self.width > 1)
         if self.width > 1:
@@ -114,7 +115,7 @@ class _Builder:
         self.parts = Parts(placement, lookups.table, self.global_row, self.meets)
         sizes = np.array([table.row_bytes for table in placement.subtables], np.int64)
         self.size = np.where(self.has, sizes[lookups.table], -1)
-        self.luts = self.replicas = self.spread = 0
+        self.luts = self.replicas = self.spread = self.sent_elements = 0
 
     def build(self) -> tuple[dict[str, NDArray[Any]], NDArray[np.uint64], int]:
         """Return the work arrays, the bags' offsets and the number of cold lookups."""
@@ -122,6 +123,7 @@ class _Builder:
         cold = self._main(chosen[self.width - 1])
         for operand in range(self.width - 1):
             self._small(operand, chosen[operand])
+        self._send()
         items, ends = self.parts.fill(self.lookups.slot)
         offsets = np.concatenate(([0], ends))[self.lookups.gnr_offsets].astype(np.uint64)
         return items, offsets, cold
@@ -150,7 +152,8 @@ class _Builder:
         # In program order; operands elsewhere (cold ones) load no node.
         lookup, which_one = np.nonzero((counted & (free | (node >= 0))).T)
         nodes = layout.tier.channels * layout.units
-        result = dispatch(node[which_one, lookup], self.window_of[lookup], nodes)
+        window = self.gnr[lookup] // place.system.dispatch_window
+        result = dispatch(node[which_one, lookup], window, nodes)
         spread = free[which_one, lookup]
         chosen[which_one[spread], lookup[spread]] = result[spread]
         self.spread = int(spread.sum())
@@ -223,6 +226,15 @@ class _Builder:
         hot = self.placement.hot_layout
         return 0 if hot is None else int((~self.parts.in_tier(hot)).sum())
 
+    def _send(self) -> None:
+        """Send what the host reads to PEs: all of a GnR to one in the channel that reads out its sum."""
+        layout = self.placement.pim_layout
+        if layout is None or layout.tier.pim is None or not layout.tier.pim.immediates:
+            return
+        turn, channel = np.divmod(self.gnr, layout.tier.channels)
+        node = channel * layout.units + turn % layout.units
+        self.sent_elements = self.parts.add_immediates(layout, node, joined=self.compose == "concatenate")
+
     def _small(self, operand: int, node: _Int) -> None:
         """Place the small operands of one position."""
         has, place = self.has[operand], self.placement
@@ -272,8 +284,7 @@ def lower(
     """
     lookups = _gather_lookups(trace, scheme, placement, scope)
     gnr = np.repeat(np.arange(lookups.gnr_offsets.size - 1), np.diff(lookups.gnr_offsets))
-    window = placement.system.dispatch_window
-    builder = _Builder(placement, lookups, scheme, (gnr + first_gnr) // window)
+    builder = _Builder(placement, lookups, scheme, gnr + first_gnr)
     items, offsets, cold = builder.build()
     work = count_work(
         placement,
@@ -284,6 +295,7 @@ def lower(
         weighted=trace.weights is not None,
         lut_bytes=builder.parts.lut_bytes,
     )
+    work += Work(pe_adds=builder.sent_elements)
     return Lowered(
         items,
         offsets,

@@ -12,8 +12,10 @@ from numpy.typing import NDArray
 from heam_sim._core import (
     FLAG_CACHE,
     FLAG_CARRIED,
+    FLAG_UNADDED,
     ITEM_DTYPES,
     ITEM_HOST_READ,
+    ITEM_PIM_IMMEDIATE,
     ITEM_PIM_LUT,
     ITEM_PIM_READ,
     NO_UNIT,
@@ -21,6 +23,7 @@ from heam_sim._core import (
     ROLE_MAC,
     ROLE_MUL,
 )
+from heam_sim.embedding.tables import ELEMENT_BYTES
 from heam_sim.errors import ConfigError
 from heam_sim.placement import Located, ModelPlacement, TierLayout
 
@@ -67,7 +70,7 @@ class Parts:
     def __init__(self, placement: ModelPlacement, table: _Int, global_row: _Int, meets: _Bool) -> None:
         self.placement, self.table, self.global_row, self.meets = placement, table, global_row, meets
         self.width, self.size = table.shape
-        self.counts = np.zeros(table.shape, np.int64)
+        self.counts = np.zeros((self.width + 1, self.size), np.int64)  # at last: immediates
         self.in_pim = np.zeros(table.shape, bool)
         self.slices = max(region.shape.slices for region in placement.home.regions.values())
         # Of the main operand, slice by slice.
@@ -162,6 +165,44 @@ class Parts:
         self.lut_bytes += int(bursts.sum()) * layout.spec.burst_bytes
         self._keep(_Block(operand, which, 0, ITEM_PIM_LUT, bursts, 0, fields, layout))
 
+    def add_immediates(self, layout: TierLayout, node: _Int, *, joined: bool) -> int:
+        """Send what the host reads of a lookup to a PE, as one vector; returns the elements that it adds.
+
+        Parameters
+        ----------
+        layout
+            The tier with the PEs.
+        node
+            int64 (lookups,): channel of the tier * units + unit, for every lookup.
+        joined
+            The rows are put together, not added or multiplied.
+        """
+        on_host = (self.table >= 0) & ~self.in_pim & (self.counts[:-1] > 0)
+        which = np.flatnonzero(on_host.any(axis=0))
+        if not which.size:
+            return 0
+        for block in self._blocks:
+            if block.kind == ITEM_HOST_READ and (joined or block.operand == self.width - 1):
+                block.fields["flags"] = (
+                    block.fields.get("flags", np.zeros(block.which.size, np.int64)) | FLAG_UNADDED
+                )
+        tables, burst = self.placement.subtables, layout.spec.burst_bytes
+        begin = np.array([part.segment_bytes // burst for part in tables], np.int64)
+        size = np.array([(part.covers_bytes or part.row_bytes) // burst for part in tables], np.int64)
+        mine, table = on_host[:, which], self.table[:, which]
+        first = np.where(mine, begin[table], layout.vector_bursts).min(axis=0)
+        last = np.where(mine, begin[table] + size[table], 0).max(axis=0)
+        channel, unit = np.divmod(node[which], layout.units)
+        fields = {
+            "channel": channel + layout.first_channel,
+            "unit": unit,
+            "row": np.where(mine, self.counts[:-1][:, which], 0).sum(axis=0),
+            "segment": first,
+        }
+        self._blocks.append(_Block(self.width, which, 0, ITEM_PIM_IMMEDIATE, last - first, 0, fields, layout))
+        self.counts[self.width, which] = 1
+        return int((last - first).sum()) * burst // ELEMENT_BYTES
+
     def _keep(self, block: _Block) -> None:
         self._blocks.append(block)
         self.counts[block.operand, block.which] += 1
@@ -196,9 +237,9 @@ class Parts:
                 items[name][at] = values
             items["kind"][at] = block.kind
             items["bursts"][at] = block.bursts
-            if block.kind != ITEM_HOST_READ:
+            if block.kind in (ITEM_PIM_READ, ITEM_PIM_LUT):
                 self._say_where_it_adds(items, at, block)
-        self._roles(items, starts, ends)
+        self._roles(items, starts, ends - self.counts[self.width])
         return items, ends
 
     def _say_where_it_adds(self, items: dict[str, NDArray[Any]], at: _Int, block: _Block) -> None:
@@ -226,12 +267,14 @@ class Parts:
         meets = np.flatnonzero(self.meets)
         if not meets.size:
             return
-        chain = np.repeat(self.meets, ends - starts)
+        length = ends - starts
+        chain = np.repeat(starts[meets] - np.cumsum(length[meets]) + length[meets], length[meets])
+        chain += np.arange(chain.size)
         items["role"][chain] = ROLE_MUL
         groups = np.ones(meets.size, np.int64)
         if self.slices > 1:
             groups = self.counts[self.width - 1, meets]
-        length = (ends - starts)[meets] // groups
+        length = length[meets] // groups
         first = np.repeat(starts[meets], groups) + np.repeat(length, groups) * _ordinals(groups)
         items["role"][first] = ROLE_LOAD
         items["role"][first + np.repeat(length, groups) - 1] = ROLE_MAC

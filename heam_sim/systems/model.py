@@ -113,6 +113,9 @@ class Pim:
         none, and the host reads every channel's results.
     xmov_cycles, xmov_latency
         Of the crossbar to it: cycles per burst, and from there to the adder.
+    immediates, imm_latency
+        Whether the host sends what it reads of a cold lookup to a PE, composed, as one vector; and cycles
+        from a PIM_WRIMM to its burst.
     """
 
     source: str
@@ -145,6 +148,8 @@ class Pim:
     stack_tags: int = 32
     xmov_cycles: int = 1
     xmov_latency: int | str = "nCL"
+    immediates: bool = False
+    imm_latency: int | str = "nCWL"
 
     def __post_init__(self) -> None:
         positive = (
@@ -291,7 +296,8 @@ class Tier:
         )
         if self.pim is None:
             return spec
-        return derive_pim(spec, self.pim.unit_level, self.pim.merge_level or None)
+        pim = self.pim
+        return derive_pim(spec, pim.unit_level, pim.merge_level or None, immediates=pim.immediates)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -395,6 +401,13 @@ class System:
             raise ConfigError(
                 f"system {self.name}: placement.partition is 'vertical', but tier {home.name!r} has no PEs "
                 "to stripe vectors over; use 'horizontal'."
+            )
+        if self.placement.policy != "hot-cold" and any(
+            tier.pim and tier.pim.immediates for tier in self.tiers
+        ):
+            raise ConfigError(
+                f"system {self.name}: pim.immediates sends cold rows to the PEs, but there are none; use it "
+                "with placement.policy 'hot-cold'."
             )
         if self.placement.replicate_share > 0 and all(tier.pim is None for tier in self.tiers):
             raise ConfigError(

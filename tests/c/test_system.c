@@ -160,6 +160,31 @@ static void test_broadcast(void) {
     heam_system_destroy(system);
 }
 
+/* A row of a plain channel becomes an operand of a PE. */
+static void test_immediate(void) {
+    static work bags;
+    memset(&bags, 0, sizeof(bags));
+    uint64_t read = work_add(&bags, HEAM_ITEM_HOST_READ, HEAM_ROLE_ACC, 0, 0, 3, 1);
+    bags.flags[read] = HEAM_FLAG_UNADDED;
+    uint64_t sent = work_add(&bags, HEAM_ITEM_PIM_IMMEDIATE, HEAM_ROLE_ACC, 1, 0, 1, 1);
+    bags.segment[sent] = 1;
+    work_end_gnr(&bags);
+    heam_host_desc host = small_host();
+    heam_channel_desc desc[2] = {plain_channel(), pim_channel()};
+    desc[1].imm_latency = 3;
+    heam_system *system = run_all(&host, 2, desc, &bags);
+    COMMAND(1, ACT);
+    COMMAND(6, RD);         /* data at the host at 15, host cycle 15 */
+    COMMAND(15, PIM_WRIMM); /* at the PE at 15 + 3 + nBL = 22, added until 23, ready in 25 */
+    COMMAND(25, PIM_MOV);   /* there at 32, added until 33 */
+    COMMAND(33, PIM_RDRES); /* at the host at 42, added until 43 */
+    CHECK_EQ(heam_system_time(system), 43);
+    uint64_t host_values[COUNTERS_MAX] = {0};
+    heam_system_host_counters(system, host_values, COUNTERS_MAX);
+    CHECK_EQ(host_counter(host_values, "added_bytes"), 64); /* the result alone */
+    heam_system_destroy(system);
+}
+
 /* As test_pim_read in two channels, whose results meet in the stack and leave over the first one's bus. */
 static void test_stack(void) {
     static work bags;
@@ -329,7 +354,7 @@ static void test_invariants(const work *bags, uint32_t batch) {
         }
         CHECK_EQ(sum, counter(v, "act") + counter(v, "pre") + counter(v, "prea") + counter(v, "rd") + counter(v, "wr") + counter(v, "ref") +
                           counter(v, "pim_rd") + counter(v, "pim_mov") + counter(v, "pim_rdres") + counter(v, "pim_wrlut") +
-                          counter(v, "pim_lut"));
+                          counter(v, "pim_lut") + counter(v, "pim_wrimm"));
     }
     heam_system_destroy(system);
 }
@@ -395,6 +420,14 @@ static work *good(void) {
     return &bags;
 }
 
+/* The second item becomes a vector that is made of the first one's row. */
+static work *immediate(work *bags) {
+    bags->kind[1] = HEAM_ITEM_PIM_IMMEDIATE;
+    bags->bank[1] = 0;
+    bags->row[1] = 1;
+    return bags;
+}
+
 #define REFUSED(change, where)                                                                                                           \
     do {                                                                                                                                 \
         work *w = good();                                                                                                                \
@@ -406,7 +439,19 @@ static void test_bad_items(void) {
     REFUSED(w->channel[1] = 2, 1);
     REFUSED(w->channel[0] = 1, 0);                 /* a host read on a PIM channel */
     REFUSED(w->channel[1] = 0, 1);                 /* PIM work on a plain channel */
-    REFUSED(w->kind[1] = 3, 1);
+    REFUSED(w->kind[1] = 4, 1);
+    REFUSED(immediate(w)->row[1] = 0, 1);          /* made of nothing */
+    REFUSED(immediate(w)->row[1] = 2, 1);          /* of reads before the bag */
+    REFUSED(immediate(w)->row[1] = UINT32_MAX, 1);
+    REFUSED(immediate(w)->role[1] = HEAM_ROLE_LOAD, 1);
+    REFUSED(immediate(w)->bank[1] = 1, 1);
+    REFUSED(immediate(w)->column[1] = 1, 1);
+    REFUSED(immediate(w)->bursts[1] = 0, 1);
+    REFUSED(immediate(w)->bursts[1] = 5, 1);       /* of four */
+    REFUSED(immediate(w)->covers[1] = 1, 1);       /* two are sent */
+    REFUSED(immediate(w)->flags[1] = HEAM_FLAG_CACHE, 1);
+    REFUSED((immediate(w), w->kind[2] = HEAM_ITEM_PIM_IMMEDIATE, w->role[2] = HEAM_ROLE_ACC, w->row[2] = 1), 2); /* of a PIM item */
+    REFUSED(w->flags[1] = HEAM_FLAG_UNADDED, 1);
     REFUSED(w->role[1] = 5, 1);
     REFUSED(w->role[1] = HEAM_ROLE_FILL, 1);       /* no cache to fill */
     REFUSED(w->bank[0] = 8, 0);
@@ -536,6 +581,7 @@ int main(void) {
     test_pim_read();
     test_pim_lut();
     test_chain();
+    test_immediate();
     test_stack();
     test_broadcast();
     test_cache();

@@ -29,11 +29,15 @@ HEAM: dict[str, Any] = {
 }
 
 
-# The same with an adder over the channels.
+# The same with an adder over the channels, and with cold rows as operands of the PEs.
 STACK: dict[str, Any] = {
     **HEAM,
     "scope": "sample",
-    "overrides": {**HEAM["overrides"], "hbm.pim.stack_bytes_per_cycle": 64},
+    "overrides": {
+        **HEAM["overrides"],
+        "hbm.pim.stack_bytes_per_cycle": 64,
+        "hbm.pim.immediates": True,
+    },
 }
 
 
@@ -159,7 +163,7 @@ def test_the_untouched_log_is_right(heam: tuple[Plan, Run]) -> None:
     report = functional(planned, run, run.log)
     assert report.ok, report.violations
     assert report.mismatches == 0 and report.gnrs == 6 * TRACE.tables
-    others = ("PE_HIT", "MERGED", "PIM_XMOV")
+    others = ("PE_HIT", "MERGED", "PIM_XMOV", "PIM_WRIMM")
     used = {name: count for name, count in report.reads.items() if name not in others}
     assert all(used.values()), "every kind of command is part of this run"
 
@@ -177,6 +181,16 @@ def test_a_broken_log_is_found_out(what: str, heam: tuple[Plan, Run]) -> None:
         report.require()
     with pytest.raises(CheckError, match="of heam"):
         verify(planned, replace(run, log=broken))
+
+
+def _taken_first(name: str) -> Callable[[Run, Log], Log]:
+    """A row is taken before it was read."""
+
+    def change(run: Run, log: Log) -> Log:
+        at = _rows(run, log, name)[0]
+        return np.concatenate((log[at : at + 1], np.delete(log, at)))
+
+    return change
 
 
 def _send_late(run: Run, log: Log) -> Log:
@@ -207,6 +221,20 @@ STACK_BREAKS: dict[str, tuple[Callable[[Run, Log], Log], set[str]]] = {
     ),
     "a result of another GnR": (_swap_tags("PIM_XMOV"), {"order", "left over", "empty", "twice"}),
     "too late for the sum": (_send_late, {"order"}),
+    "an immediate is never sent": (_drop("PIM_WRIMM"), {"left over"}),
+    "an immediate is sent twice": (_twice("PIM_WRIMM"), {"twice"}),
+    "an immediate goes to a unit that sends nothing": (_set("PIM_WRIMM", "unit", lambda _: 9), {"left over"}),
+    "another burst of an immediate": (
+        _set("PIM_WRIMM", "column", lambda burst: 1 - burst),
+        {"left over", "twice"},
+    ),
+    "an immediate of another lookup": (
+        _set("PIM_WRIMM", "slot", lambda slot: slot + 100),
+        {"empty", "left over"},
+    ),
+    "an immediate of another GnR": (_swap_tags("PIM_WRIMM"), {"empty", "left over", "order"}),
+    "an immediate is sent before it is read": (_taken_first("PIM_WRIMM"), {"order"}),
+    "a row of an immediate is missing": (_drop("RD"), {"operand", "pairing"}),
     "the sum stays in the stack": (_drop("PIM_RDRES"), {"left over", "sum"}),
     "the sum leaves twice": (_twice("PIM_RDRES"), {"twice"}),
 }
@@ -366,16 +394,6 @@ def _elsewhere(name: str) -> Callable[[Run, Log], Log]:
         lookup = (log["tag"] == log["tag"][at]) & (log["slot"] == log["slot"][at]) & (log["unit"] != 65535)
         log["unit"][lookup] ^= 1
         return log
-
-    return change
-
-
-def _taken_first(name: str) -> Callable[[Run, Log], Log]:
-    """A row is taken before it was read."""
-
-    def change(run: Run, log: Log) -> Log:
-        at = _rows(run, log, name)[0]
-        return np.concatenate((log[at : at + 1], np.delete(log, at)))
 
     return change
 

@@ -136,6 +136,32 @@ VARIANTS: dict[str, tuple[str, str, dict[str, Any]]] = {
         "qr:8:concatenate",
         {**PSEUDO_CHANNELS, "hbm.pim.stack_bytes_per_cycle": 64},
     ),
+    "immediates": ("heam", "qr:8", {"hbm.pim.immediates": True}),
+    "immediates, nothing hot": (
+        "heam",
+        "qr:8:concatenate",
+        {"hbm.pim.immediates": True, "placement.hot_share": 0},
+    ),
+    "immediates for cores, in a stack": (
+        "heam",
+        "tt:16",
+        {"hbm.pim.immediates": True, "hbm.pim.stack_bytes_per_cycle": 64, "hbm.pim.merge_level": "channel"},
+    ),
+    "immediates for PEs in the base die": (
+        "heam",
+        "partitions:3",
+        {"hbm.pim.immediates": True, "hbm.pim.unit_level": "channel", "hbm.pim.merge_level": ""},
+    ),
+    "immediates of sums, small rows at home": (
+        "proactivepim",
+        "qr:8:add",
+        {**PSEUDO_CHANNELS, "hbm.pim.immediates": True, "placement.small_tables": "home"},
+    ),
+    "immediates straight to units, host-driven": (
+        "heam",
+        "qr:8",
+        {"hbm.pim.immediates": True, "hbm.pim.merge_level": "", "hbm.pim.delivery": "host-driven"},
+    ),
     "three partitions, some in the LUT": ("heam", "partitions:3", {"hbm.pim.lut_bytes": 20 * 128}),
     "no LUT for partitions": ("heam", "partitions:4", {"hbm.pim.lut_bytes": 0}),
     "halves, some in the LUT": ("heam", "qr:8:concatenate", {"hbm.pim.lut_bytes": 3 * 64}),
@@ -207,6 +233,7 @@ def test_variants_are_what_they_say() -> None:
             MIXED, system=system, embedding=embedding, vector_bytes=128, overrides=overrides, **HALF
         )
 
+    plain = simulate(MIXED, system="heam", embedding="qr:8", vector_bytes=128, **HALF)
     overflow = run("LUT of three rows, the others in banks")
     assert overflow.host["lut_reads"] > 0 and overflow.host["replica_reads"] > 0
     assert any("small operands (R, partitions, cores) read from replicas" in note for note in overflow.notes)
@@ -216,10 +243,19 @@ def test_variants_are_what_they_say() -> None:
     assert run("nothing hot").host["cold_lookups"] == overflow.lookups
     assert 0 < run("all of the profile hot").host["cold_lookups"] < overflow.lookups
     assert run("no LLC").host["llc_hits"] == 0
+    cold = run("immediates")
+    assert cold.host["cold_lookups"] > 0
+    assert cold.counters["hbm"]["pim_wrimm"] == 2 * cold.host["cold_lookups"]
+    # The host multiplies: a vector of 128 B less for each lookup; what the PEs have is read out all the same.
+    assert cold.host["lines"] == plain.host["lines"]
+    fewer = 128 * cold.host["cold_lookups"]
+    more = 64 * (cold.host["result_bursts"] - plain.host["result_bursts"])
+    assert cold.host["added_bytes"] == plain.host["added_bytes"] - fewer + more
+    halves = run("immediates, nothing hot")
+    assert halves.host["added_bytes"] == 64 * halves.host["result_bursts"] > 0
     node = run("a stack node").counters["hbm"]
     assert node["pim_xmov"] > node["pim_rdres"] > 0 and node["stack_busy"] == node["pim_xmov"]
     assert run("partials straight to the host").counters["hbm"]["pim_mov"] == 0
-    plain = simulate(MIXED, system="heam", embedding="qr:8", vector_bytes=128, **HALF)
     assert plain.counters["hbm"]["pim_mov"] > 0
     for slower in ("barrier", "one accumulator", "one GnR in flight", "slow everything"):
         assert run(slower).time_ns > plain.time_ns, slower

@@ -58,6 +58,8 @@ class PimChannel:
         merge_cycles: int,
         mov_latency: int,
         res_latency: int,
+        imm_latency: int = 0,
+        period: int = 1,
         port_bytes_per_cycle: int,
         lut_load: int,
         result_bursts: int,
@@ -90,6 +92,9 @@ class PimChannel:
         self.merge_cycles = merge_cycles
         self.mov_latency = mov_latency
         self.res_latency = res_latency
+        self.imm_latency = imm_latency
+        self.period = period
+        self.pins: list[int] = []  # ends of the immediates' bursts
         self.port_bytes = port_bytes_per_cycle
         self.result_bursts = result_bursts
         self.refresh = refresh
@@ -164,6 +169,7 @@ class PimChannel:
         self._owe_refresh()
         self._load_lut()
         self._read_out()
+        self._send_immediates()
         self._deliver()
         self._move()
         self._refresh()
@@ -243,6 +249,32 @@ class PimChannel:
                 self.release(self.tags[gnr])
             return
 
+    def _send_immediates(self) -> None:
+        if not self._path_is_free():
+            return
+        for entry in self.entries:
+            if entry.immediate is None or entry.available > self.clock:
+                continue
+            bank = self.timing.first_bank(self.unit_level, entry.unit)
+            if not entry.immediate.there(self.clock * self.period) or not self._ready("PIM_WRIMM", bank):
+                continue
+            self._issue(
+                "PIM_WRIMM",
+                bank,
+                column=min(entry.covers) + entry.done,
+                tag=entry.gnr,
+                slot=entry.slot,
+                unit=entry.unit,
+            )
+            self._take_path()
+            entry.done += 1
+            arrival = self.clock + self.imm_latency + self.spec.timing["nBL"]
+            self.pins.append(arrival)
+            self._use(entry, arrival, 1)
+            if entry.done == entry.bursts:
+                self._leave(entry, arrival)
+            return
+
     def _deliver(self) -> None:
         while self.buffer and self._may_deliver(self.buffer[0]):
             self._put(self.buffer.pop(0))
@@ -285,7 +317,7 @@ class PimChannel:
 
     def _look_up(self, entry: Entry) -> bool:
         """Find out where the row of an operand comes from; False: a FILL that has nothing to do."""
-        if entry.is_lut:
+        if entry.is_lut or entry.immediate is not None:
             return True
         fill, line = entry.role == ROLE_FILL, None
         if self.cache_sets:
@@ -307,7 +339,7 @@ class PimChannel:
                 del lines[: -self.cache_ways]
         if self.merge_identical:
             for leader in self.entries:
-                reads = not leader.is_lut and not leader.hit and leader.leader is None
+                reads = leader.reads_a_bank
                 same = (leader.unit, leader.line, leader.bursts) == (entry.unit, entry.line, entry.bursts)
                 if reads and same:
                     if line is not None:
@@ -326,7 +358,8 @@ class PimChannel:
         """Whether a result burst would be on the data pins together with an instruction delivered now."""
         end = self.clock + self.instruction_cycles
         burst = self.spec.timing["nBL"]
-        return any(self.clock < done.cycle and done.cycle - burst < end for done in self.completed)
+        ends = [*(done.cycle for done in self.completed), *self.pins]
+        return any(self.clock < cycle and cycle - burst < end for cycle in ends)
 
     def _move(self) -> None:
         if not self.merge:
@@ -373,6 +406,8 @@ class PimChannel:
         for entry in list(self.entries):
             if entry.available > self.clock or entry.left or entry.leader is not None:
                 continue
+            if entry.immediate is not None:
+                continue
             if entry.is_lut or entry.hit:
                 self._try_port(entry)
                 continue
@@ -400,11 +435,7 @@ class PimChannel:
         """Whether an older READ, itself not held by refresh, wants the row that is open in this bank."""
         older = self.entries[: self.entries.index(entry)]
         open_row = self.timing.open_row[entry.bank]
-        reads = [
-            other
-            for other in older
-            if not other.is_lut and not other.hit and other.leader is None and other.bank == entry.bank
-        ]
+        reads = [other for other in older if other.reads_a_bank and other.bank == entry.bank]
         return any(other.row == open_row and not self._held_by_refresh(other) for other in reads)
 
     def _register_loaded(self, entry: Entry) -> bool:
