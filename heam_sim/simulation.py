@@ -214,6 +214,7 @@ class Run:
     lut_reads: int
     replica_reads: int
     spread_reads: int
+    pair_reads: int
     work: Work
 
 
@@ -236,7 +237,13 @@ def plan(
     subtables = scheme.subtables(trace.cardinalities, vector_bytes)
     profiled, simulated = trace.split(profile)
     placement = place_model(
-        described, specs, scheme=scheme, subtables=subtables, profile=profiled, vector_bytes=vector_bytes
+        described,
+        specs,
+        scheme=scheme,
+        subtables=subtables,
+        profile=profiled,
+        vector_bytes=vector_bytes,
+        scope=scope,
     )
     return Plan(
         system=described,
@@ -414,13 +421,19 @@ def _execute(
     names, tables = _log_names(handles, owners)
     logs: list[NDArray[Any]] = []
     latencies: list[NDArray[Any]] = []
-    totals = np.zeros(4, np.int64)
+    totals = np.zeros(5, np.int64)
     work = Work()
     chunks = planned.chunks() or [(0, 0)]
     for number, (start, stop) in enumerate(chunks):
         lowered = planned.lowered(start, stop)
         demand.add(lowered, planned.placement)
-        totals += (lowered.cold_lookups, lowered.lut_reads, lowered.replica_reads, lowered.spread_reads)
+        totals += (
+            lowered.cold_lookups,
+            lowered.lut_reads,
+            lowered.replica_reads,
+            lowered.spread_reads,
+            lowered.pair_reads,
+        )
         work += lowered.work
         core.feed(lowered.items, lowered.offsets, last=number == len(chunks) - 1)
         while core.run(_STEPS) not in (STATE_NEED_INPUT, STATE_DONE):
@@ -445,6 +458,7 @@ def _execute(
         lut_reads=int(totals[1]),
         replica_reads=int(totals[2]),
         spread_reads=int(totals[3]),
+        pair_reads=int(totals[4]),
         work=work,
     )
 
@@ -502,6 +516,7 @@ def _result(planned: Plan, run: Run, limits: list[dict[str, Any]]) -> Result:
             "lut_reads": run.lut_reads,
             "replica_reads": run.replica_reads,
             "spread_reads": run.spread_reads,
+            "pair_reads": run.pair_reads,
         },
         energy=account_energy(planned, run, totals),
         ceilings=[row for row in limits if row["enforced"]],
@@ -532,6 +547,10 @@ def _notes(planned: Plan, run: Run) -> tuple[str, ...]:
             f"{placement.spread.rows.size} rows, which take {placement.spread.share:.3f} of the profile's "
             f"accesses, have a copy at every PE; {run.spread_reads} operands went to the least loaded one"
         )
+    if planned.system.placement.pair_share > 0:
+        served = 2 * run.pair_reads / max(planned.simulated.lookups, 1)
+        why = "; none for weighted lookups" if planned.simulated.weighted else ""
+        notes.append(f"{placement.pairs.count} sums of pairs serve {served:.3f} of the lookups{why}")
     if run.replica_reads:
         notes.append(
             f"{run.replica_reads} small operands (R, partitions, cores) read from replicas in banks "

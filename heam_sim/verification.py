@@ -87,6 +87,7 @@ def check_sums(planned: Plan, log: NDArray[Any], command_names: Sequence[str]) -
         lut_rows=_lut_rows(planned.placement),
         merge=merges,
         stacks=stacks,
+        pairs=planned.placement.pairs.members(),
         immediates=any(layout.tier.pim is not None and layout.tier.pim.immediates for layout in layouts),
         cache=_cache_rules(planned.placement, homes),
     )
@@ -97,18 +98,18 @@ def _cache_rules(placement: ModelPlacement, homes: Homes) -> CacheRules | None:
     layout, cache = placement.pim_layout, placement.cache
     if layout is None or layout.tier.pim is None or cache.sets == 0:
         return None
-    row = placement.first_row[homes.subtable_id] + homes.row
-    slots = [
-        layout.shape(table.row_bytes).slot_bytes // layout.spec.burst_bytes for table in placement.subtables
-    ]
-    part = np.where(cache.parts > 1, homes.burst // np.array(slots)[homes.subtable_id], 0)
+    is_pair = homes.subtable_id == len(placement.subtables)
+    table = np.where(is_pair, 0, homes.subtable_id)
+    row = np.where(is_pair, placement.rows, placement.first_row[table]) + homes.row
+    slots = [layout.shape(one.row_bytes).slot_bytes // layout.spec.burst_bytes for one in placement.subtables]
+    part = np.where((cache.parts > 1) & ~is_pair, homes.burst // np.array(slots)[table], 0)
     depth = 2 * layout.tier.pim.queue_depth
     return CacheRules(
         sets=dict.fromkeys(layout.channels, cache.sets),
         ways=dict.fromkeys(layout.channels, cache.ways),
         slack=dict.fromkeys(layout.channels, depth),
         line=cache.line(row, 0) + part,
-        kept=cache.keeps(homes.subtable_id, row),
+        kept=cache.keeps(table, row) & ~is_pair,
     )
 
 
@@ -143,8 +144,21 @@ def declare_homes(planned: Plan) -> Homes:
                 slot = placement.hot.find(placement.first_row[table.id] + rows)
             columns += _places(hot, table, rows[slot >= 0], slot[slot >= 0])
         columns += _copies(placement, table, rows)
+    columns += _pairs(planned)
     arrays = [np.concatenate(parts) for parts in zip(*columns, strict=True)]
     return Homes(*arrays)
+
+
+def _pairs(planned: Plan) -> list[tuple[_Int, ...]]:
+    """Every burst of the sums of pairs whose lookups both occur, as rows of a subtable behind all others."""
+    placement, layout = planned.placement, planned.placement.hot_layout
+    pairs, simulated = placement.pairs, planned.whole()
+    if layout is None or not pairs.count:
+        return []
+    occurs = np.concatenate([simulated.indices[t] + pairs.base[t] for t in range(simulated.tables)])
+    rows = np.flatnonzero(np.isin(pairs.first, occurs) & np.isin(pairs.second, occurs))
+    table = Subtable(len(placement.subtables), "pairs", -1, "S", pairs.count, layout.vector_bytes)
+    return _places(layout, table, rows, pairs.first_slot + rows)
 
 
 def _touched(planned: Plan) -> dict[int, _Int]:

@@ -423,6 +423,24 @@ def _lut_arrays(
     return table[:, 0].copy(), table[:, 1].copy()
 
 
+def _sums_of_pairs(
+    rows: IntArray,
+    pairs: tuple[IntArray, IntArray],
+    trace: LookupTrace,
+    embedding: EmbeddingScheme,
+    vector_bytes: int,
+    granule_bytes: int,
+) -> IntArray:
+    """What some pairs sum up to, (rows, granules, lanes): that of a trace with a sample for each of them."""
+    indices, offsets = [], []
+    for table in range(trace.tables):
+        mine = pairs[0][rows] == table
+        indices.append(pairs[1][rows][mine])
+        offsets.append(np.concatenate(([0], np.cumsum(mine.sum(axis=1)))))
+    sums = LookupTrace.from_arrays(indices, offsets, cardinalities=trace.cardinalities)
+    return reference.pooled(sums, embedding, vector_bytes, granule_bytes, "sample")
+
+
 def check_functional(
     log: npt.NDArray[Any],
     command_names: Sequence[str],
@@ -437,6 +455,7 @@ def check_functional(
     merge: bool | Mapping[int, bool] = True,
     stacks: Mapping[int, int] | None = None,
     immediates: bool = False,
+    pairs: tuple[IntArray, IntArray] | None = None,
     cache: CacheRules | None = None,
     exactly_once: bool = True,
     limit: int = 100,
@@ -477,6 +496,9 @@ def check_functional(
     immediates
         Whether the host sends what it makes of each lookup's rows to a PE by PIM_WRIMM: then nothing of them
         may stay behind in the host.
+    pairs
+        Table and index of both lookups of every pair, int64 (pairs, 2). Their sums are the rows of a subtable
+        in `locate` whose number is the first behind the embedding's.
     cache
         What the PEs' caches can hold; ``None``: there are none.
     exactly_once
@@ -502,6 +524,12 @@ def check_functional(
     run = _prepare(log, command_names, bursts, vector_bytes, subtables, limit)
     truth = reference.pooled(trace, embedding, vector_bytes, granule_bytes, scope)
     lut = _lut_arrays(lut_rows)
+
+    def sums(rows: IntArray) -> IntArray:
+        if pairs is None:
+            raise CheckError(f"locate names subtable {len(subtables)}, which needs pairs; pass them.")
+        return _sums_of_pairs(rows, pairs, trace, embedding, vector_bytes, granule_bytes)
+
     values = Values.of(
         np.concatenate((locate.subtable_id, lut[0])),
         np.concatenate((locate.row, lut[1])),
@@ -509,6 +537,7 @@ def check_functional(
             [-(-part.row_bytes // granule_bytes) for part in subtables], run.granules, locate.subtable_id
         ),
         reference.lanes_of(embedding, granule_bytes),
+        {len(subtables): sums},
     )
     memory, memory_granules = _memory_reads(run, locate, values, cache)
     from_lut, lut_granules = _lut_reads(run, lut, values)
@@ -524,7 +553,16 @@ def check_functional(
     if exactly_once:
         granule = np.concatenate((memory_granules, lut_granules))
         count_operands(
-            access.tag, access.number, granule, values, trace, embedding, vector_bytes, scope, run.findings
+            access.tag,
+            access.number,
+            granule,
+            values,
+            trace,
+            embedding,
+            vector_bytes,
+            scope,
+            run.findings,
+            pairs,
         )
     merges, default = (dict(merge), True) if isinstance(merge, Mapping) else ({}, bool(merge))
     sends = None

@@ -39,6 +39,8 @@ class Lowered:
         operands served by copies in banks.
     spread_reads
         Operands that went to the least loaded PE, because every one has a copy of their row.
+    pair_reads
+        Sums of two lookups that were read in place of both.
     work
         Additions and multiplications.
     """
@@ -51,6 +53,7 @@ class Lowered:
     lut_reads: int
     replica_reads: int
     spread_reads: int
+    pair_reads: int
     work: Work
 
 
@@ -95,11 +98,32 @@ def _gather_lookups(
     return _Lookups(tables, rows, slot, offsets)
 
 
+def _take_pairs(
+    trace: LookupTrace, placement: ModelPlacement, scope: Scope, lookups: _Lookups, gnr: _Int
+) -> tuple[_Int, _Int]:
+    """Take out lookups that sums of pairs serve; returns the earlier one of each pair, and the pair."""
+    if not placement.pairs.count or trace.weights is not None:
+        return np.empty(0, np.int64), np.empty(0, np.int64)
+    number = np.empty(lookups.slot.size, np.int64)
+    for table, positions in enumerate(_program_order(trace, scope)[0]):
+        number[positions] = trace.indices[table] + placement.pairs.base[table]
+    first, second, pair = placement.pairs.match(number, gnr)
+    for gone in (first, second):
+        lookups.table[:, gone] = -1
+        lookups.row[:, gone] = -1
+    return first, pair
+
+
 class _Builder:
     """Decides where every operand is read, then fills the work arrays."""
 
     def __init__(
-        self, placement: ModelPlacement, lookups: _Lookups, scheme: EmbeddingScheme, gnr: _Int
+        self,
+        placement: ModelPlacement,
+        lookups: _Lookups,
+        scheme: EmbeddingScheme,
+        gnr: _Int,
+        pairs: tuple[_Int, _Int],
     ) -> None:
         self.placement = placement
         self.lookups = lookups
@@ -107,6 +131,7 @@ class _Builder:
         self.has = lookups.table >= 0
         self.global_row = np.where(self.has, placement.first_row[lookups.table] + lookups.row, -1)
         self.gnr = gnr
+        self.pairs = pairs
         self.compose = scheme.compose
         # Lookups whose rows must meet: those of several rows that are multiplied.
         self.meets = np.full(lookups.slot.size, scheme.compose in MEETING and self.width > 1)
@@ -121,6 +146,7 @@ class _Builder:
         """Return the work arrays, the bags' offsets and the number of cold lookups."""
         chosen = self._dispatched()
         cold = self._main(chosen[self.width - 1])
+        self._read_pairs()
         for operand in range(self.width - 1):
             self._small(operand, chosen[operand])
         self._send()
@@ -222,9 +248,17 @@ class _Builder:
         """Place the main operands; returns how many are cold."""
         operand = self.width - 1
         self._read_spread(operand, np.flatnonzero(node >= 0), node)
-        self._read_at_home(operand, np.flatnonzero(node < 0))
+        self._read_at_home(operand, np.flatnonzero(self.has[operand] & (node < 0)))
         hot = self.placement.hot_layout
-        return 0 if hot is None else int((~self.parts.in_tier(hot)).sum())
+        return 0 if hot is None else int((self.has[operand] & ~self.parts.in_tier(hot)).sum())
+
+    def _read_pairs(self) -> None:
+        """Read sums of two lookups each."""
+        layout, (which, pair) = self.placement.hot_layout, self.pairs
+        if layout is not None and which.size:
+            number = self.placement.pairs.first_slot + pair
+            place = layout.locate(layout.vector_bytes, number)
+            self.parts.add_pairs(layout, which, place, self.placement.rows + pair)
 
     def _send(self) -> None:
         """Send what the host reads to PEs: all of a GnR to one in the channel that reads out its sum."""
@@ -284,7 +318,8 @@ def lower(
     """
     lookups = _gather_lookups(trace, scheme, placement, scope)
     gnr = np.repeat(np.arange(lookups.gnr_offsets.size - 1), np.diff(lookups.gnr_offsets))
-    builder = _Builder(placement, lookups, scheme, gnr + first_gnr)
+    pairs = _take_pairs(trace, placement, scope, lookups, gnr)
+    builder = _Builder(placement, lookups, scheme, gnr + first_gnr, pairs)
     items, offsets, cold = builder.build()
     work = count_work(
         placement,
@@ -295,7 +330,7 @@ def lower(
         weighted=trace.weights is not None,
         lut_bytes=builder.parts.lut_bytes,
     )
-    work += Work(pe_adds=builder.sent_elements)
+    work += Work(pe_adds=builder.sent_elements + builder.parts.pair_elements)
     return Lowered(
         items,
         offsets,
@@ -305,5 +340,6 @@ def lower(
         builder.luts,
         builder.replicas,
         builder.spread,
+        pairs[0].size,
         work,
     )

@@ -77,7 +77,7 @@ class Parts:
         self.channel, self.unit, self.rank, self.carried = (
             np.zeros((self.slices, self.size), np.int64) for _ in range(4)
         )
-        self.lut_bytes = 0
+        self.lut_bytes = self.pair_elements = 0
         self._blocks: list[_Block] = []
 
     def add(self, operand: int, which: _Int, layout: TierLayout, size: int, places: list[Located]) -> None:
@@ -165,8 +165,28 @@ class Parts:
         self.lut_bytes += int(bursts.sum()) * layout.spec.burst_bytes
         self._keep(_Block(operand, which, 0, ITEM_PIM_LUT, bursts, 0, fields, layout))
 
+    def add_pairs(self, layout: TierLayout, which: _Int, place: Located, global_row: _Int) -> None:
+        """Read sums of pairs in place of some lookups, by places and row numbers over the model."""
+        pim = layout.tier.pim is not None
+        fields = {
+            "channel": place.channel,
+            "bank": place.bank,
+            "row": place.row,
+            "column": place.column,
+            "line": self.placement.cache.line(global_row, 0) if pim else place.line,
+            "segment": np.zeros_like(which),
+        }
+        if pim:
+            fields["unit"] = place.unit
+            self.pair_elements = which.size * layout.vector_bytes // ELEMENT_BYTES
+        bursts = np.full(which.size, layout.bursts(layout.vector_bytes))
+        kind = ITEM_PIM_READ if pim else ITEM_HOST_READ
+        self._keep(_Block(self.width - 1, which, 0, kind, bursts, 0, fields, layout))
+
     def add_immediates(self, layout: TierLayout, node: _Int, *, joined: bool) -> int:
         """Send what the host reads of a lookup to a PE, as one vector; returns the elements that it adds.
+
+        Its rows stand together: all of them, the small ones or the main one.
 
         Parameters
         ----------
@@ -181,11 +201,12 @@ class Parts:
         which = np.flatnonzero(on_host.any(axis=0))
         if not which.size:
             return 0
+        # Of n rows that are added or multiplied n - 1 pass the adder: the last one is what they go to.
+        last_read = self.width - 1 - np.argmax(on_host[::-1], axis=0)
         for block in self._blocks:
-            if block.kind == ITEM_HOST_READ and (joined or block.operand == self.width - 1):
-                block.fields["flags"] = (
-                    block.fields.get("flags", np.zeros(block.which.size, np.int64)) | FLAG_UNADDED
-                )
+            if block.kind == ITEM_HOST_READ:
+                unadded = joined | (last_read[block.which] == block.operand)
+                block.fields["flags"] = unadded * FLAG_UNADDED
         tables, burst = self.placement.subtables, layout.spec.burst_bytes
         begin = np.array([part.segment_bytes // burst for part in tables], np.int64)
         size = np.array([(part.covers_bytes or part.row_bytes) // burst for part in tables], np.int64)
@@ -225,6 +246,10 @@ class Parts:
         items["unit"][:] = NO_UNIT
         items["slot"][:] = np.repeat(slot, ends - starts)
         before = np.cumsum(self.counts, axis=0) - self.counts
+        # An immediate follows the host's reads; a main row that a PE reads comes behind it.
+        early = (self.counts[self.width] > 0) & self.in_pim[self.width - 1]
+        before[self.width, early] = before[self.width - 1, early]
+        before[self.width - 1, early] += 1
         member = np.cumsum(self.counts > 0, axis=0) - 1
         interleaved = self.meets & (self.slices > 1)
         for block in self._blocks:
@@ -237,7 +262,7 @@ class Parts:
                 items[name][at] = values
             items["kind"][at] = block.kind
             items["bursts"][at] = block.bursts
-            if block.kind in (ITEM_PIM_READ, ITEM_PIM_LUT):
+            if block.kind != ITEM_HOST_READ and "segment" not in block.fields:
                 self._say_where_it_adds(items, at, block)
         self._roles(items, starts, ends - self.counts[self.width])
         return items, ends

@@ -322,6 +322,10 @@ class Placement:
     replicate_share
         The rows that take this share of the profile's accesses have a copy at every PE, and each of their
         operands goes to the PE with the fewest operands so far.
+    pair_share, pair_rows
+        Share of the space which the hot rows leave in the hot tier that may hold sums of two lookups each:
+        those that the profile gathers together most often, among the `pair_rows` lookups that are in most of
+        its bags. A GnR reads such a sum in place of both. Not for weighted lookups.
     dispatch_window
         GnRs over which operands are counted; 0: the host's batch, or its window without one.
     """
@@ -335,6 +339,8 @@ class Placement:
     partition: Literal["horizontal", "vertical"] = "horizontal"
     stripe: Literal["channel", "tier"] = "tier"
     replicate_share: float = 0.0
+    pair_share: float = 0.0
+    pair_rows: int = 65536
     dispatch_window: int = 0
 
     def __post_init__(self) -> None:
@@ -342,11 +348,17 @@ class Placement:
         _check_choice("placement.small_tables", self.small_tables, ("lut", "replicated", "home"))
         _check_choice("placement.partition", self.partition, ("horizontal", "vertical"))
         _check_choice("placement.stripe", self.stripe, ("channel", "tier"))
-        for name in ("hot_share", "replicate_share"):
+        for name in ("hot_share", "replicate_share", "pair_share"):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
                 raise ConfigError(f"placement.{name}: {value!r} is no number between 0 and 1.")
         _check_numbers(self, ("dispatch_window",), "placement", minimum=0)
+        _check_numbers(self, ("pair_rows",), "placement", minimum=1)
+        if self.pair_share > 0 and self.policy != "hot-cold":
+            raise ConfigError(
+                "placement.pair_share: sums of pairs lie where hot rows leave space; use policy 'hot-cold', "
+                "or set it to 0."
+            )
         if self.partition == "vertical" and (self.policy != "single" or self.replicate_share > 0):
             raise ConfigError(
                 "placement.partition: 'vertical' stripes every vector over the nodes of the one tier; use it "
@@ -462,6 +474,7 @@ _LARGEST = {
     "cache_bytes": 1 << 40,
     "cache_ways": 4096,
     "page_bytes": 1 << 40,
+    "pair_rows": 1 << 24,
     "page_seed": 1 << 62,
 }
 

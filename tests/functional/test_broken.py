@@ -211,6 +211,87 @@ def stacked() -> tuple[Plan, Run]:
     return run_of(TRACE, **STACK)
 
 
+PAIRS: dict[str, Any] = {
+    "system": "space",
+    "embedding": "full",
+    "vector_bytes": 128,
+    "profile": 0.5,
+    "scope": "sample",
+    "overrides": {"placement.hot_share": 0.6, "hbm.channels": 2},
+}
+PLACE = ["channel", "bank", "row", "column"]
+
+
+@pytest.fixture(scope="module")
+def paired() -> tuple[Plan, Run]:
+    return run_of(mixed_trace(samples=60, longest=6, cardinalities=(7, 30, 3000)), **PAIRS)
+
+
+def _pair_reads(planned: Plan, run: Run) -> dict[int, np.ndarray[Any, np.dtype[np.int64]]]:
+    """The log rows of a read of every pair's sum that was read, its two bursts in order."""
+    place, layout = planned.placement, planned.placement.hot_layout
+    assert layout is not None
+    where = layout.locate(128, place.pairs.first_slot + np.arange(place.pairs.count))
+    keys = zip(where.channel, where.bank, where.row, where.column, strict=True)
+    pair_at = {tuple(map(int, key)): number for number, key in enumerate(keys)}
+    rows = _rows(run, run.log, "PIM_RD")
+    found = {}
+    for row in rows:
+        key = tuple(int(run.log[name][row]) for name in PLACE)
+        if key in pair_at:
+            same = [run.log[name][rows] == run.log[name][row] for name in ("channel", "tag", "slot")]
+            found[pair_at[key]] = rows[np.logical_and.reduce(same)]
+    assert all(bursts.size == 2 for bursts in found.values())
+    return found
+
+
+def _elsewhere_in(log: Log, bursts: Any, source: Any) -> Log:
+    """The same operand's bursts, read from another place."""
+    moved = log[bursts].copy()
+    for name in PLACE:
+        moved[name] = source[name]
+    return moved
+
+
+def test_broken_logs_of_pairs_are_found_out(paired: tuple[Plan, Run]) -> None:
+    planned, run = paired
+    assert functional(planned, run, run.log).ok and run.pair_reads > 10
+    reads, place, layout = _pair_reads(planned, run), planned.placement, planned.placement.hot_layout
+    tables, indices = place.pairs.members()
+    hot = place.hot.find(place.first_row[tables] + indices)  # `full`: a subtable per table
+    pair = next(number for number in reads if hot[number].max() >= 0)
+    other = next(number for number in reads if number != pair)
+    mine, theirs = run.log[reads[pair]], run.log[reads[other]]
+
+    def refused(log: Log, *rules: str) -> None:
+        report = functional(planned, run, log)
+        assert set(rules) & set(report.counts), report.counts
+        with pytest.raises(CheckError, match="of space"):
+            verify(planned, replace(run, log=log))
+
+    wrong = run.log.copy()
+    wrong[reads[pair]] = _elsewhere_in(run.log, reads[pair], theirs)
+    refused(wrong, "operand")  # the sum of another pair
+    half = wrong.copy()
+    half[reads[pair][0]] = mine[0]
+    refused(half, "operand")  # one burst of another
+    refused(np.delete(run.log, reads[pair]), "operand")  # not read at all
+    refused(np.delete(run.log, reads[pair][1]), "operand")  # half of it
+    refused(np.insert(run.log, reads[pair][1], mine), "operand")  # twice
+    # A lookup of the pair is read alone, too.
+    assert layout is not None
+    alone = layout.locate(128, hot[pair].max(keepdims=True))
+    own = mine.copy()
+    for name in PLACE:
+        own[name] = getattr(alone, name)
+    own["column"] += np.arange(2, dtype=np.uint16)
+    refused(np.insert(run.log, reads[pair][1], own), "operand")
+    # And alone in place of the sum: the other one is missing.
+    single = run.log.copy()
+    single[reads[pair]] = own
+    refused(single, "operand")
+
+
 STACK_BREAKS: dict[str, tuple[Callable[[Run, Log], Log], set[str]]] = {
     "a channel's result stays behind": (_drop("PIM_XMOV"), {"left over", "sum"}),
     "a channel's result moves twice": (_twice("PIM_XMOV"), {"twice"}),

@@ -19,6 +19,7 @@ from heam_sim.trace import LookupTrace
 from tests.functional.small import (
     DIMM_IN_ORDER,
     IN_ORDER,
+    ON_HBM,
     PSEUDO_CHANNELS,
     SYSTEMS,
     counted,
@@ -157,6 +158,27 @@ VARIANTS: dict[str, tuple[str, str, dict[str, Any]]] = {
         "qr:8:add",
         {**PSEUDO_CHANNELS, "hbm.pim.immediates": True, "placement.small_tables": "home"},
     ),
+    "immediates of small rows whose main row is hot": (
+        "space",
+        "partitions:3:add",
+        {
+            "placement.small_tables": "replicated",
+            "placement.hot_share": 0.7,
+            "hbm.pim.unit_level": "bank_group",
+            "hbm.pim.merge_level": "channel",
+        },
+    ),
+    "halves in two tiers": (
+        "space",
+        "qr:8:concatenate",
+        {"placement.small_tables": "replicated", "placement.hot_share": 0.7, "placement.pair_share": 0.0},
+    ),
+    "pairs without PEs": ("host-hbm-dimm", "qr:8", {"placement.pair_share": 0.5}),
+    "pairs beside copies and a cache": (
+        "proactivepim",
+        "tt:16",
+        {"placement.pair_share": 1.0, "hbm.pim.merge_identical": True, "placement.hot_share": 0.5},
+    ),
     "immediates straight to units, host-driven": (
         "heam",
         "qr:8",
@@ -269,7 +291,7 @@ def test_runs_through_refreshes_hold(system: str) -> None:
         "host.window_gnrs": 2,
         "host.llc_bytes": 0,
     }
-    if system in ("heam", "host-hbm-dimm", "proactivepim"):
+    if system in ON_HBM:
         overrides["hbm.overrides"] = {"nREFI": 400}
     trace = mixed_trace(samples=80, cardinalities=(40, 3000), seed=5)
     result = simulate(
@@ -321,8 +343,8 @@ def test_a_profile_that_takes_everything_but_one_sample() -> None:
     "overrides", [{}, PSEUDO_CHANNELS, {"hbm.pim.lut_bytes": 384}, {"host.llc_bytes": 2048}]
 )
 def test_what_goes_in_comes_out_once(system: str, embedding: str, overrides: dict[str, Any]) -> None:
-    on_dimm = system not in ("heam", "proactivepim", "host-hbm-dimm")
-    has = {"host": True, "hbm": not on_dimm, "pim": system in ("heam", "proactivepim")}
+    on_hbm = system in ON_HBM
+    has = {"host": True, "hbm": on_hbm, "pim": on_hbm and system != "host-hbm-dimm"}
     kept = {
         key: value for key, value in overrides.items() if has["pim" if ".pim." in key else key.split(".")[0]]
     }
@@ -548,7 +570,7 @@ PIMS = st.fixed_dictionaries(
 def setups(draw: st.DrawFn) -> dict[str, Any]:
     """Keyword arguments of ``simulate``."""
     system = draw(st.sampled_from(SYSTEMS))
-    memory = draw(MEMORIES) if system in ("heam", "host-hbm-dimm", "proactivepim") else {}
+    memory = draw(MEMORIES) if system in ON_HBM else {}
     tier = {"heam": "hbm", "recnmp": "dimm"}.get(system)
     pim = {f"{tier}.pim.{key}": value for key, value in draw(PIMS).items()} if tier else {}
     # Cores of a tensor train are not striped, and concatenated halves need vectors of two lines.
