@@ -15,6 +15,8 @@ __all__ = ["Pairs", "choose_pairs", "lookup_base"]
 _Int = NDArray[np.int64]
 # Pairs that are held before their counts are put together: bounds memory.
 _HELD = 1 << 22
+# Pairs that are counted at all: a profile with more is taken as far as that goes, whole bags in order.
+_MOST = 1 << 24
 # A pair that the profile has only once says nothing about what follows.
 _LEAST = 2
 
@@ -98,7 +100,8 @@ def lookup_base(trace: LookupTrace) -> _Int:
 def choose_pairs(profile: LookupTrace, scope: str, *, most: int, rows: int, first_slot: int) -> Pairs:
     """Choose the pairs that the profile gathers most often in one bag.
 
-    The most frequent first (ties by number), each unless one of its lookups is in a pair already.
+    The most frequent first (ties by number), each unless one of its lookups is in a pair already. Very long
+    profiles are looked at until 2^24 pairs have been counted.
 
     Parameters
     ----------
@@ -123,7 +126,8 @@ def choose_pairs(profile: LookupTrace, scope: str, *, most: int, rows: int, firs
     number = np.full(known.size, -1, np.int64)
     number[often] = np.arange(often.size)
     number = number[which]
-    codes = _count(bag[number >= 0], number[number >= 0], max(often.size, 1))
+    bag, number = _first_bags(bag[number >= 0], number[number >= 0])
+    codes = _count(bag, number, max(often.size, 1))
     one, other = np.divmod(codes, max(often.size, 1))
     kept = _disjoint(one, other, often.size)[:most]
     return Pairs(known[often[one[kept]]], known[often[other[kept]]], base, first_slot)
@@ -138,6 +142,14 @@ def _in_bags(profile: LookupTrace, scope: str, base: _Int) -> tuple[_Int, _Int]:
         keys.append(bag * int(base[-1]) + profile.indices[table] + base[table])
     bag, lookup = np.divmod(np.unique(np.concatenate(keys)), max(int(base[-1]), 1))
     return bag, lookup
+
+
+def _first_bags(bag: _Int, number: _Int) -> tuple[_Int, _Int]:
+    """As many of the first bags as have not more than so many pairs together, but one at least."""
+    _, sizes = np.unique(bag, return_counts=True)
+    pairs = np.cumsum(sizes * (sizes - 1) // 2)
+    kept = int(sizes[: max(int(np.searchsorted(pairs, _MOST, side="right")), 1)].sum())
+    return bag[:kept], number[:kept]
 
 
 def _count(bag: _Int, number: _Int, size: int) -> _Int:

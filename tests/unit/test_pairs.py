@@ -66,6 +66,16 @@ def test_counts_are_put_together_in_pieces(monkeypatch: pytest.MonkeyPatch) -> N
     assert (whole.first == again.first).all() and (whole.second == again.second).all()
 
 
+def test_counting_ends_with_whole_bags(monkeypatch: pytest.MonkeyPatch) -> None:
+    """(0, 1) is in the first two bags, (2, 3) in the three behind them."""
+    bags = [[0, 1], [0, 1], [2, 3], [2, 3], [2, 3]]
+    trace = trace_of([bags], cardinalities=[4])
+    for most, expected in ((5, [2, 0]), (4, [0, 2]), (3, [0]), (1, []), (0, [])):
+        monkeypatch.setattr(module, "_MOST", most)
+        found = choose_pairs(trace, "bag", most=9, rows=9, first_slot=0)
+        assert found.first.tolist() == expected, most
+
+
 @given(st.lists(st.lists(st.integers(0, 9), max_size=9), max_size=6))
 def test_each_lookup_is_served_once(bags: list[list[int]]) -> None:
     pairs = Pairs(np.array([7, 0, 3]), np.array([8, 5, 4]), np.array([0, 10]))
