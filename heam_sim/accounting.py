@@ -24,7 +24,9 @@ _PASSED_ON = (
     "pim_rd",
     "pim_mov",
     "pim_rdres",
+    "pim_xmov",
     "pim_wrlut",
+    "pim_wrimm",
     "pim_lut",
     "instructions",
 )
@@ -67,6 +69,7 @@ def _tier_activity(planned: Plan, run: Run, layout: TierLayout, totals: Mapping[
         counts["alu_add_elements"] = run.work.pe_adds
         counts["alu_mul_elements"] = run.work.pe_multiplies
         counts["merge_add_elements"] = totals["pim_mov"] * per_burst
+        counts["stack_add_elements"] = totals["pim_xmov"] * per_burst
         # Rows from caches come out of an SRAM like the LUT's; their mean size is that of the rows read.
         reads = totals["row_hits"] + totals["row_misses"] + totals["row_conflicts"]
         cached = totals["pe_hits"] * totals["pim_rd"] * spec.burst_bytes // max(reads, 1)

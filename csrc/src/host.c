@@ -37,6 +37,37 @@ static void finish_if_complete(heam_system *self, uint32_t slot, uint64_t host_c
     }
 }
 
+/* The channel's first cycle that is not before a tick. */
+static uint64_t cycle_at(const heam_system *self, uint32_t c, uint64_t tick) {
+    uint64_t cycle = ceil_div(tick, self->members[c].base->desc.period);
+    return cycle == 0 ? 1 : cycle;
+}
+
+/* Data of an immediate are at the host, or will be when they have passed its adder. */
+static void immediate_comes(heam_system *self, uint32_t slot, bool added, uint64_t host_cycle) {
+    heam_immediate *it = &self->immediates.items[slot];
+    uint64_t cycle = added ? ceil_div(self->adder, self->desc.add_bytes_per_cycle) : host_cycle;
+    uint64_t ready = cycle * self->desc.period;
+    it->ready = ready > it->ready ? ready : it->ready;
+    if (it->missing == 0 && it->channel != NOBODY) {
+        wake_channel(self, it->channel, cycle_at(self, it->channel, it->ready));
+    }
+}
+
+/* A burst of a host read has come. */
+static void read_comes(heam_system *self, heam_channel *base, const heam_burst *burst, uint64_t host_cycle) {
+    self->outstanding--;
+    base->counters[HEAM_COUNT_read_latency] += burst->cycle - burst->arrival;
+    base->counters[HEAM_COUNT_reads_completed]++;
+    if (!burst->unadded) {
+        add_bytes(self, host_cycle, base->timing.spec.burst_bytes);
+    }
+    if (burst->immediate > 0) {
+        self->immediates.items[burst->immediate - 1].missing--;
+        immediate_comes(self, burst->immediate - 1, !burst->unadded, host_cycle);
+    }
+}
+
 static void collect(heam_system *self, uint64_t host_cycle) {
     uint64_t tick = host_cycle * self->desc.period;
     for (uint32_t c = 0; c < self->channels; c++) {
@@ -47,13 +78,11 @@ static void collect(heam_system *self, uint64_t host_cycle) {
                 break;
             }
             if (self->members[c].plain != NULL) {
-                self->outstanding--;
-                base->counters[HEAM_COUNT_read_latency] += burst->cycle - burst->arrival;
-                base->counters[HEAM_COUNT_reads_completed]++;
+                read_comes(self, base, burst, host_cycle);
             } else {
                 self->counters[HEAM_HOST_result_bursts]++;
+                add_bytes(self, host_cycle, base->timing.spec.burst_bytes);
             }
-            add_bytes(self, host_cycle, base->timing.spec.burst_bytes);
             uint32_t slot = burst->gnr_slot;
             self->flights[slot].waiting--;
             heam_ring_pop(&base->bursts);
@@ -117,6 +146,12 @@ static uint64_t mark_last(heam_system *self, uint64_t first, uint64_t end) {
         order->last_of_unit = first_sight(of_unit, stamp);
         order->last_of_channel = first_sight(of_channel, stamp);
         gathering *result = desc->merge ? of_channel : of_unit;
+        if (desc->stack > 0) {
+            gathering *of_stack = &self->of_stack[desc->stack - 1];
+            first_sight(of_stack, stamp);
+            of_stack->parts += desc->merge ? order->last_of_channel : order->last_of_unit;
+            result = of_stack;
+        }
         results += (uint64_t)__builtin_popcountll(order->adds & ~result->bursts);
         result->bursts |= order->adds;
     }
@@ -145,19 +180,14 @@ static void admit(heam_system *self, uint64_t host_cycle) {
 /* The channel may look at what was pushed from its first cycle that is not before this tick. */
 static uint64_t push(heam_system *self, uint32_t c, const heam_order *order, uint64_t tick) {
     member *m = &self->members[c];
-    uint32_t period = m->base->desc.period;
-    uint64_t cycle = ceil_div(tick, period);
-    cycle = cycle == 0 ? 1 : cycle;
+    uint64_t cycle = cycle_at(self, c, tick);
     if (!heam_ring_reserve(&m->base->orders)) {
         self->failed = true;
         return cycle;
     }
     heam_order *at = heam_ring_push(&m->base->orders, order);
     at->pushed = cycle;
-    if (cycle < m->next_cycle) {
-        m->next_cycle = cycle;
-        m->next_tick = cycle * period;
-    }
+    wake_channel(self, c, cycle);
     return cycle;
 }
 
@@ -174,15 +204,34 @@ static void log_hit(heam_system *self, const heam_order *order, uint32_t c, uint
     }
 }
 
+/* The immediate (number + 1) that a host read is for; 0: none. */
+static uint32_t made_of(heam_system *self, const heam_order *order) {
+    if (order->immediate == 0) {
+        return 0;
+    }
+    if (self->making == NOBODY) {
+        self->making = heam_immediates_take(&self->immediates);
+        self->failed = self->failed || self->making == NOBODY;
+    }
+    return self->making + 1; /* NOBODY + 1 is none */
+}
+
 /* One line of a host read; false: it has to wait. */
 static bool issue_line(heam_system *self, const heam_order *order, uint32_t c, uint64_t host_cycle) {
     uint32_t per_line = self->desc.line_bytes / self->members[c].base->timing.spec.burst_bytes;
     uint64_t line = self->work.lines[self->item] + self->line;
     flight *f = &self->flights[self->issuing];
     uint32_t first = self->line * per_line;
+    uint32_t immediate = made_of(self, order);
+    bool unadded = (order->flags & HEAM_FLAG_UNADDED) != 0;
     if (heam_llc_touch(&self->llc, line)) {
         self->counters[HEAM_HOST_llc_hits]++;
-        add_bytes(self, host_cycle, self->desc.line_bytes);
+        if (!unadded) {
+            add_bytes(self, host_cycle, self->desc.line_bytes);
+        }
+        if (immediate > 0) {
+            immediate_comes(self, immediate - 1, !unadded, host_cycle);
+        }
         log_hit(self, order, c, first, per_line, host_cycle);
     } else {
         if (self->outstanding + per_line > self->desc.outstanding) {
@@ -195,11 +244,15 @@ static bool issue_line(heam_system *self, const heam_order *order, uint32_t c, u
             self->counters[HEAM_HOST_outstanding_peak] = self->outstanding;
         }
         f->waiting += per_line;
+        if (immediate > 0) {
+            self->immediates.items[immediate - 1].missing += per_line;
+        }
         self->counters[HEAM_HOST_bursts_read] += per_line;
         for (uint32_t b = 0; b < per_line; b++) {
             heam_order burst = *order;
             burst.tag = (uint32_t)f->gnr;
             burst.gnr_slot = self->issuing;
+            burst.immediate = immediate;
             burst.column = (uint16_t)(order->column + first + b);
             burst.bursts = 1;
             push(self, c, &burst, host_cycle * self->desc.period);
@@ -214,7 +267,20 @@ static void push_item(heam_system *self, const heam_order *order, uint32_t c, ui
     heam_order sent = *order;
     sent.tag = (uint32_t)self->flights[self->issuing].gnr;
     sent.gnr_slot = self->issuing;
+    if (order->immediate > 0) {
+        sent.immediate = self->making + 1;
+        self->immediates.items[self->making].channel = c;
+        self->making = NOBODY;
+    }
     push(self, c, &sent, host_cycle * self->desc.period);
+}
+
+/* The GnR that is being issued takes an accumulator of a stack node, if it needs one. */
+static bool admit_to_stack(heam_system *self, uint32_t number) {
+    const gathering *coming = &self->of_stack[number];
+    uint64_t gnr = self->flights[self->issuing].gnr;
+    bool uses = coming->stamp == gnr + 1;
+    return heam_stack_admit(self->stacks[number], gnr, self->issuing, uses ? coming->parts : 0, coming->bursts);
 }
 
 static bool issue_instruction(heam_system *self, const heam_order *order, uint32_t c, uint64_t host_cycle) {
@@ -222,6 +288,11 @@ static bool issue_instruction(heam_system *self, const heam_order *order, uint32
     if (base->instructions >= base->desc.instruction_buffer) {
         self->counters[HEAM_HOST_stalled_instructions]++;
         self->blocked_on = c;
+        return false;
+    }
+    if (base->desc.stack > 0 && !admit_to_stack(self, base->desc.stack - 1)) {
+        self->counters[HEAM_HOST_stalled_instructions]++;
+        self->blocked_on_stack = self->stacks[base->desc.stack - 1];
         return false;
     }
     base->instructions++;
@@ -311,6 +382,7 @@ bool heam_host_run(heam_system *self) {
     uint64_t cycle = self->host_cycle;
     if (!self->resume) {
         self->blocked_on = NOBODY;
+        self->blocked_on_stack = NULL;
         collect(self, cycle);
         retire(self, cycle);
         self->tokens = self->desc.issue_per_cycle;

@@ -34,11 +34,12 @@ static bool allocate(heam_pim *self, const heam_channel_desc *desc, const heam_s
     self->started_in_rank = calloc(spec->nodes[1], sizeof(*self->started_in_rank));
     self->owed = calloc(spec->nodes[1], sizeof(*self->owed));
     self->second_free = calloc(spec->nodes[1], sizeof(*self->second_free));
+    self->waiting_immediates = calloc(self->pool_size, sizeof(*self->waiting_immediates));
     self->column_used = calloc(self->units, sizeof(*self->column_used));
     self->row_used = calloc(self->units, sizeof(*self->row_used));
     return self->pool != NULL && self->ready != NULL && self->order != NULL && self->vacant != NULL && self->unit != NULL &&
            self->lines != NULL && self->partials != NULL && self->tags != NULL && self->moves.items != NULL && self->results.items != NULL &&
-           self->started_in_bank != NULL && self->started_in_rank != NULL && self->owed != NULL && self->second_free != NULL && self->column_used != NULL &&
+           self->started_in_bank != NULL && self->started_in_rank != NULL && self->owed != NULL && self->second_free != NULL && self->waiting_immediates != NULL && self->column_used != NULL &&
            self->row_used != NULL;
 }
 
@@ -57,6 +58,7 @@ int32_t heam_pim_create(const heam_channel_desc *desc, const heam_spec *spec, ui
     self->units = spec->nodes[desc->unit_level];
     self->unit_stride = spec->stride[desc->unit_level];
     self->pool_size = self->units * desc->queue_depth;
+    self->pins.record = sizeof(uint64_t);
     if (!allocate(self, desc, spec)) {
         status = HEAM_OUT_OF_MEMORY;
         goto out;
@@ -96,6 +98,8 @@ void heam_pim_destroy(heam_pim *self) {
     free(self->started_in_rank);
     free(self->owed);
     free(self->second_free);
+    free(self->waiting_immediates);
+    heam_ring_clear(&self->pins);
     free(self->column_used);
     free(self->row_used);
     free(self);
@@ -107,6 +111,10 @@ heam_channel *heam_pim_base(heam_pim *self) {
 
 uint32_t heam_pim_units(const heam_pim *self) {
     return self->units;
+}
+
+void heam_pim_set_immediates(heam_pim *self, heam_immediates *immediates) {
+    self->immediates = immediates;
 }
 
 void heam_pim_wake_bank(heam_pim *self, uint32_t bank) {
@@ -147,6 +155,19 @@ static void stop_waiting(waiting_list *list, uint32_t at) {
     memmove(list->items + at, list->items + at + 1, (list->size - at) * sizeof(*list->items));
 }
 
+/* A result of this channel is complete: it waits to be read out, or for the crossbar of its stack. */
+static void result_complete(heam_pim *self, const waiting *item) {
+    if (self->stack != NULL) {
+        heam_stack_offer(self->stack, self, item);
+    } else {
+        wait_sorted(&self->results, *item, true);
+    }
+}
+
+void heam_pim_result_waits(heam_pim *self, const waiting *item) {
+    wait_sorted(&self->results, *item, true);
+}
+
 /* An operand of (unit, tag) has left the queue: is the sum complete? */
 void heam_pim_finish_operand(heam_pim *self, uint32_t u, uint32_t tag) {
     partial *sum = partial_of(self, u, tag);
@@ -158,7 +179,7 @@ void heam_pim_finish_operand(heam_pim *self, uint32_t u, uint32_t tag) {
     if (self->base.desc.merge) {
         wait_sorted(&self->moves, item, false);
     } else {
-        wait_sorted(&self->results, item, true);
+        result_complete(self, &item);
     }
 }
 
@@ -199,24 +220,69 @@ static void load_lut(heam_pim *self, uint64_t cycle) {
     self->lut_left--;
 }
 
-static void result_burst_left(heam_pim *self, uint32_t at, uint64_t cycle) {
-    waiting *item = &self->results.items[at];
-    const heam_spec *spec = &self->base.timing.spec;
+/* Where the bursts of a result stand that are still to leave, and whose it is. */
+typedef struct {
+    uint64_t *bursts;
+    uint32_t number;
+    uint32_t gnr_slot;
+    uint32_t bank;
+    uint16_t unit;
+} held_result;
+
+static held_result own_result(heam_pim *self, const waiting *item) {
     batch_tag *tag = &self->tags[item->tag];
     bool merged = self->base.desc.merge != 0;
-    uint64_t *left = merged ? &tag->bursts : &partial_of(self, item->unit, item->tag)->bursts;
-    heam_channel_push_burst(&self->base, cycle + self->base.desc.res_latency + spec->burst_cycles, cycle, tag->gnr_slot, false);
-    *left &= *left - 1;
-    if (*left != 0) {
+    return (held_result){.bursts = merged ? &tag->bursts : &partial_of(self, item->unit, item->tag)->bursts, .number = tag->number,
+                         .gnr_slot = tag->gnr_slot, .bank = merged ? 0 : item->unit * self->unit_stride,
+                         .unit = (uint16_t)(merged ? HEAM_NO_UNIT : item->unit)};
+}
+
+static held_result result_of(heam_pim *self, const waiting *item) {
+    if (self->stack == NULL) {
+        return own_result(self, item);
+    }
+    stack_sum *sum = heam_stack_sum(self->stack, item->tag);
+    return (held_result){.bursts = &sum->bursts, .number = sum->number, .gnr_slot = sum->gnr_slot, .unit = HEAM_NO_UNIT};
+}
+
+/* All bursts of a result of this channel have left. */
+static void own_result_left(heam_pim *self, const waiting *item) {
+    if (!self->base.desc.merge) {
+        *partial_of(self, item->unit, item->tag) = (partial){.ready = 0};
+        self->tags[item->tag].merged++;
+    }
+    free_tag_if_done(self, item->tag);
+}
+
+static void result_burst_left(heam_pim *self, uint32_t at, const held_result *result, uint64_t cycle) {
+    waiting item = self->results.items[at];
+    heam_burst burst = {.cycle = cycle + self->base.desc.res_latency + self->base.timing.spec.burst_cycles, .arrival = cycle, .gnr_slot = result->gnr_slot};
+    heam_channel_push_burst(&self->base, &burst);
+    *result->bursts &= *result->bursts - 1;
+    if (*result->bursts != 0) {
         return;
     }
-    uint32_t number = item->tag;
-    if (!merged) {
-        *partial_of(self, item->unit, number) = (partial){.ready = 0};
-        tag->merged++;
-    }
     stop_waiting(&self->results, at);
-    free_tag_if_done(self, number);
+    if (self->stack != NULL) {
+        heam_stack_release(self->stack, item.tag);
+    } else {
+        own_result_left(self, &item);
+    }
+}
+
+bool heam_pim_send_burst(heam_pim *self, const waiting *item, uint64_t cycle) {
+    held_result result = own_result(self, item);
+    heam_log_record record = {.bank = (uint16_t)result.bank, .column = (uint16_t)first_burst(*result.bursts), .tag = result.number,
+                              .unit = result.unit, .bound = item->ready == cycle ? HEAM_BOUND_ARRIVAL : HEAM_BOUND_SLOT};
+    heam_channel_note(&self->base, HEAM_LOG_PIM_XMOV, cycle, &record);
+    self->base.counters[HEAM_COUNT_pim_xmov]++;
+    self->base.counters[HEAM_COUNT_stack_busy] += self->base.desc.stack_cycles;
+    *result.bursts &= *result.bursts - 1;
+    if (*result.bursts != 0) {
+        return false;
+    }
+    own_result_left(self, item);
+    return true;
 }
 
 static void read_out(heam_pim *self, uint64_t cycle) {
@@ -232,22 +298,19 @@ static void read_out(heam_pim *self, uint64_t cycle) {
         if (!path_is_free(self, cycle)) {
             return;
         }
-        bool merged = self->base.desc.merge != 0;
-        uint32_t bank = merged ? 0 : item->unit * self->unit_stride;
+        held_result result = result_of(self, item);
         int32_t row;
-        uint64_t due = earliest(self, HEAM_KIND_PIM_RDRES, bank, cycle, &row);
+        uint64_t due = earliest(self, HEAM_KIND_PIM_RDRES, result.bank, cycle, &row);
         if (due > cycle) {
             later(self, due);
             continue;
         }
-        const batch_tag *tag = &self->tags[item->tag];
-        uint32_t burst = first_burst(merged ? tag->bursts : partial_of(self, item->unit, item->tag)->bursts);
-        heam_log_record record = {.bank = (uint16_t)bank, .column = (uint16_t)burst, .tag = tag->number,
-                                  .unit = (uint16_t)(merged ? HEAM_NO_UNIT : item->unit),
+        heam_log_record record = {.bank = (uint16_t)result.bank, .column = (uint16_t)first_burst(*result.bursts), .tag = result.number,
+                                  .unit = result.unit,
                                   .bound = bound_of(due, row, cycle, item->ready == cycle ? HEAM_BOUND_ARRIVAL : HEAM_BOUND_PATH)};
         issue(self, HEAM_KIND_PIM_RDRES, cycle, &record);
         take_path(self, cycle);
-        result_burst_left(self, i, cycle);
+        result_burst_left(self, i, &result, cycle);
         return;
     }
 }
@@ -267,7 +330,7 @@ static void move_arrived(heam_pim *self, uint32_t at, uint64_t cycle) {
     stop_waiting(&self->moves, at);
     tag->merged++;
     if (tag->closed && tag->merged == tag->units) {
-        wait_sorted(&self->results, (waiting){.ready = self->merge_free, .age = tag->age, .tag = item.tag}, true);
+        result_complete(self, &(waiting){.ready = self->merge_free, .age = tag->age, .tag = item.tag});
     }
 }
 
@@ -351,6 +414,7 @@ uint64_t heam_pim_cycle(heam_pim *self, uint64_t cycle, bool *delivered) {
     owe_refresh(self, cycle);
     load_lut(self, cycle);
     read_out(self, cycle);
+    heam_pim_send_immediates(self, cycle);
     *delivered = heam_pim_deliver(self, cycle);
     if (self->base.desc.merge) {
         move_one(self, cycle);

@@ -10,6 +10,30 @@ static bool valid_host(const heam_host_desc *host) {
            host->window <= 1u << 20 && (host->llc_sets == 0) == (host->llc_ways == 0) && (uint64_t)host->llc_sets * host->llc_ways <= 1u << 28;
 }
 
+/* A stack node has done something that a channel must look at. */
+static void wake_from_stack(void *owner, uint16_t channel, uint64_t cycle) {
+    wake_channel(owner, channel, cycle);
+}
+
+static int32_t join_stack(heam_system *self, heam_pim *pim) {
+    uint32_t number = heam_pim_base(pim)->desc.stack;
+    if (number == 0) {
+        return HEAM_OK;
+    }
+    if (number > self->channels) {
+        return HEAM_BAD_STACK;
+    }
+    heam_stack **stack = &self->stacks[number - 1];
+    self->stacks_size = number > self->stacks_size ? number : self->stacks_size;
+    if (*stack == NULL) {
+        int32_t status = heam_stack_create(self->channels, wake_from_stack, self, stack);
+        if (status != HEAM_OK) {
+            return status;
+        }
+    }
+    return heam_stack_join(*stack, pim);
+}
+
 static int32_t add_member(heam_system *self, uint32_t index, const heam_channel_desc *desc, const heam_spec *spec) {
     member *m = &self->members[index];
     heam_ring *log = self->with_log ? &self->log : NULL;
@@ -29,6 +53,8 @@ static int32_t add_member(heam_system *self, uint32_t index, const heam_channel_
     int32_t status = heam_pim_create(desc, spec, (uint16_t)index, log, &m->pim);
     if (status == HEAM_OK) {
         m->base = heam_pim_base(m->pim);
+        heam_pim_set_immediates(m->pim, &self->immediates);
+        status = join_stack(self, m->pim);
     }
     return status;
 }
@@ -76,13 +102,16 @@ int32_t heam_system_create(const heam_host_desc *host, uint32_t channels, const 
     self->latencies.record = sizeof(heam_latency_record);
     self->finishes.record = sizeof(finish);
     self->issuing = NOBODY;
+    self->making = NOBODY;
     self->blocked_on = NOBODY;
     self->members = calloc(channels, sizeof(*self->members));
     self->unit_base = calloc(channels, sizeof(*self->unit_base));
     self->of_channel = calloc(channels, sizeof(*self->of_channel));
+    self->of_stack = calloc(channels, sizeof(*self->of_stack));
+    self->stacks = calloc(channels, sizeof(heam_stack *));
     self->flights = calloc(host->window, sizeof(*self->flights));
     self->vacant = calloc(host->window, sizeof(*self->vacant));
-    if (self->members == NULL || self->unit_base == NULL || self->of_channel == NULL || self->flights == NULL || self->vacant == NULL ||
+    if (self->members == NULL || self->unit_base == NULL || self->of_channel == NULL || self->of_stack == NULL || self->stacks == NULL || self->flights == NULL || self->vacant == NULL ||
         heam_llc_init(&self->llc, host->llc_sets, host->llc_ways) != HEAM_OK) {
         goto out;
     }
@@ -107,12 +136,18 @@ void heam_system_destroy(heam_system *self) {
         heam_plain_destroy(self->members[i].plain);
         heam_pim_destroy(self->members[i].pim);
     }
+    for (uint32_t i = 0; self->stacks != NULL && i < self->channels; i++) {
+        heam_stack_destroy(self->stacks[i]);
+    }
+    free(self->stacks);
+    free(self->of_stack);
     free(self->members);
     free(self->unit_base);
     free(self->of_unit);
     free(self->of_channel);
     free(self->flights);
     free(self->vacant);
+    heam_immediates_clear(&self->immediates);
     heam_llc_clear(&self->llc);
     heam_ring_clear(&self->log);
     heam_ring_clear(&self->latencies);
@@ -157,7 +192,9 @@ static void run_channel(heam_system *self, uint32_t c, uint64_t tick) {
     m->next_cycle = m->plain != NULL ? heam_plain_cycle(m->plain, m->next_cycle) : heam_pim_cycle(m->pim, m->next_cycle, &delivered);
     m->next_tick = m->next_cycle == HEAM_NEVER ? HEAM_NEVER : m->next_cycle * m->base->desc.period;
     self->failed = self->failed || m->base->failed;
-    if (delivered && self->blocked_on == c) {
+    heam_stack *stack = m->pim != NULL && m->base->desc.stack > 0 ? self->stacks[m->base->desc.stack - 1] : NULL;
+    bool freed = stack != NULL && heam_stack_freed(stack);
+    if ((delivered && self->blocked_on == c) || (freed && self->blocked_on_stack == stack)) {
         wake_host(self, tick / self->desc.period + 1);
     }
     if (before == 0 && m->base->bursts.size > 0) {
@@ -170,12 +207,30 @@ static bool all_done(const heam_system *self) {
     return self->last_input && self->position == self->work.gnrs && self->issuing == NOBODY && self->finished == self->admitted;
 }
 
-static uint64_t next_channel_tick(const heam_system *self) {
+/* Of channels and stack nodes. */
+static uint64_t next_memory_tick(const heam_system *self) {
     uint64_t tick = HEAM_NEVER;
     for (uint32_t c = 0; c < self->channels; c++) {
         tick = self->members[c].next_tick < tick ? self->members[c].next_tick : tick;
     }
+    for (uint32_t s = 0; s < self->stacks_size; s++) {
+        uint64_t other = self->stacks[s] != NULL ? heam_stack_next_tick(self->stacks[s]) : HEAM_NEVER;
+        tick = other < tick ? other : tick;
+    }
     return tick;
+}
+
+static void run_memories(heam_system *self, uint64_t tick) {
+    for (uint32_t c = 0; c < self->channels; c++) {
+        if (self->members[c].next_tick == tick) {
+            run_channel(self, c, tick);
+        }
+    }
+    for (uint32_t s = 0; s < self->stacks_size; s++) {
+        if (self->stacks[s] != NULL && heam_stack_next_tick(self->stacks[s]) == tick) {
+            self->failed = !heam_stack_send(self->stacks[s]) || self->failed;
+        }
+    }
 }
 
 int32_t heam_system_run(heam_system *self, uint64_t max_steps, uint32_t *state) {
@@ -190,7 +245,7 @@ int32_t heam_system_run(heam_system *self, uint64_t max_steps, uint32_t *state) 
             *state = HEAM_STATE_DONE;
             return HEAM_OK;
         }
-        uint64_t tick = next_channel_tick(self);
+        uint64_t tick = next_memory_tick(self);
         uint64_t host_tick = self->host_cycle == HEAM_NEVER ? HEAM_NEVER : self->host_cycle * self->desc.period;
         if (tick == HEAM_NEVER && host_tick == HEAM_NEVER) {
             return HEAM_STUCK;
@@ -206,11 +261,7 @@ int32_t heam_system_run(heam_system *self, uint64_t max_steps, uint32_t *state) 
             }
             continue;
         }
-        for (uint32_t c = 0; c < self->channels; c++) {
-            if (self->members[c].next_tick == tick) {
-                run_channel(self, c, tick);
-            }
-        }
+        run_memories(self, tick);
     }
     *state = HEAM_STATE_PAUSED;
     return self->failed ? HEAM_OUT_OF_MEMORY : HEAM_OK;

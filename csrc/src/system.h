@@ -5,6 +5,7 @@
 
 #include "channel.h"
 #include "llc.h"
+#include "stack.h"
 
 #define NOBODY UINT32_MAX
 #define MAX_CHANNELS 4096u
@@ -35,6 +36,7 @@ typedef struct {
 typedef struct {
     uint64_t stamp;  /* GnR + 1 */
     uint64_t bursts; /* of the result, a bit each */
+    uint32_t parts;  /* at a stack node: results of channels */
 } gathering;
 
 /* The caller's items, copied. */
@@ -54,6 +56,11 @@ struct heam_system {
     uint32_t *unit_base;   /* first stamp of a channel's units */
     gathering *of_unit;
     gathering *of_channel;
+    gathering *of_stack;   /* and how many results it will get; [channels] */
+    heam_stack **stacks;   /* by number, less 1; NULL where no channel has that number; [channels] */
+    uint32_t stacks_size;
+    heam_immediates immediates;
+    uint32_t making;       /* the immediate whose reads are being issued; NOBODY */
     heam_llc llc;
     heam_ring log;
     heam_ring latencies;
@@ -76,6 +83,7 @@ struct heam_system {
     uint32_t tokens;       /* left in the host cycle that was interrupted for input */
     bool resume;           /* the host cycle is to be continued at its issue step */
     uint32_t blocked_on;   /* channel whose instruction buffer was full; NOBODY */
+    heam_stack *blocked_on_stack; /* whose accumulators were all taken; NULL */
     uint64_t time;
     uint64_t counters[HEAM_HOST_COUNTERS];
     bool failed;
@@ -83,6 +91,15 @@ struct heam_system {
 
 static inline uint64_t ceil_div(uint64_t a, uint64_t b) {
     return a / b + (a % b != 0);
+}
+
+/* A channel must look again in a cycle. */
+static inline void wake_channel(heam_system *self, uint32_t channel, uint64_t cycle) {
+    member *m = &self->members[channel];
+    if (cycle < m->next_cycle) {
+        m->next_cycle = cycle;
+        m->next_tick = cycle * m->base->desc.period;
+    }
 }
 
 /* Checks the caller's arrays; *detail (may be NULL) gets the item that was refused. */

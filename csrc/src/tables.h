@@ -13,6 +13,7 @@
     X(BAD_CHANNEL, "a channel's parameters are out of range")                                                  \
     X(BAD_REFRESH, "refreshes fall due before those of all ranks can be over; lengthen nREFI or turn refresh off")  \
     X(BAD_HOST, "a host parameter is out of range")                                                            \
+    X(BAD_STACK, "the channels of a stack differ, or their results are not in its base die, or it has no accumulator")  \
     X(BAD_ITEM, "an item addresses something that does not exist or breaks the order of its operands")         \
     X(BAD_STATE, "the bank is not in a state in which this command is legal")                                  \
     X(TOO_EARLY, "a constraint row forbids the command at this cycle")                                         \
@@ -22,7 +23,7 @@
 
 #define HEAM_KIND_TABLE(X)                                                                                     \
     X(ACT) X(PRE) X(PREA) X(RD) X(WR) X(REF) X(PIM_RD) X(PIM_MOV) X(PIM_RDRES) X(PIM_WRLUT) X(PIM_LUT) X(OTHER) \
-    X(REFPB) X(REFSB)
+    X(REFPB) X(REFSB) X(PIM_WRIMM)
 
 #define HEAM_COUNTER_TABLE(X)                                                                                  \
     X(cycles, "cycles", "cycles of the channel's clock until its last event")                                  \
@@ -60,7 +61,10 @@
     X(second_busy, "cycles", "sum over ranks of cycles in which the second stage of delivery was taken")             \
     X(pe_hits, "operands", "operands whose row was in its PE's cache or on its way there")                     \
     X(pe_misses, "operands", "operands looked up in a PE's cache in vain")                                     \
-    X(merged, "operands", "operands that took their row from the read of an identical one")
+    X(merged, "operands", "operands that took their row from the read of an identical one")                    \
+    X(pim_xmov, "commands", "PIM_XMOV issued (bursts of results over the stack's crossbar)")                   \
+    X(stack_busy, "cycles", "cycles in which the stack node's adder worked for this channel")                  \
+    X(pim_wrimm, "commands", "PIM_WRIMM issued (bursts of immediates sent to PEs)")
 
 #define HEAM_HOST_COUNTER_TABLE(X)                                                                             \
     X(gnrs, "GnRs", "bags finished")                                                                           \

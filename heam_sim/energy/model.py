@@ -79,9 +79,13 @@ def _tier(tier: TierActivity, time_ns: float, logic: PowerFile) -> dict[str, Int
     if tier.unit_level is not None:
         parts["instruction"] += _instruction(tier, events, logic)
         parts["alu"] += [
-            logic["add_pJ_per_element"].scaled(counts["alu_add_elements"] + counts["merge_add_elements"]),
+            logic["add_pJ_per_element"].scaled(
+                counts["alu_add_elements"] + counts["merge_add_elements"] + counts["stack_add_elements"]
+            ),
             logic["multiply_pJ_per_element"].scaled(counts["alu_mul_elements"]),
         ]
+        crossed = counts["pim_xmov"] * tier.burst_bytes * 8
+        parts["on_die_movement"].append(logic["stack_crossbar_pJ_per_bit"].scaled(crossed))
         written = counts["pim_wrlut"] * tier.burst_bytes * 8 * tier.lut_copies
         parts["lut"] += [
             logic["lut_read_pJ_per_bit"].scaled(counts["lut_bytes_read"] * 8),
@@ -140,6 +144,7 @@ def _movement(tier: TierActivity, events: EventEnergies) -> list[tuple[str, Inte
         (counts["pim_rd"], 0, unit, events.read_pJ_per_bit),
         (counts["pim_mov"], unit, merge, events.read_pJ_per_bit),
         (counts["pim_rdres"], merge, _HOST, events.read_pJ_per_bit),
+        (counts["pim_wrimm"], unit, _HOST, events.write_pJ_per_bit),
         (counts["pim_wrlut"], unit, _HOST, events.write_pJ_per_bit),
     )
     return [

@@ -48,6 +48,7 @@ KEYS: Mapping[str, frozenset[str]] = MappingProxyType(
                     "multiply_pJ_per_element",
                     "lut_read_pJ_per_bit",
                     "lut_write_pJ_per_bit",
+                    "stack_crossbar_pJ_per_bit",
                 ),
                 *("instruction_decode_pJ", "host_add_pJ_per_B", "host_multiply_pJ_per_B"),
                 *("llc_lookup_pJ", "llc_data_pJ_per_B"),
