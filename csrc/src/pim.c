@@ -39,8 +39,8 @@ static bool allocate(heam_pim *self, const heam_channel_desc *desc, const heam_s
     self->row_used = calloc(self->units, sizeof(*self->row_used));
     return self->pool != NULL && self->ready != NULL && self->order != NULL && self->vacant != NULL && self->unit != NULL &&
            self->lines != NULL && self->partials != NULL && self->tags != NULL && self->moves.items != NULL && self->results.items != NULL &&
-           self->started_in_bank != NULL && self->started_in_rank != NULL && self->owed != NULL && self->second_free != NULL && self->waiting_immediates != NULL && self->column_used != NULL &&
-           self->row_used != NULL;
+           self->started_in_bank != NULL && self->started_in_rank != NULL && self->owed != NULL && self->second_free != NULL &&
+           self->waiting_immediates != NULL && self->column_used != NULL && self->row_used != NULL;
 }
 
 int32_t heam_pim_create(const heam_channel_desc *desc, const heam_spec *spec, uint16_t index, heam_ring *log, heam_pim **out) {
@@ -256,7 +256,8 @@ static void own_result_left(heam_pim *self, const waiting *item) {
 
 static void result_burst_left(heam_pim *self, uint32_t at, const held_result *result, uint64_t cycle) {
     waiting item = self->results.items[at];
-    heam_burst burst = {.cycle = cycle + self->base.desc.res_latency + self->base.timing.spec.burst_cycles, .arrival = cycle, .gnr_slot = result->gnr_slot};
+    heam_burst burst = {.cycle = cycle + self->base.desc.res_latency + self->base.timing.spec.burst_cycles, .arrival = cycle,
+                        .gnr_slot = result->gnr_slot};
     heam_channel_push_burst(&self->base, &burst);
     *result->bursts &= *result->bursts - 1;
     if (*result->bursts != 0) {

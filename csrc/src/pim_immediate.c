@@ -17,8 +17,8 @@ static void send(heam_pim *self, uint32_t at, uint64_t cycle, int16_t bound) {
     const entry *e = &self->pool[index];
     const heam_channel_desc *desc = &self->base.desc;
     uint64_t arrival = cycle + desc->imm_latency + self->base.timing.spec.burst_cycles;
-    heam_log_record record = {.bank = (uint16_t)(e->what.unit * self->unit_stride), .column = (uint16_t)(first_burst(e->what.adds) + e->issued),
-                              .tag = e->what.tag, .slot = e->what.slot, .unit = e->what.unit, .bound = bound, .role = e->what.role};
+    heam_log_record record = {.bank = (uint16_t)(e->what.unit * self->unit_stride),
+                              .column = (uint16_t)(first_burst(e->what.adds) + e->issued), .tag = e->what.tag, .slot = e->what.slot, .unit = e->what.unit, .bound = bound, .role = e->what.role};
     issue(self, HEAM_KIND_PIM_WRIMM, cycle, &record);
     take_path(self, cycle);
     if (desc->path_uses_dq) {
@@ -27,7 +27,8 @@ static void send(heam_pim *self, uint32_t at, uint64_t cycle, int16_t bound) {
     if (e->issued + 1u == e->what.bursts) {
         heam_immediates_release(self->immediates, e->what.immediate - 1);
         self->immediates_size--;
-        memmove(self->waiting_immediates + at, self->waiting_immediates + at + 1, (self->immediates_size - at) * sizeof(*self->waiting_immediates));
+        memmove(self->waiting_immediates + at, self->waiting_immediates + at + 1,
+                (self->immediates_size - at) * sizeof(*self->waiting_immediates));
     }
     heam_pim_burst_came(self, index, arrival, cycle);
 }

@@ -111,8 +111,8 @@ int32_t heam_system_create(const heam_host_desc *host, uint32_t channels, const 
     self->stacks = calloc(channels, sizeof(heam_stack *));
     self->flights = calloc(host->window, sizeof(*self->flights));
     self->vacant = calloc(host->window, sizeof(*self->vacant));
-    if (self->members == NULL || self->unit_base == NULL || self->of_channel == NULL || self->of_stack == NULL || self->stacks == NULL || self->flights == NULL || self->vacant == NULL ||
-        heam_llc_init(&self->llc, host->llc_sets, host->llc_ways) != HEAM_OK) {
+    if (self->members == NULL || self->unit_base == NULL || self->of_channel == NULL || self->of_stack == NULL || self->stacks == NULL ||
+        self->flights == NULL || self->vacant == NULL || heam_llc_init(&self->llc, host->llc_sets, host->llc_ways) != HEAM_OK) {
         goto out;
     }
     for (uint32_t i = 0; i < host->window; i++) {

@@ -66,7 +66,8 @@ static bool valid_pim(const heam_system *self, const heam_items *items, uint64_t
 static bool valid_immediate(const heam_system *self, const heam_items *items, uint64_t i, uint64_t first) {
     const heam_channel *base = self->members[items->channel[i]].base;
     if (base->timing.spec.of_kind[HEAM_KIND_PIM_WRIMM] == HEAM_NO_COMMAND || items->role[i] != HEAM_ROLE_ACC || items->bank[i] != 0 ||
-        items->column[i] != 0 || items->bursts[i] == 0 || covered(items, i) != items->bursts[i] || items->row[i] == 0 || items->row[i] > i - first) {
+        items->column[i] != 0 || items->bursts[i] == 0 || covered(items, i) != items->bursts[i] ||
+        items->row[i] == 0 || items->row[i] > i - first) {
         return false;
     }
     for (uint64_t read = i - items->row[i]; read < i; read++) {

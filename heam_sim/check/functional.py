@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -425,6 +426,7 @@ def _lut_arrays(
 
 def _sums_of_pairs(
     rows: IntArray,
+    *,
     pairs: tuple[IntArray, IntArray],
     trace: LookupTrace,
     embedding: EmbeddingScheme,
@@ -524,12 +526,16 @@ def check_functional(
     run = _prepare(log, command_names, bursts, vector_bytes, subtables, limit)
     truth = reference.pooled(trace, embedding, vector_bytes, granule_bytes, scope)
     lut = _lut_arrays(lut_rows)
-
-    def sums(rows: IntArray) -> IntArray:
-        if pairs is None:
-            raise CheckError(f"locate names subtable {len(subtables)}, which needs pairs; pass them.")
-        return _sums_of_pairs(rows, pairs, trace, embedding, vector_bytes, granule_bytes)
-
+    given = {}
+    if pairs is not None:
+        given[len(subtables)] = partial(
+            _sums_of_pairs,
+            pairs=pairs,
+            trace=trace,
+            embedding=embedding,
+            vector_bytes=vector_bytes,
+            granule_bytes=granule_bytes,
+        )
     values = Values.of(
         np.concatenate((locate.subtable_id, lut[0])),
         np.concatenate((locate.row, lut[1])),
@@ -537,7 +543,7 @@ def check_functional(
             [-(-part.row_bytes // granule_bytes) for part in subtables], run.granules, locate.subtable_id
         ),
         reference.lanes_of(embedding, granule_bytes),
-        {len(subtables): sums},
+        given,
     )
     memory, memory_granules = _memory_reads(run, locate, values, cache)
     from_lut, lut_granules = _lut_reads(run, lut, values)

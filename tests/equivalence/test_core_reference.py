@@ -58,7 +58,7 @@ def test_deep_queues_with_merging(case: RandomSystem, depth: int) -> None:
 
 
 @given(systems(stacked=True, max_gnrs=10))
-@settings(max_examples=100)
+@settings(max_examples=60)
 def test_random_stacks(case: RandomSystem) -> None:
     check_system(case)
 
