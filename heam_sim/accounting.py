@@ -34,7 +34,9 @@ _PASSED_ON = (
     "pim_rd",
     "pim_mov",
     "pim_rdres",
+    "pim_xmov",
     "pim_wrlut",
+    "pim_wrimm",
     "pim_lut",
 )
 # Commands that cross the pins of the memory devices, and those that do if the host sends all of them.
@@ -50,6 +52,7 @@ _KINDS = {
     "pim_mov": ("PIM_MOV",),
     "pim_rdres": ("PIM_RDRES",),
     "pim_wrlut": ("PIM_WRLUT",),
+    "pim_wrimm": ("PIM_WRIMM",),
 }
 _FJ_PER_PJ = 1000
 
@@ -153,6 +156,7 @@ def _element_counts(planned: Plan, run: Run, layout: TierLayout, totals: Mapping
         "alu_add_elements": run.work.pe_adds,
         "alu_mul_elements": run.work.pe_multiplies,
         "merge_add_elements": totals["pim_mov"] * (spec.burst_bytes // ELEMENT_BYTES),
+        "stack_add_elements": totals["pim_xmov"] * (spec.burst_bytes // ELEMENT_BYTES),
         "lut_bytes_read": run.work.lut_bytes + totals["pe_read"] * spec.burst_bytes,
         "cache_bytes_written": totals["pe_filled"] * spec.burst_bytes,
         "tags_read": looked_up * planned.placement.cache.ways,

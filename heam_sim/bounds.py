@@ -31,6 +31,8 @@ _SUMS = (
     "host_bursts",
     "partials",
     "results",
+    "stack_sums",
+    "immediates",
 )
 _RELATION = {"bank": "bank", "bank_group": "bank_group", "rank": "rank", "pseudo_channel": "rank"}
 #: Up to so many possible values a set is a flag for each (a byte, touched only where something is set).
@@ -92,8 +94,15 @@ class Demand:
     partials, results
         Bursts of sums that leave units, and of what is left when those of a channel are put together:
         (channels,).
-    host_lines
-        Lines that the host looks up.
+    stack_sums
+        Bursts of what is left when those of a tier with a stack node are put together, by the channel that
+        reads them out: (channels,).
+    gnrs
+        Bags so far.
+    immediates
+        Bursts that the host sends to PEs: (channels,).
+    host_lines, added_lines
+        Lines that the host looks up, and those of them that it adds.
     pe_rows, shortest
         Distinct rows that every PE needs (numbers of :class:`~heam_sim._core.DemandLists`), and the fewest
         bursts of one; only where caches or merging may spare it the reading of some.
@@ -115,7 +124,11 @@ class Demand:
     results: _Int = field(init=False)
     operands: _Int = field(init=False)
     host_bursts: _Int = field(init=False)
+    stack_sums: _Int = field(init=False)
+    immediates: _Int = field(init=False)
+    gnrs: int = 0
     host_lines: int = 0
+    added_lines: int = 0
     shortest: int = 0
     pe_rows: _Distinct = field(default_factory=_Distinct)
     lines: dict[int, _Distinct] = field(default_factory=dict)
@@ -128,6 +141,7 @@ class Demand:
         self.instructions, self.partials, self.results, self.operands, self.host_bursts = (
             np.zeros(self.channels, np.int64) for _ in range(5)
         )
+        self.stack_sums, self.immediates = (np.zeros(self.channels, np.int64) for _ in range(2))
 
     def add(self, lowered: Lowered, placement: ModelPlacement) -> None:
         """Add the work arrays of some bags."""
@@ -138,7 +152,9 @@ class Demand:
             self.rows = _Distinct(self.channels * shape.banks * shape.dram_rows)
         self.rows.add(lists.rows)
         self.pe_rows.add(lists.pe_rows)
+        self.gnrs += lowered.offsets.size - 1
         self.host_lines += lists.host_lines
+        self.added_lines += lists.added_lines
         if lists.shortest:
             self.shortest = min(self.shortest or lists.shortest, lists.shortest)
         for lines in np.flatnonzero(np.bincount(lists.line_counts)).tolist():
@@ -147,14 +163,19 @@ class Demand:
     def _shape(self, placement: ModelPlacement) -> DemandShape:
         layouts = placement.layouts.values()
         banks, dram_rows = _largest(placement)
-        pim = placement.pim_layout.tier.pim if placement.pim_layout is not None else None
+        layout = placement.pim_layout
+        pim = layout.tier.pim if layout is not None else None
+        stack = layout.channels if layout is not None and pim and pim.stack_bytes_per_cycle > 0 else range(0)
         return DemandShape(
             units=self.units,
             banks=banks,
             dram_rows=dram_rows,
             line_bytes=placement.home.line_bytes,
             port_bytes_per_cycle=pim.lut_bytes_per_cycle if pim is not None else 0,
-            burst_bytes=tuple(layout.spec.burst_bytes for layout in layouts for _ in layout.channels),
+            burst_bytes=tuple(one.spec.burst_bytes for one in layouts for _ in one.channels),
+            stack_first=stack.start,
+            stack_channels=len(stack),
+            gnrs=self.gnrs,
             lines=placement.system.host.llc_bytes > 0,
             pe_rows=placement.reuses_rows,
         )
@@ -245,8 +266,10 @@ def _pim_rows(layout: TierLayout, demand: Demand, parameters: ChannelParameters)
         reads = int(needed.reshape(demand.reads.shape)[span].max(initial=0)) * demand.shortest
         what = "bursts of the distinct rows of the busiest PE x PIM_RD spacing"
     results = demand.results[span] if parameters.merge else demand.partials[span]
-    out = int(results.max(initial=0))
-    instructions = demand.instructions[span] * parameters.instruction_cycles + results
+    read_out = demand.stack_sums[span] if parameters.stack else results
+    out = int(read_out.max(initial=0))
+    given = demand.immediates[span]
+    instructions = demand.instructions[span] * parameters.instruction_cycles + read_out + given
     moved = int(demand.partials[span].max(initial=0)) if parameters.merge else 0
     alu = demand.alu_bursts[span] * parameters.alu_cycles + demand.alu_cycles[span]
     rows = [
@@ -260,7 +283,7 @@ def _pim_rows(layout: TierLayout, demand: Demand, parameters: ChannelParameters)
         (
             "instruction path",
             max(int(instructions.max(initial=0)) - 1, 0),
-            "instructions x path cycles + result bursts",
+            "instructions x path cycles + bursts of results and immediates",
         ),
         (
             "host-side bus (results)",
@@ -279,6 +302,20 @@ def _pim_rows(layout: TierLayout, demand: Demand, parameters: ChannelParameters)
         of_rank = -(-moved // spec.nodes(spec.second_level))
         what = "partial bursts per rank of the busiest channel x PIM_MOV spacing"
         rows.append(("partials on their way", max(of_rank - 1, 0) * gap, what))
+    if given.any():
+        of_bus = -(-int(given.max()) // spec.nodes(spec.host_bus_level))
+        what = "immediate bursts of the busiest channel x nBL"
+        rows.append(("host-side bus (immediates)", max(of_bus - 1, 0) * spec.timing["nBL"], what))
+    if parameters.stack:
+        crossed = int(results.sum())
+        rows.append(
+            (
+                "stack crossbar",
+                max(crossed - 1, 0) * parameters.xmov_cycles,
+                "result bursts of all channels x cycles",
+            )
+        )
+        rows.append(("stack node", crossed * parameters.stack_cycles, "the same x adder cycles"))
     return [_row(resource, name, cycles * tck, formula) for resource, cycles, formula in rows]
 
 
@@ -313,7 +350,7 @@ def ceilings(
             "lines and instructions / issue width",
         )
     ]
-    added = demand.host_lines * host.line_bytes
+    added = demand.added_lines * host.line_bytes
     banks, dram_rows = _largest(placement)
     distinct = np.zeros((demand.channels, banks), np.int64)
     if demand.rows is not None:
@@ -327,6 +364,7 @@ def ceilings(
             continue
         span = slice(layout.first_channel, layout.first_channel + layout.tier.channels)
         results = demand.results[span] if parameters[name].merge else demand.partials[span]
+        results = demand.stack_sums[span] if parameters[name].stack else results
         added += int(results.sum()) * layout.spec.burst_bytes
         rows += _pim_rows(layout, demand, parameters[name])
     rows.append(

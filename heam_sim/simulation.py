@@ -72,9 +72,12 @@ class Plan:
 
     def parameters(self) -> dict[str, ChannelParameters]:
         """Return the channel parameters by tier."""
-        return {name: self._tier_parameters(layout) for name, layout in self.placement.layouts.items()}
+        return {
+            name: self._tier_parameters(layout, number)
+            for number, (name, layout) in enumerate(self.placement.layouts.items())
+        }
 
-    def _tier_parameters(self, layout: TierLayout) -> ChannelParameters:
+    def _tier_parameters(self, layout: TierLayout, number: int) -> ChannelParameters:
         tier, spec, pim = layout.tier, layout.spec, layout.tier.pim
         period = self._ticks(spec.tCK_ps, f"tier {tier.name}")
         energy, window = energy_weights(layout)
@@ -115,7 +118,22 @@ class Plan:
             cache_ways=self.placement.cache.ways,
             merge_identical=pim.merge_identical,
             result_bursts=layout.vector_bursts,
+            imm_latency=pim.latency(pim.imm_latency, spec) if pim.immediates else 0,
+            **self._stack_parameters(layout, number),
         )
+
+    def _stack_parameters(self, layout: TierLayout, number: int) -> dict[str, Any]:
+        """Of the adder over a tier's channels: the tier is one stack."""
+        spec, pim = layout.spec, layout.tier.pim
+        if pim is None or pim.stack_bytes_per_cycle == 0:
+            return {}
+        return {
+            "stack": number + 1,
+            "stack_tags": pim.stack_tags,
+            "stack_cycles": -(-spec.burst_bytes // pim.stack_bytes_per_cycle),
+            "xmov_cycles": pim.xmov_cycles,
+            "xmov_latency": pim.latency(pim.xmov_latency, spec),
+        }
 
     def _ticks(self, period_ps: Fraction, what: str) -> int:
         ticks = int(period_ps / self.tick_ps)
@@ -211,6 +229,7 @@ class Run:
     replica_reads: int
     spread_reads: int
     carried: int
+    pair_reads: int
     work: Work
 
 
@@ -233,7 +252,13 @@ def plan(
     subtables = scheme.subtables(trace.cardinalities, vector_bytes)
     profiled, simulated = trace.split(profile)
     placement = place_model(
-        described, specs, scheme=scheme, subtables=subtables, profile=profiled, vector_bytes=vector_bytes
+        described,
+        specs,
+        scheme=scheme,
+        subtables=subtables,
+        profile=profiled,
+        vector_bytes=vector_bytes,
+        scope=scope,
     )
     return Plan(
         system=described,
@@ -411,7 +436,7 @@ def _execute(
     names, tables = _log_names(handles, owners)
     logs: list[NDArray[Any]] = []
     latencies: list[NDArray[np.uint64]] = []
-    totals = np.zeros(5, np.int64)
+    totals = np.zeros(6, np.int64)
     work = Work()
     chunks = planned.chunks() or [(0, 0)]
     for number, (start, stop) in enumerate(chunks):
@@ -423,6 +448,7 @@ def _execute(
             lowered.replica_reads,
             lowered.spread_reads,
             lowered.carried,
+            lowered.pair_reads,
         )
         work += lowered.work
         core.feed(lowered.items, lowered.offsets, last=number == len(chunks) - 1)
@@ -450,6 +476,7 @@ def _execute(
         replica_reads=int(totals[2]),
         spread_reads=int(totals[3]),
         carried=int(totals[4]),
+        pair_reads=int(totals[5]),
         work=work,
     )
 
@@ -529,6 +556,7 @@ def _result(planned: Plan, run: Run, limits: list[dict[str, Any]]) -> Result:
             "lut_reads": run.lut_reads,
             "replica_reads": run.replica_reads,
             "spread_reads": run.spread_reads,
+            "pair_reads": run.pair_reads,
         },
         energy=energy,
         power=power,
@@ -580,6 +608,10 @@ def _notes(planned: Plan, run: Run) -> tuple[str, ...]:
             f"{placement.spread.rows.size} rows, which take {placement.spread.share:.3f} of the profile's "
             f"accesses, have a copy at every PE; {run.spread_reads} operands went to the least loaded one"
         )
+    if planned.system.placement.pair_share > 0:
+        served = 2 * run.pair_reads / max(planned.simulated.lookups, 1)
+        why = "; none for weighted lookups" if planned.simulated.weighted else ""
+        notes.append(f"{placement.pairs.count} sums of pairs serve {served:.3f} of the lookups{why}")
     if run.replica_reads:
         notes.append(
             f"{run.replica_reads} small operands (R, partitions, cores) read from replicas in banks "

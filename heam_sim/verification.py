@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from heam_sim.check import CacheRules, FunctionalReport, Homes, Report, check_functional, check_protocol
+from heam_sim.check import (
+    CacheRules,
+    FunctionalReport,
+    Homes,
+    Report,
+    check_crossbar,
+    check_functional,
+    check_protocol,
+)
 from heam_sim.embedding import Subtable
 from heam_sim.errors import CheckError
 from heam_sim.placement import Located, ModelPlacement, TierLayout
@@ -41,8 +49,12 @@ def verify(planned: Plan, run: Run) -> None:
             refresh=layout.tier.controller.refresh_kind is not None,
             unit_level=pim.unit_level if pim is not None else None,
             res_latency=pim.latency(pim.res_latency, layout.spec) if pim is not None else None,
+            imm_latency=pim.latency(pim.imm_latency, layout.spec) if pim and pim.immediates else None,
         )
         _demand_ok(report, f"protocol check of {planned.system.name}, tier {name}")
+        if pim is not None and pim.stack_bytes_per_cycle > 0:
+            report = check_crossbar(run.log, run.command_names, span, cycles=pim.xmov_cycles)
+            _demand_ok(report, f"protocol check of {planned.system.name}, stack of tier {name}")
     outcome = check_sums(planned, run.log, run.command_names)
     _demand_ok(outcome, f"functional check of {planned.system.name}")
 
@@ -56,6 +68,12 @@ def check_sums(planned: Plan, log: NDArray[Any], command_names: Sequence[str]) -
         for layout in layouts
         for channel in range(layout.first_channel, layout.first_channel + layout.tier.channels)
     }
+    stacks = {
+        channel: number
+        for number, layout in enumerate(layouts)
+        for channel in layout.channels
+        if layout.tier.pim is not None and layout.tier.pim.stack_bytes_per_cycle > 0
+    }
     homes = declare_homes(planned)
     return check_functional(
         log,
@@ -68,6 +86,9 @@ def check_sums(planned: Plan, log: NDArray[Any], command_names: Sequence[str]) -
         locate=homes,
         lut_rows=_lut_rows(planned.placement),
         merge=merges,
+        stacks=stacks,
+        pairs=planned.placement.pairs.members(),
+        immediates=any(layout.tier.pim is not None and layout.tier.pim.immediates for layout in layouts),
         cache=_cache_rules(planned.placement, homes),
     )
 
@@ -77,18 +98,18 @@ def _cache_rules(placement: ModelPlacement, homes: Homes) -> CacheRules | None:
     layout, cache = placement.pim_layout, placement.cache
     if layout is None or layout.tier.pim is None or cache.sets == 0:
         return None
-    row = placement.first_row[homes.subtable_id] + homes.row
-    slots = [
-        layout.shape(table.row_bytes).slot_bytes // layout.spec.burst_bytes for table in placement.subtables
-    ]
-    part = np.where(cache.parts > 1, homes.burst // np.array(slots)[homes.subtable_id], 0)
+    is_pair = homes.subtable_id == len(placement.subtables)
+    table = np.where(is_pair, 0, homes.subtable_id)
+    row = np.where(is_pair, placement.rows, placement.first_row[table]) + homes.row
+    slots = [layout.shape(one.row_bytes).slot_bytes // layout.spec.burst_bytes for one in placement.subtables]
+    part = np.where((cache.parts > 1) & ~is_pair, homes.burst // np.array(slots)[table], 0)
     depth = 2 * layout.tier.pim.queue_depth
     return CacheRules(
         sets=dict.fromkeys(layout.channels, cache.sets),
         ways=dict.fromkeys(layout.channels, cache.ways),
         slack=dict.fromkeys(layout.channels, depth),
         line=cache.line(row, 0) + part,
-        kept=cache.keeps(homes.subtable_id, row),
+        kept=cache.keeps(table, row) & ~is_pair,
     )
 
 
@@ -123,8 +144,21 @@ def declare_homes(planned: Plan) -> Homes:
                 slot = placement.hot.find(placement.first_row[table.id] + rows)
             columns += _places(hot, table, rows[slot >= 0], slot[slot >= 0])
         columns += _copies(placement, table, rows)
+    columns += _pairs(planned)
     arrays = [np.concatenate(parts) for parts in zip(*columns, strict=True)]
     return Homes(*arrays)
+
+
+def _pairs(planned: Plan) -> list[tuple[_Int, ...]]:
+    """Every burst of the sums of pairs whose lookups both occur, as rows of a subtable behind all others."""
+    placement, layout = planned.placement, planned.placement.hot_layout
+    pairs, simulated = placement.pairs, planned.whole()
+    if layout is None or not pairs.count:
+        return []
+    occurs = np.concatenate([simulated.indices[t] + pairs.base[t] for t in range(simulated.tables)])
+    rows = np.flatnonzero(np.isin(pairs.first, occurs) & np.isin(pairs.second, occurs))
+    table = Subtable(len(placement.subtables), "pairs", -1, "S", pairs.count, layout.vector_bytes)
+    return _places(layout, table, rows, pairs.first_slot + rows)
 
 
 def _touched(planned: Plan) -> dict[int, _Int]:

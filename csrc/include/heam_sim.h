@@ -39,11 +39,14 @@ extern "C" {
 #define HEAM_KIND_OTHER 11
 #define HEAM_KIND_REFPB 12 /* refresh of one bank */
 #define HEAM_KIND_REFSB 13 /* refresh of the same bank of every bank group */
-#define HEAM_KINDS 14
+#define HEAM_KIND_PIM_WRIMM 14
+#define HEAM_KINDS 15
 
 #define HEAM_ITEM_HOST_READ 0
 #define HEAM_ITEM_PIM_READ 1
 #define HEAM_ITEM_PIM_LUT 2
+/* A vector that the host makes of the host reads directly before it, as many as `row` says, and sends to the PE. */
+#define HEAM_ITEM_PIM_IMMEDIATE 3
 
 #define HEAM_ROLE_ACC 0
 #define HEAM_ROLE_LOAD 1
@@ -56,6 +59,8 @@ extern "C" {
 #define HEAM_FLAG_CARRIED 1
 /* The item's row may be kept in the PE's cache. */
 #define HEAM_FLAG_CACHE 2
+/* Of a host read: its bytes do not pass the host's adder. */
+#define HEAM_FLAG_UNADDED 4
 
 #define HEAM_CHANNEL_PLAIN 0
 #define HEAM_CHANNEL_PIM 1
@@ -96,6 +101,8 @@ extern "C" {
 /* The log's command numbers of rows that a PE had: from its cache, or from an identical operand's read. */
 #define HEAM_LOG_PE_HIT 254
 #define HEAM_LOG_MERGED 253
+/* The log's command number of a burst on the crossbar of a stack. */
+#define HEAM_LOG_PIM_XMOV 252
 /* The log's unit number where no PE is concerned. */
 #define HEAM_NO_UNIT 65535
 
@@ -176,6 +183,12 @@ typedef struct {
     uint32_t refresh_stagger;    /* plain: 1: the ranks' due cycles lie evenly apart */
     uint32_t refresh_postpone;   /* plain: intervals that a refresh may wait, 0..8 */
     uint32_t refresh_interval;   /* plain: cycles in which every bank is refreshed once; 0: the standard's nREFI */
+    uint32_t stack;              /* pim: number of its stack node, from 1 to the number of channels; 0: the host reads its results */
+    uint32_t stack_tags;         /* of a stack: accumulators, 1..65536; this and the rest are the same in all its channels */
+    uint32_t stack_cycles;       /* of a stack: of its adder, per burst */
+    uint32_t xmov_cycles;        /* of a stack: of its crossbar, per burst, >= 1 */
+    uint32_t xmov_latency;       /* of a stack: cycles from there to the adder */
+    uint32_t imm_latency;        /* pim: cycles from a PIM_WRIMM to its burst */
 } heam_channel_desc;
 
 typedef struct {
@@ -229,6 +242,9 @@ typedef struct {
     uint32_t banks; /* of the channel with the most */
     uint32_t line_bytes;
     uint32_t port_bytes_per_cycle;
+    uint32_t stack_first; /* channel of a stack */
+    uint32_t stack_channels; /* 0: no stack */
+    uint64_t gnrs; /* before these: a stack's channels take turns in reading out sums */
     uint64_t dram_rows; /* of the bank with the most */
     const uint32_t *burst_bytes; /* (channels) */
     /* Sums, added to: of PEs (channels, units), then of channels. */
@@ -241,7 +257,10 @@ typedef struct {
     uint64_t *host_bursts;
     uint64_t *partials; /* bursts of sums that leave PEs */
     uint64_t *results; /* bursts of what is left when those of a channel are put together */
+    uint64_t *stack_sums; /* bursts of what is left when those of a stack's channels are, where they are read out */
+    uint64_t *immediates; /* bursts that the host sends to PEs */
     uint64_t host_lines;
+    uint64_t added_lines; /* those of them that the host adds */
     uint64_t shortest; /* fewest bursts that a PE reads for an entry of pe_rows so far; 0: none */
     /* Lists, written from their start, with room for as many entries as there are items; only `rows` must be there. */
     uint64_t *rows; /* DRAM rows: (channel * banks + bank) * dram_rows + row */

@@ -16,6 +16,7 @@ static const uint8_t counter_of_kind[HEAM_KINDS] = {
     [HEAM_KIND_OTHER] = HEAM_COUNT_cycles,
     [HEAM_KIND_REFPB] = HEAM_COUNT_ref_bank,
     [HEAM_KIND_REFSB] = HEAM_COUNT_ref_bank,
+    [HEAM_KIND_PIM_WRIMM] = HEAM_COUNT_pim_wrimm,
 };
 
 #define BOUND_CODES 6u
@@ -144,13 +145,13 @@ void heam_channel_count_row(heam_channel *self, uint32_t bank, uint32_t row) {
     self->counters[counter]++;
 }
 
-void heam_channel_push_burst(heam_channel *self, uint64_t cycle, uint64_t arrival, uint32_t gnr_slot, bool is_write) {
-    heam_burst burst = {.cycle = cycle, .arrival = arrival, .gnr_slot = gnr_slot, .by = self->last, .is_write = is_write};
+void heam_channel_push_burst(heam_channel *self, const heam_burst *burst) {
     if (!heam_ring_reserve(&self->bursts)) {
         self->failed = true;
         return;
     }
-    heam_ring_push(&self->bursts, &burst);
+    heam_burst *at = heam_ring_push(&self->bursts, burst);
+    at->by = self->last;
 }
 
 /* Cycles for which the rows that are open now have been open. */

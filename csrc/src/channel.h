@@ -4,6 +4,7 @@
 #define HEAM_CHANNEL_H
 
 #include "buffer.h"
+#include "immediates.h"
 #include "ledger.h"
 #include "timing.h"
 
@@ -15,6 +16,7 @@ typedef struct {
     uint64_t adds;   /* bursts of the pooled vector that it adds to, a bit each; 0: none (LOAD, MUL) */
     uint32_t gnr_slot; /* the host's table entry */
     uint32_t by;       /* the ledger's number of its issue by the host */
+    uint32_t immediate; /* IMMEDIATE, or a host read for one: its number + 1 (of the caller's items: 1); 0: none */
     uint32_t tag;
     uint32_t row;
     uint32_t slot;
@@ -32,11 +34,12 @@ typedef struct {
 
 /* A burst on its way to the host. */
 typedef struct {
-    uint64_t cycle; /* of the channel: when the host has it */
+    uint64_t cycle; /* of the channel: when the host has it. Stands first */
     uint64_t arrival; /* of the request, in the channel's cycles */
     uint32_t gnr_slot;
     uint32_t by; /* the ledger's number of its command */
-    uint32_t is_write;
+    uint32_t immediate; /* that it is read for: number + 1; 0: none */
+    bool unadded;       /* does not pass the host's adder */
 } heam_burst;
 
 /* Sums over windows of cycles 1..L, L + 1..2L, ..., one window at a time. */
@@ -83,7 +86,7 @@ void heam_channel_issue(heam_channel *self, uint32_t kind, uint64_t cycle, const
 void heam_channel_note(heam_channel *self, uint32_t command, uint64_t cycle, const heam_log_record *record);
 /* Hits, misses and conflicts: by the bank's state before a request's first command. */
 void heam_channel_count_row(heam_channel *self, uint32_t bank, uint32_t row);
-void heam_channel_push_burst(heam_channel *self, uint64_t cycle, uint64_t arrival, uint32_t gnr_slot, bool is_write);
+void heam_channel_push_burst(heam_channel *self, const heam_burst *burst);
 /* `cycle`: until when open banks are counted. */
 uint32_t heam_channel_counters(const heam_channel *self, uint64_t cycle, uint64_t *out, uint32_t capacity);
 uint32_t heam_channel_bounds(const heam_channel *self, uint64_t *out, uint32_t capacity);
@@ -112,6 +115,10 @@ heam_channel *heam_pim_base(heam_pim *self);
 uint32_t heam_pim_units(const heam_pim *self);
 /* The ledger's number of its last delivery. */
 uint32_t heam_pim_delivered_by(const heam_pim *self);
+/* The host has what an immediate of this channel is made of, from this cycle on. */
+void heam_pim_immediate_there(heam_pim *self, uint64_t cycle);
+/* Where IMMEDIATE items find out about their vectors. */
+void heam_pim_set_immediates(heam_pim *self, heam_immediates *immediates);
 /* As heam_plain_cycle. *delivered is set when an instruction left the host's buffer. */
 uint64_t heam_pim_cycle(heam_pim *self, uint64_t cycle, bool *delivered);
 

@@ -41,13 +41,24 @@ static void sums_add(sums *self, uint64_t place, uint32_t channel, uint64_t burs
 
 /* The GnR is over: count its bursts and begin again. */
 static void sums_close(sums *self, heam_demand *demand) {
+    uint64_t whole = 0;
     for (uint64_t i = 0; i < self->count; i++) {
         uint64_t place = self->touched[i], channel = place / demand->units;
+        whole |= self->of_unit[place];
         demand->partials[channel] += (uint64_t)__builtin_popcountll(self->of_unit[place]);
         demand->results[channel] += (uint64_t)__builtin_popcountll(self->of_channel[channel]);
         self->of_unit[place] = self->of_channel[channel] = 0; /* a channel counts with the first of its units */
     }
+    if (demand->stack_channels > 0) {
+        uint64_t reader = demand->stack_first + demand->gnrs % demand->stack_channels;
+        demand->stack_sums[reader] += (uint64_t)__builtin_popcountll(whole);
+    }
+    demand->gnrs++;
     self->count = 0;
+}
+
+static bool has_bank(const heam_items *items, uint64_t i) {
+    return items->kind[i] == HEAM_ITEM_HOST_READ || items->kind[i] == HEAM_ITEM_PIM_READ;
 }
 
 static uint32_t covered(const heam_items *items, uint64_t i) {
@@ -59,10 +70,10 @@ static bool adds(const heam_items *items, uint64_t i) {
 }
 
 static bool valid(const heam_demand *demand, const heam_items *items, uint64_t i) {
-    if (items->kind[i] > HEAM_ITEM_PIM_LUT || items->channel[i] >= demand->channels || items->bursts[i] == 0) {
+    if (items->kind[i] > HEAM_ITEM_PIM_IMMEDIATE || items->channel[i] >= demand->channels || items->bursts[i] == 0) {
         return false;
     }
-    if (items->kind[i] != HEAM_ITEM_PIM_LUT && (items->bank[i] >= demand->banks || items->row[i] >= demand->dram_rows)) {
+    if (has_bank(items, i) && (items->bank[i] >= demand->banks || items->row[i] >= demand->dram_rows)) {
         return false;
     }
     if (items->kind[i] == HEAM_ITEM_HOST_READ) {
@@ -77,6 +88,7 @@ static void add_host(heam_demand *demand, const heam_items *items, uint64_t i) {
     uint64_t lines = (uint64_t)items->bursts[i] * demand->burst_bytes[channel] / demand->line_bytes;
     demand->host_bursts[channel] += items->bursts[i];
     demand->host_lines += lines;
+    demand->added_lines += (items->flags[i] & HEAM_FLAG_UNADDED) == 0 ? lines : 0;
     if (demand->lines != NULL) {
         demand->lines[demand->host_items] = (uint64_t)channel << 48 | items->line[i];
         demand->line_counts[demand->host_items++] = (uint32_t)lines;
@@ -92,6 +104,8 @@ static void add_pim(heam_demand *demand, const heam_items *items, uint64_t i, su
             demand->pe_rows[demand->pe_items++] = place << 44 | items->line[i];
             demand->shortest = demand->shortest == 0 || bursts < demand->shortest ? bursts : demand->shortest;
         }
+    } else if (items->kind[i] == HEAM_ITEM_PIM_IMMEDIATE) {
+        demand->immediates[items->channel[i]] += bursts;
     } else {
         uint64_t bytes = bursts * demand->burst_bytes[items->channel[i]], port = demand->port_bytes_per_cycle;
         demand->port_cycles[place] += (bytes + port - 1) / port;
@@ -110,7 +124,7 @@ static void add_pim(heam_demand *demand, const heam_items *items, uint64_t i, su
 static bool complete(const heam_demand *demand, const heam_items *items) {
     return demand->burst_bytes != NULL && demand->line_bytes > 0 && demand->reads != NULL && demand->port_cycles != NULL &&
            demand->alu_bursts != NULL && demand->alu_cycles != NULL && demand->instructions != NULL && demand->operands != NULL &&
-           demand->host_bursts != NULL && demand->partials != NULL && demand->results != NULL && demand->rows != NULL &&
+           demand->host_bursts != NULL && demand->partials != NULL && demand->results != NULL && demand->stack_sums != NULL && demand->immediates != NULL && demand->rows != NULL &&
            (demand->lines == NULL) == (demand->line_counts == NULL) && items->kind != NULL && items->role != NULL &&
            items->channel != NULL && items->bank != NULL && items->row != NULL && items->bursts != NULL && items->unit != NULL &&
            items->line != NULL && items->segment != NULL && items->covers != NULL && items->alu != NULL && items->flags != NULL;
@@ -136,7 +150,7 @@ static int32_t add_gnrs(heam_demand *demand, const heam_items *items, sums *of_g
                 return HEAM_BAD_ITEM;
             }
             uint64_t channel = items->channel[i];
-            if (items->kind[i] != HEAM_ITEM_PIM_LUT) {
+            if (has_bank(items, i)) {
                 demand->operands[channel]++;
                 demand->rows[demand->banked++] = (channel * demand->banks + items->bank[i]) * demand->dram_rows + items->row[i];
             }
@@ -152,7 +166,8 @@ static int32_t add_gnrs(heam_demand *demand, const heam_items *items, sums *of_g
 }
 
 int32_t heam_demand_add(heam_demand *demand, const heam_items *items, uint64_t *detail) {
-    if (demand == NULL || items == NULL || detail == NULL || demand->channels == 0 || demand->units == 0 || !ordered(items)) {
+    if (demand == NULL || items == NULL || detail == NULL || demand->channels == 0 || demand->units == 0 ||
+        (uint64_t)demand->stack_first + demand->stack_channels > demand->channels || !ordered(items)) {
         return HEAM_BAD_ARGUMENT;
     }
     demand->banked = demand->host_items = demand->pe_items = 0;

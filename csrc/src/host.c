@@ -44,21 +44,55 @@ static void finish_if_complete(heam_system *self, uint32_t slot, uint64_t host_c
     }
 }
 
+/* The channel's first cycle that is not before a tick. */
+static uint64_t cycle_at(const heam_system *self, uint32_t c, uint64_t tick) {
+    uint64_t cycle = ceil_div(tick, self->members[c].base->desc.period);
+    return cycle == 0 ? 1 : cycle;
+}
+
+/* Data of an immediate are at the host after the event `by`, or will be when they have passed its adder. */
+static void immediate_comes(heam_system *self, uint32_t slot, bool added, uint64_t host_cycle, uint32_t by) {
+    heam_immediate *it = &self->immediates.items[slot];
+    uint64_t cycle = added ? ceil_div(self->adder, self->desc.add_bytes_per_cycle) : host_cycle;
+    uint64_t ready = cycle * self->desc.period;
+    if (ready >= it->ready) {
+        it->ready = ready;
+        it->by = added && cycle > host_cycle ? host_event(self, cycle, self->adder_by, HEAM_REASON(ADDER)) : by;
+    }
+    if (it->missing == 0 && it->channel != NOBODY) {
+        uint64_t there = cycle_at(self, it->channel, it->ready);
+        heam_pim_immediate_there(self->members[it->channel].pim, there);
+        wake_channel(self, it->channel, there);
+    }
+}
+
+/* A burst of a host read has come. */
+static void read_comes(heam_system *self, heam_channel *base, const heam_burst *burst, uint64_t host_cycle) {
+    self->outstanding--;
+    base->counters[HEAM_COUNT_read_latency] += burst->cycle - burst->arrival;
+    base->counters[HEAM_COUNT_reads_completed]++;
+    if (!burst->unadded) {
+        add_bytes(self, host_cycle, base->timing.spec.burst_bytes, self->collected_by);
+    }
+    if (burst->immediate > 0) {
+        self->immediates.items[burst->immediate - 1].missing--;
+        immediate_comes(self, burst->immediate - 1, !burst->unadded, host_cycle, self->collected_by);
+    }
+}
+
 static void collect(heam_system *self, uint64_t host_cycle) {
     uint64_t tick = host_cycle * self->desc.period;
     for (uint32_t c = 0; c < self->channels; c++) {
         while (self->burst_tick[c] <= tick) {
             heam_channel *base = self->members[c].base;
             const heam_burst *burst = heam_ring_at(&base->bursts, 0);
+            self->collected_by = heam_ledger_note(&self->ledger, tick, burst->by, HEAM_REASON(LATENCY), c);
             if (self->members[c].plain != NULL) {
-                self->outstanding--;
-                base->counters[HEAM_COUNT_read_latency] += burst->cycle - burst->arrival;
-                base->counters[HEAM_COUNT_reads_completed]++;
+                read_comes(self, base, burst, host_cycle);
             } else {
                 self->counters[HEAM_HOST_result_bursts]++;
+                add_bytes(self, host_cycle, base->timing.spec.burst_bytes, self->collected_by);
             }
-            self->collected_by = heam_ledger_note(&self->ledger, tick, burst->by, HEAM_REASON(LATENCY), c);
-            add_bytes(self, host_cycle, base->timing.spec.burst_bytes, self->collected_by);
             uint32_t slot = burst->gnr_slot;
             self->flights[slot].waiting--;
             heam_ring_pop(&base->bursts);
@@ -127,6 +161,12 @@ static uint64_t mark_last(heam_system *self, uint64_t first, uint64_t end) {
         order->last_of_unit = first_sight(of_unit, stamp);
         order->last_of_channel = first_sight(of_channel, stamp);
         gathering *result = desc->merge ? of_channel : of_unit;
+        if (desc->stack > 0) {
+            gathering *of_stack = &self->of_stack[desc->stack - 1];
+            first_sight(of_stack, stamp);
+            of_stack->parts += desc->merge ? order->last_of_channel : order->last_of_unit;
+            result = of_stack;
+        }
         results += (uint64_t)__builtin_popcountll(order->adds & ~result->bursts);
         result->bursts |= order->adds;
     }
@@ -147,6 +187,9 @@ static void note_issue(heam_system *self, uint64_t host_cycle) {
     } else if (self->waits == WAIT_BUFFER) {
         cause = heam_pim_delivered_by(self->members[self->buffer_of].pim);
         reason = HEAM_REASON(PATH);
+    } else if (self->waits == WAIT_STACK) {
+        cause = heam_stack_freed_by(self->stack_waited);
+        reason = HEAM_REASON(SUMS);
     } else if (self->waits == WAIT_OUTSTANDING) {
         cause = self->collected_by;
         reason = HEAM_REASON(LATENCY);
@@ -179,9 +222,7 @@ static void admit(heam_system *self, uint64_t host_cycle) {
    NULL: memory is exhausted. */
 static heam_order *push(heam_system *self, uint32_t c, const heam_order *order, uint64_t host_cycle) {
     member *m = &self->members[c];
-    uint32_t period = m->base->desc.period;
-    uint64_t cycle = ceil_div(host_cycle * self->desc.period, period);
-    cycle = cycle == 0 ? 1 : cycle;
+    uint64_t cycle = cycle_at(self, c, host_cycle * self->desc.period);
     if (!heam_ring_reserve(&m->base->orders)) {
         self->failed = true;
         return NULL;
@@ -191,11 +232,7 @@ static heam_order *push(heam_system *self, uint32_t c, const heam_order *order, 
     at->by = self->issued_by;
     at->tag = (uint32_t)self->flights[self->issuing].gnr;
     at->gnr_slot = self->issuing;
-    if (cycle < m->next_cycle) {
-        m->next_cycle = cycle;
-        self->next_tick[c] = cycle * period;
-        self->tick = self->next_tick[c] < self->tick ? self->next_tick[c] : self->tick;
-    }
+    wake_channel(self, c, cycle);
     return at;
 }
 
@@ -212,16 +249,35 @@ static void log_hit(heam_system *self, const heam_order *order, uint32_t c, uint
     }
 }
 
+/* The immediate (number + 1) that a host read is for; 0: none. */
+static uint32_t made_of(heam_system *self, const heam_order *order) {
+    if (order->immediate == 0) {
+        return 0;
+    }
+    if (self->making == NOBODY) {
+        self->making = heam_immediates_take(&self->immediates);
+        self->failed = self->failed || self->making == NOBODY;
+    }
+    return self->making + 1; /* NOBODY + 1 is none */
+}
+
 /* One line of a host read; false: it has to wait. */
 static bool issue_line(heam_system *self, const heam_order *order, uint32_t c, uint64_t host_cycle) {
     uint32_t per_line = self->desc.line_bytes / self->members[c].base->timing.spec.burst_bytes;
     uint64_t line = self->work.lines[self->item] + self->line;
     flight *f = &self->flights[self->issuing];
     uint32_t first = self->line * per_line;
+    uint32_t immediate = made_of(self, order);
+    bool unadded = (order->flags & HEAM_FLAG_UNADDED) != 0;
     if (heam_llc_touch(&self->llc, line)) {
         note_issue(self, host_cycle);
         self->counters[HEAM_HOST_llc_hits]++;
-        add_bytes(self, host_cycle, self->desc.line_bytes, self->issued_by);
+        if (!unadded) {
+            add_bytes(self, host_cycle, self->desc.line_bytes, self->issued_by);
+        }
+        if (immediate > 0) {
+            immediate_comes(self, immediate - 1, !unadded, host_cycle, self->issued_by);
+        }
         log_hit(self, order, c, first, per_line, host_cycle);
     } else {
         if (self->outstanding + per_line > self->desc.outstanding) {
@@ -236,18 +292,39 @@ static bool issue_line(heam_system *self, const heam_order *order, uint32_t c, u
             self->counters[HEAM_HOST_outstanding_peak] = self->outstanding;
         }
         f->waiting += per_line;
+        if (immediate > 0) {
+            self->immediates.items[immediate - 1].missing += per_line;
+        }
         self->counters[HEAM_HOST_bursts_read] += per_line;
         for (uint32_t b = 0; b < per_line; b++) {
             heam_order *burst = push(self, c, order, host_cycle);
             if (burst != NULL) {
                 burst->column = (uint16_t)(order->column + first + b);
                 burst->bursts = 1;
+                burst->immediate = immediate;
             }
         }
     }
     self->counters[HEAM_HOST_lines]++;
     self->line++;
     return true;
+}
+
+static void push_item(heam_system *self, const heam_order *order, uint32_t c, uint64_t host_cycle) {
+    heam_order *at = push(self, c, order, host_cycle);
+    if (at != NULL && order->immediate > 0) {
+        at->immediate = self->making + 1;
+        self->immediates.items[self->making].channel = c;
+        self->making = NOBODY;
+    }
+}
+
+/* The GnR that is being issued takes an accumulator of a stack node, if it needs one. */
+static bool admit_to_stack(heam_system *self, uint32_t number) {
+    const gathering *coming = &self->of_stack[number];
+    uint64_t gnr = self->flights[self->issuing].gnr;
+    bool uses = coming->stamp == gnr + 1;
+    return heam_stack_admit(self->stacks[number], gnr, self->issuing, uses ? coming->parts : 0, coming->bursts);
 }
 
 static bool issue_instruction(heam_system *self, const heam_order *order, uint32_t c, uint64_t host_cycle) {
@@ -259,9 +336,15 @@ static bool issue_instruction(heam_system *self, const heam_order *order, uint32
         self->buffer_of = c;
         return false;
     }
+    if (base->desc.stack > 0 && !admit_to_stack(self, base->desc.stack - 1)) {
+        self->counters[HEAM_HOST_stalled_instructions]++;
+        self->blocked_on_stack = self->stack_waited = self->stacks[base->desc.stack - 1];
+        self->waits = WAIT_STACK;
+        return false;
+    }
     note_issue(self, host_cycle);
     base->instructions++;
-    push(self, c, order, host_cycle);
+    push_item(self, order, c, host_cycle);
     return true;
 }
 
@@ -288,7 +371,7 @@ static bool issue_token(heam_system *self, uint64_t host_cycle) {
         }
         item_done(self, host_cycle);
         while (self->issuing != NOBODY && (self->work.orders[self->item].flags & HEAM_FLAG_CARRIED) != 0) {
-            push(self, c, &self->work.orders[self->item], host_cycle);
+            push_item(self, &self->work.orders[self->item], c, host_cycle);
             item_done(self, host_cycle);
         }
         return true;
@@ -344,6 +427,7 @@ bool heam_host_run(heam_system *self) {
     uint64_t cycle = self->host_cycle;
     if (!self->resume) {
         self->blocked_on = NOBODY;
+        self->blocked_on_stack = NULL;
         collect(self, cycle);
         retire(self, cycle);
         self->tokens = self->desc.issue_per_cycle;

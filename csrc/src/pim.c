@@ -34,12 +34,13 @@ static bool allocate(heam_pim *self, const heam_channel_desc *desc, const heam_s
     self->started_in_rank = calloc(spec->nodes[1], sizeof(*self->started_in_rank));
     self->owed = calloc(spec->nodes[1], sizeof(*self->owed));
     self->second_free = calloc(spec->nodes[1], sizeof(*self->second_free));
+    self->waiting_immediates = calloc(self->pool_size, sizeof(*self->waiting_immediates));
     self->column_used = calloc(self->units, sizeof(*self->column_used));
     self->row_used = calloc(self->units, sizeof(*self->row_used));
     return self->pool != NULL && self->ready != NULL && self->order != NULL && self->vacant != NULL && self->unit != NULL &&
            self->lines != NULL && self->partials != NULL && self->tags != NULL && self->moves.items != NULL && self->results.items != NULL &&
-           self->started_in_bank != NULL && self->started_in_rank != NULL && self->owed != NULL && self->second_free != NULL && self->column_used != NULL &&
-           self->row_used != NULL;
+           self->started_in_bank != NULL && self->started_in_rank != NULL && self->owed != NULL && self->second_free != NULL &&
+           self->waiting_immediates != NULL && self->column_used != NULL && self->row_used != NULL;
 }
 
 int32_t heam_pim_create(const heam_channel_desc *desc, const heam_spec *spec, uint16_t index, heam_ring *log, heam_pim **out) {
@@ -59,6 +60,7 @@ int32_t heam_pim_create(const heam_channel_desc *desc, const heam_spec *spec, ui
     self->units = spec->nodes[desc->unit_level];
     self->unit_stride = spec->stride[desc->unit_level];
     self->pool_size = self->units * desc->queue_depth;
+    self->pins.record = sizeof(uint64_t);
     if (!allocate(self, desc, spec)) {
         status = HEAM_OUT_OF_MEMORY;
         goto out;
@@ -104,6 +106,8 @@ void heam_pim_destroy(heam_pim *self) {
     free(self->started_in_rank);
     free(self->owed);
     free(self->second_free);
+    free(self->waiting_immediates);
+    heam_ring_clear(&self->pins);
     free(self->column_used);
     free(self->row_used);
     free(self);
@@ -119,6 +123,14 @@ uint32_t heam_pim_delivered_by(const heam_pim *self) {
 
 uint32_t heam_pim_units(const heam_pim *self) {
     return self->units;
+}
+
+void heam_pim_set_immediates(heam_pim *self, heam_immediates *immediates) {
+    self->immediates = immediates;
+}
+
+void heam_pim_immediate_there(heam_pim *self, uint64_t cycle) {
+    heam_pim_wake(self, STEP_IMMEDIATE, cycle);
 }
 
 void heam_pim_wake_all(heam_pim *self) {
@@ -152,6 +164,20 @@ static void stop_waiting(waiting_list *list, uint32_t at) {
     memmove(list->items + at, list->items + at + 1, (list->size - at) * sizeof(*list->items));
 }
 
+void heam_pim_result_waits(heam_pim *self, const waiting *item) {
+    wait_sorted(&self->results, *item, true);
+    heam_pim_wake(self, STEP_RESULT, item->ready);
+}
+
+/* A result of this channel is complete: it waits to be read out, or for the crossbar of its stack. */
+static void result_complete(heam_pim *self, const waiting *item) {
+    if (self->stack != NULL) {
+        heam_stack_offer(self->stack, self, item);
+    } else {
+        heam_pim_result_waits(self, item);
+    }
+}
+
 /* An operand of (unit, tag) has left the queue: is the sum complete? */
 void heam_pim_finish_operand(heam_pim *self, uint32_t u, uint32_t tag) {
     partial *sum = partial_of(self, u, tag);
@@ -160,8 +186,12 @@ void heam_pim_finish_operand(heam_pim *self, uint32_t u, uint32_t tag) {
         return;
     }
     waiting item = {.ready = sum->ready, .age = self->tags[tag].age, .tag = tag, .unit = u, .by = sum->by};
-    wait_sorted(self->base.desc.merge ? &self->moves : &self->results, item, !self->base.desc.merge);
-    heam_pim_wake(self, self->base.desc.merge ? STEP_MOVE : STEP_RESULT, item.ready);
+    if (self->base.desc.merge) {
+        wait_sorted(&self->moves, item, false);
+        heam_pim_wake(self, STEP_MOVE, item.ready);
+    } else {
+        result_complete(self, &item);
+    }
 }
 
 static void free_tag_if_done(heam_pim *self, uint32_t tag, uint64_t cycle) {
@@ -207,24 +237,72 @@ static void load_lut(heam_pim *self, uint64_t cycle) {
     }
 }
 
-static void result_burst_left(heam_pim *self, uint32_t at, uint64_t cycle) {
-    waiting *item = &self->results.items[at];
-    const heam_spec *spec = &self->base.timing.spec;
+/* Where the bursts of a result stand that are still to leave, and whose it is. */
+typedef struct {
+    uint64_t *bursts;
+    uint32_t number;
+    uint32_t gnr_slot;
+    uint32_t bank;
+    uint16_t unit;
+} held_result;
+
+static held_result own_result(heam_pim *self, const waiting *item) {
     batch_tag *tag = &self->tags[item->tag];
     bool merged = self->base.desc.merge != 0;
-    uint64_t *left = merged ? &tag->bursts : &partial_of(self, item->unit, item->tag)->bursts;
-    heam_channel_push_burst(&self->base, cycle + self->base.desc.res_latency + spec->burst_cycles, cycle, tag->gnr_slot, false);
-    *left &= *left - 1;
-    if (*left != 0) {
+    return (held_result){.bursts = merged ? &tag->bursts : &partial_of(self, item->unit, item->tag)->bursts, .number = tag->number,
+                         .gnr_slot = tag->gnr_slot, .bank = merged ? 0 : item->unit * self->unit_stride,
+                         .unit = (uint16_t)(merged ? HEAM_NO_UNIT : item->unit)};
+}
+
+static held_result result_of(heam_pim *self, const waiting *item) {
+    if (self->stack == NULL) {
+        return own_result(self, item);
+    }
+    stack_sum *sum = heam_stack_sum(self->stack, item->tag);
+    return (held_result){.bursts = &sum->bursts, .number = sum->number, .gnr_slot = sum->gnr_slot, .unit = HEAM_NO_UNIT};
+}
+
+/* All bursts of a result of this channel have left. */
+static void own_result_left(heam_pim *self, const waiting *item, uint64_t cycle) {
+    if (!self->base.desc.merge) {
+        *partial_of(self, item->unit, item->tag) = (partial){.ready = 0};
+        self->tags[item->tag].merged++;
+    }
+    free_tag_if_done(self, item->tag, cycle);
+}
+
+static void result_burst_left(heam_pim *self, uint32_t at, const held_result *result, uint64_t cycle) {
+    waiting item = self->results.items[at];
+    heam_burst burst = {.cycle = cycle + self->base.desc.res_latency + self->base.timing.spec.burst_cycles, .arrival = cycle,
+                        .gnr_slot = result->gnr_slot};
+    heam_channel_push_burst(&self->base, &burst);
+    *result->bursts &= *result->bursts - 1;
+    if (*result->bursts != 0) {
         return;
     }
-    uint32_t number = item->tag;
-    if (!merged) {
-        *partial_of(self, item->unit, number) = (partial){.ready = 0};
-        tag->merged++;
-    }
     stop_waiting(&self->results, at);
-    free_tag_if_done(self, number, cycle);
+    if (self->stack != NULL) {
+        heam_stack_release(self->stack, item.tag, self->base.last);
+    } else {
+        own_result_left(self, &item, cycle);
+    }
+}
+
+bool heam_pim_send_burst(heam_pim *self, const waiting *item, uint64_t cycle, uint32_t before) {
+    held_result result = own_result(self, item);
+    bool fresh = item->ready == cycle;
+    heam_log_record record = {.bank = (uint16_t)result.bank, .column = (uint16_t)first_burst(*result.bursts), .tag = result.number,
+                              .unit = result.unit, .bound = fresh ? HEAM_BOUND_ARRIVAL : HEAM_BOUND_SLOT};
+    self->base.last = heam_channel_event(&self->base, cycle, fresh ? item->by : before, fresh ? HEAM_REASON(LATENCY) : HEAM_REASON(CROSSBAR));
+    heam_channel_note(&self->base, HEAM_LOG_PIM_XMOV, cycle, &record);
+    self->base.counters[HEAM_COUNT_pim_xmov]++;
+    self->base.counters[HEAM_COUNT_stack_busy] += self->base.desc.stack_cycles;
+    *result.bursts &= *result.bursts - 1;
+    if (*result.bursts != 0) {
+        return false;
+    }
+    own_result_left(self, item, cycle);
+    return true;
 }
 
 /* From when a result may be read out, as far as is known. */
@@ -232,7 +310,7 @@ static uint64_t results_due(heam_pim *self) {
     uint64_t due = HEAM_NEVER;
     for (uint32_t i = 0; i < self->results.size && self->results.items[i].ready < due; i++) {
         int32_t row;
-        uint32_t bank = self->base.desc.merge ? 0 : self->results.items[i].unit * self->unit_stride;
+        uint32_t bank = result_of(self, &self->results.items[i]).bank;
         uint64_t may = larger(self->results.items[i].ready, earliest(self, HEAM_KIND_PIM_RDRES, bank, 0, &row));
         due = may < due ? may : due;
     }
@@ -249,24 +327,21 @@ static void read_out(heam_pim *self, uint64_t cycle) {
         if (!path_is_free(self, cycle)) {
             return;
         }
-        bool merged = self->base.desc.merge != 0;
-        uint32_t bank = merged ? 0 : item->unit * self->unit_stride;
+        held_result result = result_of(self, item);
         int32_t row;
-        uint64_t due = earliest(self, HEAM_KIND_PIM_RDRES, bank, cycle, &row);
+        uint64_t due = earliest(self, HEAM_KIND_PIM_RDRES, result.bank, cycle, &row);
         if (due > cycle) {
             later(self, due);
             continue;
         }
-        const batch_tag *tag = &self->tags[item->tag];
-        uint32_t burst = first_burst(merged ? tag->bursts : partial_of(self, item->unit, item->tag)->bursts);
-        heam_log_record record = {.bank = (uint16_t)bank, .column = (uint16_t)burst, .tag = tag->number,
-                                  .unit = (uint16_t)(merged ? HEAM_NO_UNIT : item->unit),
+        heam_log_record record = {.bank = (uint16_t)result.bank, .column = (uint16_t)first_burst(*result.bursts), .tag = result.number,
+                                  .unit = result.unit,
                                   .bound = bound_of(due, row, cycle, item->ready == cycle ? HEAM_BOUND_ARRIVAL : HEAM_BOUND_PATH)};
         bool fresh = item->ready == cycle;
         heam_channel_because(&self->base, fresh ? item->by : self->path_by, fresh ? HEAM_REASON(LATENCY) : HEAM_REASON(PATH));
         issue(self, HEAM_KIND_PIM_RDRES, cycle, &record);
         take_path(self, cycle);
-        result_burst_left(self, i, cycle);
+        result_burst_left(self, i, &result, cycle);
         later(self, results_due(self));
         return;
     }
@@ -292,8 +367,7 @@ static void move_arrived(heam_pim *self, uint32_t at, uint64_t cycle) {
     stop_waiting(&self->moves, at);
     tag->merged++;
     if (tag->closed && tag->merged == tag->units) {
-        wait_sorted(&self->results, (waiting){.ready = self->merge_free, .age = tag->age, .tag = item.tag, .by = self->merge_by}, true);
-        heam_pim_wake(self, STEP_RESULT, self->merge_free);
+        result_complete(self, &(waiting){.ready = self->merge_free, .age = tag->age, .tag = item.tag, .by = self->merge_by});
     }
 }
 
@@ -404,6 +478,7 @@ uint64_t heam_pim_cycle(heam_pim *self, uint64_t cycle, bool *delivered) {
     owe_refresh(self, cycle);
     run(self, STEP_LUT, load_lut, cycle);
     run(self, STEP_RESULT, read_out, cycle);
+    run(self, STEP_IMMEDIATE, heam_pim_send_immediates, cycle);
     *delivered = self->base.orders.size > 0 && self->due[STEP_DELIVER] <= cycle && heam_pim_deliver(self, cycle);
     run(self, STEP_MOVE, move_one, cycle);
     run(self, STEP_REFRESH, refresh, cycle);

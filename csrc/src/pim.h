@@ -4,12 +4,13 @@
 #ifndef HEAM_PIM_H
 #define HEAM_PIM_H
 
-#include "channel.h"
+#include "stack.h"
 
 #define NOBODY UINT32_MAX
 
-/* Where an operand's row comes from: a bank, the PE's LUT or cache through its port, or the read of another operand. */
-typedef enum { FROM_BANK, FROM_PORT, FROM_LEADER } row_source;
+/* Where an operand's row comes from: a bank, the PE's LUT or cache through its port, the read of another operand, or the
+   host. */
+typedef enum { FROM_BANK, FROM_PORT, FROM_LEADER, FROM_HOST } row_source;
 
 /* An operand in a unit's queue. */
 typedef struct {
@@ -94,12 +95,14 @@ typedef struct {
 } waiting_list;
 
 /* The steps of a cycle, each with the first cycle in which it may have something to do. */
-typedef enum { STEP_LUT, STEP_RESULT, STEP_DELIVER, STEP_MOVE, STEP_REFRESH, STEP_WALK, STEPS } pim_step;
+typedef enum { STEP_LUT, STEP_RESULT, STEP_IMMEDIATE, STEP_DELIVER, STEP_MOVE, STEP_REFRESH, STEP_WALK, STEPS } pim_step;
 
 struct heam_pim {
     heam_channel base;
     uint64_t due[STEPS];  /* never too late: whoever makes something possible earlier says so with heam_pim_wake */
     uint32_t full_unit;   /* whose queue the head of the buffer waits for; NOBODY */
+    heam_stack *stack;    /* NULL: the host reads results out of this channel */
+    uint32_t stack_index; /* ordinal of the channel there */
     uint32_t units;
     uint32_t unit_stride; /* banks per unit */
     uint32_t pool_size;
@@ -115,8 +118,12 @@ struct heam_pim {
     batch_tag *tags;
     uint32_t tags_used;
     uint32_t current;  /* tag of the GnR that is being delivered */
+    heam_immediates *immediates;  /* the host's */
+    uint16_t *waiting_immediates; /* delivered entries FROM_HOST, oldest first */
+    uint32_t immediates_size;
+    heam_ring pins;               /* ends of the immediates' bursts on the data pins, where instructions use them too */
     waiting_list moves;
-    waiting_list results;
+    waiting_list results;  /* to be read out here; those of a stack node have its accumulator for a tag */
     uint32_t *started_in_bank;
     uint32_t *started_in_rank;
     uint32_t *owed;    /* REFab per rank */
@@ -225,10 +232,37 @@ static inline bool feeds_register(const entry *e) {
 void heam_pim_wake_all(heam_pim *self);
 /* An operand of (unit, tag) has left the queue: if it was the last, the sum waits to be moved or read out. */
 void heam_pim_finish_operand(heam_pim *self, uint32_t u, uint32_t tag);
+/* A sum of the stack node waits to be read out here. */
+void heam_pim_result_waits(heam_pim *self, const waiting *item);
+/* The lowest burst of a result of this channel goes over the stack's crossbar, which was busy until then with the burst `before`.
+   True: it was the last, the tag may be free. */
+bool heam_pim_send_burst(heam_pim *self, const waiting *item, uint64_t cycle, uint32_t before);
+/* The sum of one GnR over the channels of a stack. */
+typedef struct {
+    uint64_t gnr;      /* number + 1; 0: free */
+    uint64_t bursts;   /* of the pooled vector, still to be read out */
+    uint32_t number;
+    uint32_t gnr_slot;
+    uint32_t parts;    /* results of channels, still to be sent completely */
+} stack_sum;
+
+/* A result of a channel is complete, or will be when it says. */
+void heam_stack_offer(heam_stack *self, const heam_pim *pim, const waiting *result);
+/* A sum that waits to be read out. */
+stack_sum *heam_stack_sum(heam_stack *self, uint32_t accumulator);
+/* It has left, with the command `by`. */
+void heam_stack_release(heam_stack *self, uint32_t accumulator, uint32_t by);
+
 /* Decides where the row of a new entry comes from. False: it is a FILL that has nothing to do. */
 bool heam_pim_look_up(heam_pim *self, uint32_t index);
 /* An entry's row has been read: cache lines that wait for it are there. */
 void heam_pim_fill_lines(heam_pim *self, uint32_t index);
+/* A burst of an entry FROM_HOST is there at `arrival`; with the last one it leaves the queue. */
+void heam_pim_burst_came(heam_pim *self, uint32_t index, uint64_t arrival, uint64_t cycle);
+/* The burst of an immediate is on the data pins until `end`. */
+void heam_pim_take_pins(heam_pim *self, uint64_t end);
+/* Sends a burst of an immediate if one can go. */
+void heam_pim_send_immediates(heam_pim *self, uint64_t cycle);
 /* Delivers what may come now. True: an instruction left the host's buffer. */
 bool heam_pim_deliver(heam_pim *self, uint64_t cycle);
 /* Lets the local controllers do what they can in this cycle. */

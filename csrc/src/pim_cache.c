@@ -68,8 +68,8 @@ bool heam_pim_look_up(heam_pim *self, uint32_t index) {
     const heam_channel_desc *desc = &self->base.desc;
     bool fill = e->what.role == HEAM_ROLE_FILL;
     cache_line *line = NULL;
-    if (e->what.kind == HEAM_ITEM_PIM_LUT) {
-        e->source = FROM_PORT;
+    if (e->what.kind == HEAM_ITEM_PIM_LUT || e->what.kind == HEAM_ITEM_PIM_IMMEDIATE) {
+        e->source = e->what.kind == HEAM_ITEM_PIM_LUT ? FROM_PORT : FROM_HOST;
         return true;
     }
     if (desc->cache_sets > 0) {

@@ -103,6 +103,11 @@ static void enqueue(heam_pim *self, const heam_order *order, uint32_t tag, uint6
     }
     self->vacant_size--;
     self->ready[index] = self->pool[index].source == FROM_LEADER ? HEAM_NEVER : available;
+    if (self->pool[index].source == FROM_HOST) {
+        self->ready[index] = HEAM_NEVER;
+        self->waiting_immediates[self->immediates_size++] = (uint16_t)index;
+        self->due[STEP_IMMEDIATE] = 0;
+    }
     heam_pim_wake(self, STEP_WALK, self->ready[index]);
     self->order[self->order_size++] = (uint16_t)index;
     if (self->order_size > self->base.counters[HEAM_COUNT_queue_peak]) {
@@ -115,28 +120,48 @@ static void enqueue(heam_pim *self, const heam_order *order, uint32_t tag, uint6
     }
 }
 
-/* When an instruction that would start at `cycle` may do so: over the data pins it keeps clear of result bursts. */
-static uint64_t path_clear(const heam_pim *self, uint64_t cycle) {
-    const heam_ring *bursts = &self->base.bursts;
-    uint64_t burst_cycles = self->base.timing.spec.burst_cycles;
-    if (!self->base.desc.path_uses_dq) {
-        return cycle;
+void heam_pim_take_pins(heam_pim *self, uint64_t end) {
+    if (!heam_ring_reserve(&self->pins)) {
+        self->base.failed = true;
+        return;
     }
+    heam_ring_push(&self->pins, &end);
+}
+
+/* When an instruction that would start at `cycle` is clear of bursts whose ends begin the ring's records, in order. */
+static uint64_t clear_of(const heam_pim *self, const heam_ring *bursts, uint64_t cycle) {
+    uint64_t burst_cycles = self->base.timing.spec.burst_cycles;
     for (size_t i = 0; i < bursts->size; i++) {
-        const heam_burst *burst = heam_ring_at(bursts, i);
-        if (burst->cycle <= cycle) {
+        uint64_t end = *(const uint64_t *)heam_ring_at(bursts, i);
+        if (end <= cycle) {
             continue;
         }
-        if (burst->cycle - burst_cycles >= cycle + self->base.desc.instruction_cycles) {
+        if (end - burst_cycles >= cycle + self->base.desc.instruction_cycles) {
             break;
         }
-        cycle = burst->cycle;
+        cycle = end;
     }
     return cycle;
 }
 
+/* When an instruction that would start at `cycle` may do so: over the data pins it keeps clear of results and immediates. */
+static uint64_t path_clear(heam_pim *self, uint64_t cycle) {
+    if (!self->base.desc.path_uses_dq) {
+        return cycle;
+    }
+    while (self->pins.size > 0 && *(const uint64_t *)heam_ring_at(&self->pins, 0) <= cycle) {
+        heam_ring_pop(&self->pins);
+    }
+    uint64_t clear = cycle, before;
+    do {
+        before = clear;
+        clear = clear_of(self, &self->pins, clear_of(self, &self->base.bursts, before));
+    } while (clear != before);
+    return clear;
+}
+
 /* From when an instruction may start on its path; HEAM_NEVER while LUTs are loaded. */
-static uint64_t path_allows(const heam_pim *self, const heam_order *order, uint64_t cycle) {
+static uint64_t path_allows(heam_pim *self, const heam_order *order, uint64_t cycle) {
     if (self->lut_left > 0) {
         return HEAM_NEVER;
     }

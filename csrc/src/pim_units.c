@@ -330,6 +330,20 @@ static bool serve_read(heam_pim *self, uint32_t position, uint64_t cycle) {
     return false;
 }
 
+void heam_pim_burst_came(heam_pim *self, uint32_t index, uint64_t arrival, uint64_t cycle) {
+    entry *e = &self->pool[index];
+    use_bursts(self, index, arrival, 1, self->base.last);
+    e->issued++;
+    if (e->issued < e->what.bursts) {
+        return;
+    }
+    uint32_t position = 0;
+    while (self->order[position] != index) {
+        position++;
+    }
+    leave_with_followers(self, position, arrival, cycle);
+}
+
 void heam_pim_walk(heam_pim *self, uint64_t cycle) {
     uint32_t position = 0;
     while (position < self->order_size) {
@@ -344,7 +358,7 @@ void heam_pim_walk(heam_pim *self, uint64_t cycle) {
             position++;
             continue;
         }
-        if (e->source == FROM_LEADER) {
+        if (e->source == FROM_LEADER || e->source == FROM_HOST) {
             self->ready[index] = HEAM_NEVER;
             position++;
             continue;

@@ -175,13 +175,19 @@ static void decide_mode(heam_plain *self) {
     }
 }
 
+static void push_burst(heam_plain *self, const heam_order *order, uint64_t cycle, uint64_t arrival) {
+    heam_burst burst = {.cycle = cycle, .arrival = arrival, .gnr_slot = order->gnr_slot, .immediate = order->immediate,
+                        .unadded = (order->flags & HEAM_FLAG_UNADDED) != 0};
+    heam_channel_push_burst(&self->base, &burst);
+}
+
 static void retire(heam_plain *self, uint32_t entry, uint64_t cycle) {
     request *r = &self->pool[entry];
     if (r->is_write) {
         self->base.counters[HEAM_COUNT_writes_retired]++;
     } else {
         self->base.counters[HEAM_COUNT_reads_retired]++;
-        heam_channel_push_burst(&self->base, cycle + self->base.timing.spec.read_latency, r->arrival, r->what.gnr_slot, false);
+        push_burst(self, &r->what, cycle + self->base.timing.spec.read_latency, r->arrival);
     }
     self->requests_in_bank[r->what.bank]--;
     self->vacant[self->vacant_size++] = (uint16_t)entry;
@@ -307,7 +313,7 @@ bool heam_plain_offer(heam_plain *self, const heam_order *order, bool is_write, 
         counters[is_write ? HEAM_COUNT_writes : HEAM_COUNT_reads]++;
         counters[is_write ? HEAM_COUNT_coalesced : HEAM_COUNT_forwarded]++;
         if (!is_write) {
-            heam_channel_push_burst(&self->base, stamp + 1, stamp, order->gnr_slot, false);
+            push_burst(self, order, stamp + 1, stamp);
         }
         return true;
     }

@@ -10,6 +10,30 @@ static bool valid_host(const heam_host_desc *host) {
            host->window <= 1u << 20 && (host->llc_sets == 0) == (host->llc_ways == 0) && (uint64_t)host->llc_sets * host->llc_ways <= 1u << 28;
 }
 
+/* A stack node has done something that a channel must look at. */
+static void wake_from_stack(void *owner, uint16_t channel, uint64_t cycle) {
+    wake_channel(owner, channel, cycle);
+}
+
+static int32_t join_stack(heam_system *self, heam_pim *pim) {
+    uint32_t number = heam_pim_base(pim)->desc.stack;
+    if (number == 0) {
+        return HEAM_OK;
+    }
+    if (number > self->channels) {
+        return HEAM_BAD_STACK;
+    }
+    heam_stack **stack = &self->stacks[number - 1];
+    self->stacks_size = number > self->stacks_size ? number : self->stacks_size;
+    if (*stack == NULL) {
+        int32_t status = heam_stack_create(self->channels, wake_from_stack, self, stack);
+        if (status != HEAM_OK) {
+            return status;
+        }
+    }
+    return heam_stack_join(*stack, pim);
+}
+
 static int32_t add_member(heam_system *self, uint32_t index, const heam_channel_desc *desc, const heam_spec *spec) {
     member *m = &self->members[index];
     heam_ring *log = self->with_log ? &self->log : NULL;
@@ -29,6 +53,8 @@ static int32_t add_member(heam_system *self, uint32_t index, const heam_channel_
     int32_t status = heam_pim_create(desc, spec, (uint16_t)index, log, &m->pim);
     if (status == HEAM_OK) {
         m->base = heam_pim_base(m->pim);
+        heam_pim_set_immediates(m->pim, &self->immediates);
+        status = join_stack(self, m->pim);
     }
     return status;
 }
@@ -91,6 +117,7 @@ int32_t heam_system_create(const heam_host_desc *host, uint32_t channels, const 
     self->latencies.record = sizeof(heam_latency_record);
     self->finishes.record = sizeof(finish);
     self->issuing = NOBODY;
+    self->making = NOBODY;
     self->blocked_on = NOBODY;
     self->issued_at = HEAM_NEVER;
     self->members = calloc(channels, sizeof(*self->members));
@@ -98,9 +125,12 @@ int32_t heam_system_create(const heam_host_desc *host, uint32_t channels, const 
     self->burst_tick = calloc(channels, sizeof(*self->burst_tick));
     self->unit_base = calloc(channels, sizeof(*self->unit_base));
     self->of_channel = calloc(channels, sizeof(*self->of_channel));
+    self->of_stack = calloc(channels, sizeof(*self->of_stack));
+    self->stacks = calloc(channels, sizeof(heam_stack *));
     self->flights = calloc(host->window, sizeof(*self->flights));
     self->vacant = calloc(host->window, sizeof(*self->vacant));
-    if (self->members == NULL || self->next_tick == NULL || self->burst_tick == NULL || self->unit_base == NULL || self->of_channel == NULL || self->flights == NULL || self->vacant == NULL ||
+    if (self->members == NULL || self->next_tick == NULL || self->burst_tick == NULL || self->unit_base == NULL ||
+        self->of_channel == NULL || self->of_stack == NULL || self->stacks == NULL || self->flights == NULL || self->vacant == NULL ||
         heam_llc_init(&self->llc, host->llc_sets, host->llc_ways) != HEAM_OK) {
         goto out;
     }
@@ -128,6 +158,11 @@ void heam_system_destroy(heam_system *self) {
         heam_plain_destroy(self->members[i].plain);
         heam_pim_destroy(self->members[i].pim);
     }
+    for (uint32_t i = 0; self->stacks != NULL && i < self->channels; i++) {
+        heam_stack_destroy(self->stacks[i]);
+    }
+    free(self->stacks);
+    free(self->of_stack);
     free(self->members);
     free(self->next_tick);
     free(self->burst_tick);
@@ -136,6 +171,7 @@ void heam_system_destroy(heam_system *self) {
     free(self->of_channel);
     free(self->flights);
     free(self->vacant);
+    heam_immediates_clear(&self->immediates);
     heam_llc_clear(&self->llc);
     heam_ring_clear(&self->log);
     heam_ring_clear(&self->latencies);
@@ -181,7 +217,9 @@ static void run_channel(heam_system *self, uint32_t c, uint64_t tick) {
     m->next_cycle = m->plain != NULL ? heam_plain_cycle(m->plain, m->next_cycle) : heam_pim_cycle(m->pim, m->next_cycle, &delivered);
     self->next_tick[c] = m->next_cycle == HEAM_NEVER ? HEAM_NEVER : m->next_cycle * m->base->desc.period;
     self->failed = self->failed || m->base->failed;
-    if (delivered && self->blocked_on == c) {
+    heam_stack *stack = m->pim != NULL && m->base->desc.stack > 0 ? self->stacks[m->base->desc.stack - 1] : NULL;
+    bool freed = stack != NULL && heam_stack_freed(stack);
+    if ((delivered && self->blocked_on == c) || (freed && self->blocked_on_stack == stack)) {
         wake_host(self, tick / self->desc.period + 1);
     }
     if (before == 0 && m->base->bursts.size > 0) {
@@ -194,9 +232,25 @@ static bool all_done(const heam_system *self) {
     return self->last_input && self->position == self->work.gnrs && self->issuing == NOBODY && self->finished == self->admitted;
 }
 
-/* Runs the channels that have a cycle at the present tick, and finds the next one. Which ones they are nothing foretells, so they are
-   gathered without a branch. */
-static void run_channels(heam_system *self) {
+/* Lets the stack nodes that have something to do at a tick do it; returns when one may next. */
+static uint64_t run_stacks(heam_system *self, uint64_t tick) {
+    uint64_t next = HEAM_NEVER;
+    for (uint32_t s = 0; s < self->stacks_size; s++) {
+        if (self->stacks[s] == NULL) {
+            continue;
+        }
+        if (heam_stack_next_tick(self->stacks[s]) == tick) {
+            self->failed = !heam_stack_send(self->stacks[s]) || self->failed;
+        }
+        uint64_t mine = heam_stack_next_tick(self->stacks[s]);
+        next = mine < next ? mine : next;
+    }
+    return next;
+}
+
+/* Runs the channels and then the stack nodes that have a cycle at the present tick, and finds the next one. Which channels they are
+   nothing foretells, so they are gathered without a branch. */
+static void run_memories(heam_system *self) {
     uint64_t tick = self->tick;
     for (uint32_t first = 0; first < self->channels; first += 64) {
         uint32_t count = self->channels - first < 64 ? self->channels - first : 64;
@@ -208,7 +262,7 @@ static void run_channels(heam_system *self) {
             run_channel(self, first + (uint32_t)__builtin_ctzll(due), tick);
         }
     }
-    uint64_t next = HEAM_NEVER;
+    uint64_t next = run_stacks(self, tick);
     for (uint32_t c = 0; c < self->channels; c++) {
         next = self->next_tick[c] < next ? self->next_tick[c] : next;
     }
@@ -245,7 +299,7 @@ int32_t heam_system_run(heam_system *self, uint64_t max_steps, uint32_t *state) 
             }
             continue;
         }
-        run_channels(self);
+        run_memories(self);
     }
     *state = HEAM_STATE_PAUSED;
     return self->failed ? HEAM_OUT_OF_MEMORY : HEAM_OK;

@@ -6,6 +6,7 @@
 #include "channel.h"
 #include "ledger.h"
 #include "llc.h"
+#include "stack.h"
 
 #define NOBODY UINT32_MAX
 #define MAX_CHANNELS 4096u
@@ -36,6 +37,7 @@ typedef struct {
 typedef struct {
     uint64_t stamp;  /* GnR + 1 */
     uint64_t bursts; /* of the result, a bit each */
+    uint32_t parts;  /* at a stack node: results of channels */
 } gathering;
 
 /* The caller's items, copied. */
@@ -58,6 +60,11 @@ struct heam_system {
     uint32_t *unit_base;   /* first stamp of a channel's units */
     gathering *of_unit;
     gathering *of_channel;
+    gathering *of_stack;   /* and how many results it will get; [channels] */
+    heam_stack **stacks;   /* by number, less 1; NULL where no channel has that number; [channels] */
+    uint32_t stacks_size;
+    heam_immediates immediates;
+    uint32_t making;       /* the immediate whose reads are being issued; NOBODY */
     heam_llc llc;
     heam_ring log;
     heam_ring latencies;
@@ -80,6 +87,7 @@ struct heam_system {
     uint32_t tokens;       /* left in the host cycle that was interrupted for input */
     bool resume;           /* the host cycle is to be continued at its issue step */
     uint32_t blocked_on;   /* channel whose instruction buffer was full; NOBODY */
+    heam_stack *blocked_on_stack; /* whose accumulators were all taken; NULL */
     uint64_t time;
     uint64_t counters[HEAM_HOST_COUNTERS];
     heam_ledger ledger;
@@ -90,14 +98,25 @@ struct heam_system {
     uint64_t issued_at;    /* host cycle of issued_by; HEAM_NEVER */
     uint32_t waits;        /* wait_reason: why issue stopped */
     uint32_t buffer_of;    /* WAIT_BUFFER: the channel */
+    heam_stack *stack_waited; /* WAIT_STACK: whose accumulators were taken */
     bool failed;
 };
 
 /* Why the host stopped issuing. */
-typedef enum { WAIT_TOKENS, WAIT_WINDOW, WAIT_BUFFER, WAIT_OUTSTANDING } wait_reason;
+typedef enum { WAIT_TOKENS, WAIT_WINDOW, WAIT_BUFFER, WAIT_STACK, WAIT_OUTSTANDING } wait_reason;
 
 static inline uint64_t ceil_div(uint64_t a, uint64_t b) {
     return a / b + (a % b != 0);
+}
+
+/* A channel must look again in a cycle. */
+static inline void wake_channel(heam_system *self, uint32_t channel, uint64_t cycle) {
+    member *m = &self->members[channel];
+    if (cycle < m->next_cycle) {
+        m->next_cycle = cycle;
+        self->next_tick[channel] = cycle * m->base->desc.period;
+        self->tick = self->next_tick[channel] < self->tick ? self->next_tick[channel] : self->tick;
+    }
 }
 
 /* Checks the caller's arrays; *detail (may be NULL) gets the item that was refused. */

@@ -13,6 +13,7 @@
     X(BAD_CHANNEL, "a channel's parameters are out of range")                                                  \
     X(BAD_REFRESH, "refreshes fall due before those of all ranks can be over; lengthen nREFI or turn refresh off")  \
     X(BAD_HOST, "a host parameter is out of range")                                                            \
+    X(BAD_STACK, "the channels of a stack differ, or their results are not in its base die, or it has no accumulator")  \
     X(BAD_ITEM, "an item addresses something that does not exist or breaks the order of its operands")         \
     X(BAD_STATE, "the bank is not in a state in which this command is legal")                                  \
     X(TOO_EARLY, "a constraint row forbids the command at this cycle")                                         \
@@ -22,7 +23,7 @@
 
 #define HEAM_KIND_TABLE(X)                                                                                     \
     X(ACT) X(PRE) X(PREA) X(RD) X(WR) X(REF) X(PIM_RD) X(PIM_MOV) X(PIM_RDRES) X(PIM_WRLUT) X(PIM_LUT) X(OTHER) \
-    X(REFPB) X(REFSB)
+    X(REFPB) X(REFSB) X(PIM_WRIMM)
 
 #define HEAM_COUNTER_TABLE(X)                                                                                  \
     X(cycles, "cycles", "cycles of the channel's clock until its last event")                                  \
@@ -67,7 +68,10 @@
     X(merged, "operands", "operands that took their row from the read of an identical one")                    \
     X(pe_prefetches, "operands", "FILLs looked up in a PE's cache")                                            \
     X(pe_filled, "bursts", "bursts written into the caches of PEs")                                            \
-    X(pe_read, "bursts", "bursts that came out of the caches of PEs")
+    X(pe_read, "bursts", "bursts that came out of the caches of PEs")                                          \
+    X(pim_xmov, "commands", "PIM_XMOV issued (bursts of results over the stack's crossbar)")                   \
+    X(stack_busy, "cycles", "cycles in which the stack node's adder worked for this channel")                  \
+    X(pim_wrimm, "commands", "PIM_WRIMM issued (bursts of immediates sent to PEs)")
 
 #define HEAM_HOST_COUNTER_TABLE(X)                                                                             \
     X(gnrs, "GnRs", "bags finished")                                                                           \
@@ -89,10 +93,13 @@
     X(ALU, "ALU")                                                                                              \
     X(LUT, "LUT or cache port")                                                                                \
     X(MERGE, "merge node")                                                                                     \
+    X(CROSSBAR, "stack crossbar")                                                                              \
+    X(STACK, "stack node")                                                                                     \
     X(PATH, "instruction path")                                                                                \
     X(SLOT, "command slot")                                                                                    \
     X(ORDER, "order of operands")                                                                              \
     X(TAG, "batch tags")                                                                                       \
+    X(SUMS, "accumulators of the stack")                                                                       \
     X(REFRESH, "refresh")                                                                                      \
     X(ISSUE, "host issue")                                                                                     \
     X(ADDER, "host adder")                                                                                     \

@@ -52,11 +52,30 @@ static bool valid_pim(const heam_system *self, const heam_items *items, uint64_t
     if (items->role[i] == HEAM_ROLE_FILL && (items->kind[i] != HEAM_ITEM_PIM_READ || desc->cache_sets == 0)) {
         return false;
     }
+    if (items->kind[i] == HEAM_ITEM_PIM_IMMEDIATE) {
+        return true;
+    }
     if (items->kind[i] == HEAM_ITEM_PIM_LUT) {
         return items->bursts[i] > 0 && items->bank[i] == 0 && desc->port_bytes_per_cycle > 0;
     }
     const heam_spec *spec = &m->base->timing.spec;
     return valid_bank(items, i, spec) && items->bank[i] / spec->stride[desc->unit_level] == items->unit[i];
+}
+
+/* It is made of the host reads directly before it, and covers what it sends. */
+static bool valid_immediate(const heam_system *self, const heam_items *items, uint64_t i, uint64_t first) {
+    const heam_channel *base = self->members[items->channel[i]].base;
+    if (base->timing.spec.of_kind[HEAM_KIND_PIM_WRIMM] == HEAM_NO_COMMAND || items->role[i] != HEAM_ROLE_ACC || items->bank[i] != 0 ||
+        items->column[i] != 0 || items->bursts[i] == 0 || covered(items, i) != items->bursts[i] ||
+        items->row[i] == 0 || items->row[i] > i - first) {
+        return false;
+    }
+    for (uint64_t read = i - items->row[i]; read < i; read++) {
+        if (is_pim(items, read)) {
+            return false;
+        }
+    }
+    return true;
 }
 
 /* A chain LOAD, any number of MUL, MAC stands together, at one unit of one channel and in one GnR. */
@@ -79,23 +98,32 @@ static bool valid_roles(const heam_items *items, uint64_t i, uint64_t first, uin
     return i + 1 < end && is_pim(items, i + 1) && (items->role[i + 1] == HEAM_ROLE_MUL || items->role[i + 1] == HEAM_ROLE_MAC);
 }
 
+static uint8_t known_flags(uint8_t kind) {
+    return kind == HEAM_ITEM_HOST_READ       ? HEAM_FLAG_UNADDED
+           : kind == HEAM_ITEM_PIM_IMMEDIATE ? 0
+                                             : HEAM_FLAG_CARRIED | HEAM_FLAG_CACHE;
+}
+
 /* What is carried needs an instruction of the same channel before it. */
 static bool valid_flags(const heam_items *items, uint64_t i, uint64_t first) {
     uint8_t flags = items->flags[i];
-    if ((flags & ~(HEAM_FLAG_CARRIED | HEAM_FLAG_CACHE)) != 0 || (flags != 0 && !is_pim(items, i))) {
+    if ((flags & ~known_flags(items->kind[i])) != 0) {
         return false;
     }
     return (flags & HEAM_FLAG_CARRIED) == 0 || (i > first && is_pim(items, i - 1) && items->channel[i] == items->channel[i - 1]);
 }
 
 static bool valid_item(const heam_system *self, const heam_items *items, uint64_t i, uint64_t first, uint64_t end) {
-    if (items->channel[i] >= self->channels || items->kind[i] > HEAM_ITEM_PIM_LUT || !valid_roles(items, i, first, end)) {
+    if (items->channel[i] >= self->channels || items->kind[i] > HEAM_ITEM_PIM_IMMEDIATE || !valid_roles(items, i, first, end)) {
         return false;
     }
     if (items->flags != NULL && !valid_flags(items, i, first)) {
         return false;
     }
-    return items->kind[i] == HEAM_ITEM_HOST_READ ? valid_host_read(self, items, i) : valid_pim(self, items, i);
+    if (items->kind[i] == HEAM_ITEM_HOST_READ) {
+        return valid_host_read(self, items, i);
+    }
+    return valid_pim(self, items, i) && (items->kind[i] != HEAM_ITEM_PIM_IMMEDIATE || valid_immediate(self, items, i, first));
 }
 
 int32_t heam_work_validate(const heam_system *self, const heam_items *items, uint64_t *detail) {
@@ -151,6 +179,11 @@ int32_t heam_work_copy(work *to, const heam_items *items) {
                                      .bursts = items->bursts[i], .unit = items->unit[i], .kind = items->kind[i], .role = items->role[i],
                                      .alu = items->alu != NULL ? items->alu[i] : 0, .adds = adds(items, i) ? burst_set(items, i) : 0,
                                      .line = items->line[i], .flags = items->flags != NULL ? items->flags[i] : 0};
+        if (items->kind[i] == HEAM_ITEM_PIM_IMMEDIATE) {
+            for (uint64_t at = i - items->row[i]; at <= i; at++) {
+                to->orders[at].immediate = 1;
+            }
+        }
         to->lines[i] = items->line[i];
         to->channels[i] = items->channel[i];
     }

@@ -19,7 +19,7 @@ from heam_sim.errors import ConfigError
 __all__ = ["DemandLists", "DemandShape", "add_demand"]
 
 _OF_UNITS = ("reads", "port_cycles", "alu_bursts", "alu_cycles")
-_OF_CHANNELS = ("instructions", "operands", "host_bursts", "partials", "results")
+_OF_CHANNELS = ("instructions", "operands", "host_bursts", "partials", "results", "stack_sums", "immediates")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +37,9 @@ class DemandShape:
     burst_bytes: tuple[int, ...]
     lines: bool
     pe_rows: bool
+    stack_first: int = 0
+    stack_channels: int = 0
+    gnrs: int = 0
 
 
 @dataclass(frozen=True)
@@ -51,8 +54,9 @@ class DemandLists:
         int64: ``channel << 48 | first host line`` of the operands for the host, and how many lines each has.
     pe_rows
         int64: ``(channel * units + unit) << 44 | line`` of what PEs read from banks.
-    host_lines, shortest
-        Lines of all operands for the host, listed or not; fewest bursts of an entry of `pe_rows`, 0 without.
+    host_lines, added_lines, shortest
+        Lines of all operands for the host, listed or not, and those that it adds; fewest bursts of an entry
+        of `pe_rows`, 0 without.
     """
 
     rows: NDArray[np.int64]
@@ -60,6 +64,7 @@ class DemandLists:
     line_counts: NDArray[np.uint32]
     pe_rows: NDArray[np.int64]
     host_lines: int
+    added_lines: int
     shortest: int
 
 
@@ -78,7 +83,7 @@ def add_demand(
     sums
         int64 arrays that are added to: ``reads``, ``port_cycles``, ``alu_bursts``, ``alu_cycles`` of
         channels x units entries (channel-major), ``instructions``, ``operands``, ``host_bursts``,
-        ``partials``, ``results`` of an entry per channel.
+        ``partials``, ``results``, ``stack_sums``, ``immediates`` of an entry per channel.
     items, offsets
         As for :meth:`heam_sim._core.System.feed`; none may be missing.
 
@@ -94,10 +99,18 @@ def add_demand(
     channels, units = len(shape.burst_bytes), c_number(shape.units, "units")
     desc: dict[str, Any] = {
         "channels": channels,
+        "gnrs": c_number(shape.gnrs, "gnrs", bits=64),
         "dram_rows": c_number(shape.dram_rows, "dram_rows", bits=33),
         **{
             name: c_number(getattr(shape, name), name)
-            for name in ("units", "banks", "line_bytes", "port_bytes_per_cycle")
+            for name in (
+                "units",
+                "banks",
+                "line_bytes",
+                "port_bytes_per_cycle",
+                "stack_first",
+                "stack_channels",
+            )
         },
     }
     for names, size in ((_OF_UNITS, channels * units), (_OF_CHANNELS, channels)):
@@ -124,5 +137,6 @@ def add_demand(
         lists["line_counts"][: demand.host_items],
         lists["pe_rows"][: demand.pe_items],
         int(demand.host_lines),
+        int(demand.added_lines),
         int(demand.shortest),
     )

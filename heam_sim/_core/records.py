@@ -17,8 +17,10 @@ __all__ = [
     "ENGINES",
     "FLAG_CACHE",
     "FLAG_CARRIED",
+    "FLAG_UNADDED",
     "ITEM_DTYPES",
     "ITEM_HOST_READ",
+    "ITEM_PIM_IMMEDIATE",
     "ITEM_PIM_LUT",
     "ITEM_PIM_READ",
     "LATENCY_DTYPE",
@@ -46,10 +48,12 @@ __all__ = [
 ]
 
 ITEM_HOST_READ: int = lib.HEAM_ITEM_HOST_READ
+ITEM_PIM_IMMEDIATE: int = lib.HEAM_ITEM_PIM_IMMEDIATE
 ITEM_PIM_READ: int = lib.HEAM_ITEM_PIM_READ
 ITEM_PIM_LUT: int = lib.HEAM_ITEM_PIM_LUT
 FLAG_CACHE: int = lib.HEAM_FLAG_CACHE
 FLAG_CARRIED: int = lib.HEAM_FLAG_CARRIED
+FLAG_UNADDED: int = lib.HEAM_FLAG_UNADDED
 ROLE_ACC: int = lib.HEAM_ROLE_ACC
 ROLE_FILL: int = lib.HEAM_ROLE_FILL
 ROLE_LOAD: int = lib.HEAM_ROLE_LOAD
@@ -66,6 +70,7 @@ PSEUDO_COMMANDS: dict[int, str] = {
     lib.HEAM_LOG_LLC_HIT: "LLC_HIT",
     lib.HEAM_LOG_PE_HIT: "PE_HIT",
     lib.HEAM_LOG_MERGED: "MERGED",
+    lib.HEAM_LOG_PIM_XMOV: "PIM_XMOV",
 }
 
 #: Names of the negative values of the log's field ``bound``.
@@ -254,6 +259,12 @@ class ChannelParameters:
     merge_identical: bool = False
     energy_window: int = 0
     energy: Mapping[str, int] = field(default_factory=dict)
+    stack: int = 0
+    stack_tags: int = 0
+    stack_cycles: int = 0
+    xmov_cycles: int = 0
+    xmov_latency: int = 0
+    imm_latency: int = 0
 
     def to_c(self) -> dict[str, Any]:
         """Return the fields as the C record has them."""

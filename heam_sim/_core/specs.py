@@ -100,7 +100,7 @@ def _flatten(spec: Spec) -> dict[str, list[int]]:
     return arrays
 
 
-_KINDS = {text(lib.heam_kind_name(kind)): kind for kind in range(lib.HEAM_KIND_REFSB + 1)}
+_KINDS = {text(lib.heam_kind_name(kind)): kind for kind in range(lib.HEAM_KIND_PIM_WRIMM + 1)}
 _SPEC_TYPES = {
     "counts": "uint32_t",
     "kind": "uint8_t",

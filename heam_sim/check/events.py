@@ -17,7 +17,7 @@ __all__ = ["NO_UNIT", "CommandLike", "ConstraintLike", "Events", "SpecLike", "Tr
 IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
 NO_UNIT = 65535
-SKIPPED = ("LLC_HIT", "PE_HIT", "MERGED")
+SKIPPED = ("LLC_HIT", "PE_HIT", "MERGED", "PIM_XMOV")
 
 
 class CommandLike(Protocol):

@@ -26,7 +26,8 @@ ACC, LOAD, MAC, MUL, FILL = 0, 1, 2, 3, 4
 class Flow:
     """Values on their way: all arrays (n,), ``value`` (n, lanes).
 
-    ``place`` is -1 for the host and ``channel * 65536 + unit`` else; ``moment`` is the row of the log.
+    ``place`` is -1 for the host, less for one lookup there, ``(65536 + stack) * 65536`` for a stack's node
+    and ``channel * 65536 + unit`` else; ``moment`` is the row of the log.
     """
 
     place: IntArray
@@ -99,7 +100,10 @@ def _wording(first: IntArray, rule: str, what: Callable[[int], str]) -> Callable
 
 def place_name(place: int) -> str:
     """Name a place for a message."""
-    return "the host" if place < 0 else f"unit {place & 65535} of channel {place >> 16}"
+    if place < 0:
+        return "the host"
+    channel = place >> 16
+    return f"stack {channel - 65536}" if channel >= 65536 else f"unit {place & 65535} of channel {channel}"
 
 
 def report(

@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -25,7 +26,18 @@ from heam_sim.trace import LookupTrace
 __all__ = ["FunctionalReport", "Mismatch", "check_functional"]
 
 IntArray = npt.NDArray[np.int64]
-NAMES = ("RD", "LLC_HIT", "PIM_RD", "PIM_LUT", "PIM_MOV", "PIM_RDRES", "PE_HIT", "MERGED")
+NAMES = (
+    "RD",
+    "LLC_HIT",
+    "PIM_RD",
+    "PIM_LUT",
+    "PIM_MOV",
+    "PIM_RDRES",
+    "PE_HIT",
+    "MERGED",
+    "PIM_XMOV",
+    "PIM_WRIMM",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +67,7 @@ class FunctionalReport(Report):
         Size of the granules that values are kept for: the smallest burst of the run.
     reads
         Commands by name: ``RD``, ``LLC_HIT``, ``PIM_RD``, ``PIM_LUT``, ``PIM_MOV``, ``PIM_RDRES``,
-        ``PE_HIT``, ``MERGED``.
+        ``PE_HIT``, ``MERGED``, ``PIM_XMOV``, ``PIM_WRIMM``.
     mismatches
         Wrong (GnR, granule) sums.
     first_mismatch
@@ -161,7 +173,7 @@ def _memory_reads(
     summed = c["role"][rows] != FILL
     rows, number, first, count = rows[summed], number[summed], first[summed], count[summed]
     element, granule = run.spread(first, count, values.size[number])
-    local = run.kind[rows] >= NAMES.index("PIM_RD")
+    local = ~np.isin(run.kind[rows], [NAMES.index("RD"), NAMES.index("LLC_HIT")])
     place = np.where(local, run.place(rows), -1)
     return _access(run, rows[element], place[element], number[element], granule, values)
 
@@ -295,7 +307,43 @@ def _composed(
     )
 
 
-def _execute(run: _Run, added: Flow, merges: dict[int, bool], default: bool, gnrs: int) -> IntArray:
+def _lookups_of(run: _Run, moment: IntArray) -> IntArray:
+    """Places in the host that stand for the lookups of log rows, one for each: -2, -3, ..."""
+    _, number = np.unique(run.column["tag"][moment] << 32 | run.column["slot"][moment], return_inverse=True)
+    return np.asarray(-2 - number, dtype=np.int64)
+
+
+def _for_immediates(run: _Run, access: Access) -> tuple[Access, Flow]:
+    """Give what the host reads of every lookup a place of its own; also the PIM_WRIMMs, at these places."""
+    sent = _drains(run, "PIM_WRIMM", access.value.shape[1])
+    host = access.place < 0
+    place = _lookups_of(run, np.concatenate((access.moment[host], sent.moment)))
+    everywhere = access.place.copy()
+    everywhere[host] = place[: int(host.sum())]
+    return replace(access, place=everywhere), sent.at(place[int(host.sum()) :])
+
+
+def _sent(run: _Run, added: Flow, sends: Flow) -> Flow:
+    """What is added, after the immediates have come to their PEs."""
+    on_host = added.place < 0
+    sent = drain(added.take(on_host), sends, run.granules, "PIM_WRIMM", run.column["clock"], run.findings)
+    return added.take(~on_host).plus(sent.at(run.place(sent.moment)))
+
+
+def _at_stack(run: _Run, waiting: Flow, place: IntArray, lanes: int) -> Flow:
+    """Results of channels after their way to the stack node: what waits there, and at the other channels.
+
+    ``place``: int64 (65536,), of the stack node of every channel, -1 without one.
+    """
+    inside = place[waiting.place >> 16] >= 0
+    moves = _drains(run, "PIM_XMOV", lanes)
+    moved = drain(waiting.take(inside), moves, run.granules, "PIM_XMOV", run.column["clock"], run.findings)
+    return moved.at(place[moved.place >> 16]).plus(waiting.take(~inside))
+
+
+def _execute(
+    run: _Run, added: Flow, merges: dict[int, bool], default: bool, stacks: Mapping[int, int], gnrs: int
+) -> IntArray:
     """Follow every value to the host. Returns int64 (gnrs, granules, lanes)."""
     clock, lanes = run.column["clock"], added.value.shape[1]
     local = added.take(added.place >= 0)
@@ -309,6 +357,11 @@ def _execute(run: _Run, added: Flow, merges: dict[int, bool], default: bool, gnr
     # A merge node is the channel's one; a result of a unit keeps its unit.
     at_node = np.where(table[results.place >> 16], results.place | 65535, results.place)
     waiting = moved.at(moved.place | 65535).plus(local.take(~merging))
+    node = np.full(65536, -1, dtype=np.int64)
+    for channel, number in stacks.items():
+        node[channel] = (65536 + number) << 16
+    waiting = _at_stack(run, waiting, node, lanes)
+    at_node = np.where(node[results.place >> 16] >= 0, node[results.place >> 16], at_node)
     arrived = drain(waiting, results.at(at_node), run.granules, "PIM_RDRES", clock, run.findings)
     host = np.zeros((gnrs, run.granules, lanes), dtype=np.int64)
     for flow in (added.take(added.place < 0), arrived):
@@ -371,6 +424,25 @@ def _lut_arrays(
     return table[:, 0].copy(), table[:, 1].copy()
 
 
+def _sums_of_pairs(
+    rows: IntArray,
+    *,
+    pairs: tuple[IntArray, IntArray],
+    trace: LookupTrace,
+    embedding: EmbeddingScheme,
+    vector_bytes: int,
+    granule_bytes: int,
+) -> IntArray:
+    """What some pairs sum up to, (rows, granules, lanes): that of a trace with a sample for each of them."""
+    indices, offsets = [], []
+    for table in range(trace.tables):
+        mine = pairs[0][rows] == table
+        indices.append(pairs[1][rows][mine])
+        offsets.append(np.concatenate(([0], np.cumsum(mine.sum(axis=1)))))
+    sums = LookupTrace.from_arrays(indices, offsets, cardinalities=trace.cardinalities)
+    return reference.pooled(sums, embedding, vector_bytes, granule_bytes, "sample")
+
+
 def check_functional(
     log: npt.NDArray[Any],
     command_names: Sequence[str],
@@ -383,6 +455,9 @@ def check_functional(
     locate: Homes,
     lut_rows: Mapping[int, tuple[int, int]] | Sequence[tuple[int, int]] | None = None,
     merge: bool | Mapping[int, bool] = True,
+    stacks: Mapping[int, int] | None = None,
+    immediates: bool = False,
+    pairs: tuple[IntArray, IntArray] | None = None,
     cache: CacheRules | None = None,
     exactly_once: bool = True,
     limit: int = 100,
@@ -393,8 +468,8 @@ def check_functional(
     and burst are multiplied where they meet (in the host, or in one unit); the cores of a tensor train are
     multiplied when all of them are there, whole; the rest is added. A weighted trace's vectors are multiplied
     with small integers that stand for the weights. PIM_MOV empties a
-    unit's partial into the channel's merge node, PIM_RDRES empties the merge node (or the unit) into the
-    host; each burst exactly once.
+    unit's partial into the channel's merge node, PIM_XMOV a channel's result into its stack's node, PIM_RDRES
+    empties the merge node (or the unit, or the stack's node) into the host; each burst exactly once.
 
     Parameters
     ----------
@@ -418,6 +493,14 @@ def check_functional(
         (subtable, row) of each LUT row, the same in all LUTs.
     merge
         Whether units hand their partials to a merge node; per channel, or one answer for all.
+    stacks
+        Number of the stack of every channel that has a stack node.
+    immediates
+        Whether the host sends what it makes of each lookup's rows to a PE by PIM_WRIMM: then nothing of them
+        may stay behind in the host.
+    pairs
+        Table and index of both lookups of every pair, int64 (pairs, 2). Their sums are the rows of a subtable
+        in `locate` whose number is the first behind the embedding's.
     cache
         What the PEs' caches can hold; ``None``: there are none.
     exactly_once
@@ -443,6 +526,16 @@ def check_functional(
     run = _prepare(log, command_names, bursts, vector_bytes, subtables, limit)
     truth = reference.pooled(trace, embedding, vector_bytes, granule_bytes, scope)
     lut = _lut_arrays(lut_rows)
+    given = {}
+    if pairs is not None:
+        given[len(subtables)] = partial(
+            _sums_of_pairs,
+            pairs=pairs,
+            trace=trace,
+            embedding=embedding,
+            vector_bytes=vector_bytes,
+            granule_bytes=granule_bytes,
+        )
     values = Values.of(
         np.concatenate((locate.subtable_id, lut[0])),
         np.concatenate((locate.row, lut[1])),
@@ -450,6 +543,7 @@ def check_functional(
             [-(-part.row_bytes // granule_bytes) for part in subtables], run.granules, locate.subtable_id
         ),
         reference.lanes_of(embedding, granule_bytes),
+        given,
     )
     memory, memory_granules = _memory_reads(run, locate, values, cache)
     from_lut, lut_granules = _lut_reads(run, lut, values)
@@ -465,11 +559,24 @@ def check_functional(
     if exactly_once:
         granule = np.concatenate((memory_granules, lut_granules))
         count_operands(
-            access.tag, access.number, granule, values, trace, embedding, vector_bytes, scope, run.findings
+            access.tag,
+            access.number,
+            granule,
+            values,
+            trace,
+            embedding,
+            vector_bytes,
+            scope,
+            run.findings,
+            pairs,
         )
     merges, default = (dict(merge), True) if isinstance(merge, Mapping) else ({}, bool(merge))
+    sends = None
+    if immediates:
+        access, sends = _for_immediates(run, access)
     added = _composed(run, access, values, embedding, weights_of(trace, scope), vector_bytes)
-    host = _execute(run, added, merges, default, len(truth))
+    added = added if sends is None else _sent(run, added, sends)
+    host = _execute(run, added, merges, default, stacks or {}, len(truth))
     mismatches, first = _compare(run, host, truth, scope, trace)
     report = run.findings.report(int((run.kind >= 0).sum()))
     return FunctionalReport(

@@ -3,14 +3,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from heam_sim.check.report import Findings
-from heam_sim.embedding import EmbeddingScheme, reference
+from heam_sim.embedding import EmbeddingScheme, Subtable, reference
 from heam_sim.errors import CheckError
 from heam_sim.trace import LookupTrace
 
@@ -40,8 +40,18 @@ class Values:
     table: IntArray
 
     @classmethod
-    def of(cls, subtable: IntArray, row: IntArray, granules: IntArray, lanes: int) -> Values:
-        """Number the different rows among the given ones; ``granules``: length of a subtable's rows."""
+    def of(
+        cls,
+        subtable: IntArray,
+        row: IntArray,
+        granules: IntArray,
+        lanes: int,
+        given: Mapping[int, Callable[[IntArray], IntArray]] | None = None,
+    ) -> Values:
+        """Number the different rows among the given ones; ``granules``: length of a subtable's rows.
+
+        ``given``: values (rows, granules, lanes) of some rows of subtables without embeddings of their own.
+        """
         order = np.lexsort((row, subtable))
         s, r = subtable[order], row[order]
         new = np.ones(len(order), dtype=np.bool_)
@@ -52,7 +62,10 @@ class Values:
         table = np.zeros((int(size.sum()), lanes), dtype=np.int64)
         for one in np.unique(s).tolist():
             mine = np.flatnonzero(s == one)
-            found = reference.row_values(one, r[mine], int(granules[one]), lanes)
+            if given is not None and one in given:
+                found = given[one](r[mine])
+            else:
+                found = reference.row_values(one, r[mine], int(granules[one]), lanes)
             table[first[mine[0]] : first[mine[-1]] + granules[one]] = found.reshape(-1, lanes)
         return cls(s, r, size, first, table)
 
@@ -132,6 +145,38 @@ def _expected(
     return np.concatenate(gnrs), np.concatenate(numbers)
 
 
+def _rows_of_pairs(
+    gnr: IntArray,
+    pair: IntArray,
+    pairs: tuple[IntArray, IntArray],
+    values: Values,
+    embedding: EmbeddingScheme,
+    subtables: Sequence[Subtable],
+) -> tuple[IntArray, IntArray]:
+    """(GnR, row number) of every operand that sums of pairs stand for; tables and indices (pairs, 2)."""
+    gnrs, numbers = [np.zeros(0, dtype=np.int64)], [np.zeros(0, dtype=np.int64)]
+    of, tables, indices = np.repeat(gnr, 2), pairs[0][pair].ravel(), pairs[1][pair].ravel()
+    for table in np.unique(tables).tolist():
+        mine = tables == table
+        for operand in embedding.operands(table, indices[mine], subtables):
+            number = values.number(np.full(len(operand.rows), operand.subtable_id), operand.rows)
+            if (number < 0).any():
+                row = int(operand.rows[int(np.argmax(number < 0))])
+                raise CheckError(
+                    f"homes: row {row} of subtable {operand.subtable_id} is in a pair but has no home."
+                )
+            gnrs.append(of[mine])
+            numbers.append(number)
+    return np.concatenate(gnrs), np.concatenate(numbers)
+
+
+def _granules(gnr: IntArray, number: IntArray, values: Values) -> IntArray:
+    """A key for every granule of rows that GnRs want or read."""
+    size = values.size[number]
+    ordinal = np.arange(int(size.sum()), dtype=np.int64) - np.repeat(np.cumsum(size) - size, size)
+    return np.repeat(gnr * max(len(values.table), 1) + values.first[number], size) + ordinal
+
+
 def count_operands(
     gnr: IntArray,
     number: IntArray,
@@ -142,16 +187,22 @@ def count_operands(
     vector_bytes: int,
     scope: str,
     findings: Findings,
+    pairs: tuple[IntArray, IntArray] | None = None,
 ) -> None:
     """Every GnR must have read each granule of its operands as often as it looks them up, and nothing else.
 
-    ``gnr``, ``number`` and ``granule`` describe every granule of a row that was read.
+    ``gnr``, ``number`` and ``granule`` describe every granule of a row that was read. ``pairs`` has table and
+    index of both lookups of every pair, (pairs, 2): the sum of one, read whole, stands for the rows of both.
     """
-    want_gnr, want = _expected(values, trace, embedding, vector_bytes, scope)
-    size, total = values.size[want], max(len(values.table), 1)
-    ordinal = np.arange(int(size.sum()), dtype=np.int64) - np.repeat(np.cumsum(size) - size, size)
-    wanted = np.repeat(want_gnr * total + values.first[want], size) + ordinal
+    subtables = embedding.subtables(trace.cardinalities, vector_bytes)
+    total = max(len(values.table), 1)
+    wanted = _granules(*_expected(values, trace, embedding, vector_bytes, scope), values)
     got = gnr * total + values.first[number] + granule
+    begun = np.flatnonzero((values.subtable[number] == len(subtables)) & (granule == 0))
+    if pairs is not None and len(begun):
+        rows = _rows_of_pairs(gnr[begun], values.row[number[begun]], pairs, values, embedding, subtables)
+        got = np.concatenate((got, _granules(*rows, values)))
+        wanted = np.concatenate((wanted, _granules(gnr[begun], number[begun], values)))
     keys, inverse = np.unique(np.concatenate((wanted, got)), return_inverse=True)
     wanted_count = np.bincount(inverse[: wanted.size], minlength=len(keys))
     got_count = np.bincount(inverse[wanted.size :], minlength=len(keys))

@@ -49,6 +49,7 @@ def check_protocol(
     split_buses: bool | None = None,
     unit_level: str | None = None,
     res_latency: int | None = None,
+    imm_latency: int | None = None,
     allow_closed_precharge: bool = False,
     postponed_refreshes: int | None = None,
     limit: int = 100,
@@ -81,6 +82,8 @@ def check_protocol(
         that is no level of the spec (``"dimm"``, ``"stack"``) means one PE per channel.
     res_latency
         Cycles from PIM_RDRES to its burst on the host-side bus; nCL by default (assumed, as there).
+    imm_latency
+        Cycles from PIM_WRIMM to its burst there; nCWL by default (assumed, as there).
     allow_closed_precharge
         Accept PREpb on a closed bank, as some simulators do.
     postponed_refreshes
@@ -107,7 +110,7 @@ def check_protocol(
     check_alignment(events, spec, findings)
     check_bank_states(events, tree, findings, allow_closed_precharge=allow_closed_precharge)
     _check_slots(events, tree, spec, split_buses, unit_level, findings)
-    check_bus(events, tree, spec, res_latency, findings)
+    check_bus(events, tree, spec, res_latency, imm_latency, findings)
     if refresh:
         stated = getattr(spec, "max_postponed_refreshes", None)
         limit_of = postponed_refreshes if postponed_refreshes is not None else 8 if stated is None else stated

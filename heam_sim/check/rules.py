@@ -18,7 +18,7 @@ COLUMN_KINDS = ("RD", "WR", "RDA", "WRA", "PIM_RD")
 BANK_REFRESHES = ("REFPB", "REFSB")
 # Automatic precharge: the bank closes by itself; the constraint rows say from when on it may be activated.
 CLOSING_KINDS = ("PRE", "PREA", "REF", "RDA", "WRA")
-PIM_KINDS = ("PIM_RD", "PIM_MOV", "PIM_RDRES", "PIM_WRLUT", "PIM_LUT")
+PIM_KINDS = ("PIM_RD", "PIM_MOV", "PIM_RDRES", "PIM_WRLUT", "PIM_WRIMM", "PIM_LUT")
 LOCAL_KINDS = ("ACT", "PRE", "PIM_RD")
 
 
@@ -138,7 +138,7 @@ def _slots(events: Events, tree: Tree, pim: BoolArray, units: IntArray, split: b
     local = 2 + 2 * units + column
     slot = np.where(pim & events.is_kind(*LOCAL_KINDS), local, plain)
     base = 2 + 2 * most
-    slot = np.where(events.is_kind("PIM_RDRES", "PIM_WRLUT"), base, slot)
+    slot = np.where(events.is_kind("PIM_RDRES", "PIM_WRLUT", "PIM_WRIMM"), base, slot)
     slot = np.where(events.is_kind("PIM_MOV"), base + 1, slot)
     rank = events.bank // tree.banks_per_node[min(1, len(tree.levels) - 1)]
     slot = np.where(pim & events.is_kind("PREA", "REF"), base + 2 + rank, slot)
@@ -186,11 +186,16 @@ def _timing(spec: SpecLike, key: str) -> int:
 
 
 def check_bus(
-    events: Events, tree: Tree, spec: SpecLike, res_latency: int | None, findings: Findings
+    events: Events,
+    tree: Tree,
+    spec: SpecLike,
+    res_latency: int | None,
+    imm_latency: int | None,
+    findings: Findings,
 ) -> None:
     """No two bursts overlap on one host-side data bus (of a channel, or of a pseudo channel)."""
     keys = dict.fromkeys(("RD", "RDA", "PIM_RDRES"), "nCL") | dict.fromkeys(
-        ("WR", "WRA", "PIM_WRLUT"), "nCWL"
+        ("WR", "WRA", "PIM_WRLUT", "PIM_WRIMM"), "nCWL"
     )
     used = {events.kinds[code] for code in np.unique(events.command)} & set(keys)
     if not used:
@@ -198,6 +203,8 @@ def check_bus(
     delays = {kind: _timing(spec, keys[kind]) for kind in used}
     if res_latency is not None:
         delays["PIM_RDRES"] = res_latency
+    if imm_latency is not None:
+        delays["PIM_WRIMM"] = imm_latency
     burst = _timing(spec, "nBL")
     data = np.flatnonzero(events.is_kind(*delays))
     delay = np.array([delays.get(kind, 0) for kind in events.kinds], dtype=np.int64)

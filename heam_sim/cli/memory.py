@@ -164,7 +164,7 @@ def check(
     overrides: dict[str, Any] = parse_overrides(settings)
     spec = load_spec(name, overrides=overrides or None)
     if pim_level is not None:
-        spec = derive_pim(spec, pim_level, merge_level)
+        spec = derive_pim(spec, pim_level, merge_level, immediates=True)
     stored = read_any_log(commands, spec)
     wanted = _channels(channels)
     if wanted is not None and stored.log.size and wanted.stop - 1 > int(np.max(stored.log["channel"])):

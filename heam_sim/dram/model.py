@@ -20,9 +20,11 @@ PLAIN_KINDS = ("ACT", "PRE", "PREA", "RD", "WR", "REF", "RDA", "WRA", "REFPB", "
 # Kinds that address a whole rank or pseudo channel; the others address a bank.
 WIDE_KINDS = frozenset({"PREA", "REF", "RFM"})
 
-KINDS = (*PLAIN_KINDS, "PIM_RD", "PIM_MOV", "PIM_RDRES", "PIM_WRLUT", "PIM_LUT")
+KINDS = (*PLAIN_KINDS, "PIM_RD", "PIM_MOV", "PIM_RDRES", "PIM_WRLUT", "PIM_WRIMM", "PIM_LUT")
 
-COLUMN_KINDS = frozenset({"RD", "WR", "RDA", "WRA", "PIM_RD", "PIM_MOV", "PIM_RDRES", "PIM_WRLUT"})
+COLUMN_KINDS = frozenset(
+    {"RD", "WR", "RDA", "WRA", "PIM_RD", "PIM_MOV", "PIM_RDRES", "PIM_WRLUT", "PIM_WRIMM"}
+)
 
 # What two commands can share. "merge_path" (partials on their way to a merge node) is in derived rows only.
 RESOURCES = (

@@ -20,6 +20,10 @@ from heam_sim.errors import SpecError, unknown_name
 __all__ = ["PIM_COMMANDS", "derive_pim", "pe_levels"]
 
 PIM_COMMANDS = ("PIM_RD", "PIM_MOV", "PIM_RDRES", "PIM_WRLUT", "PIM_LUT")
+_IMMEDIATE = "PIM_WRIMM"
+_DERIVED = (*PIM_COMMANDS, _IMMEDIATE)
+# What the host writes to PEs.
+_WRITES = ("PIM_WRLUT", _IMMEDIATE)
 
 _LADDER = ("bank", "bank_group_io", "rank_io", "dram_bus", "host_bus")
 _HOST_RUNG = _LADDER.index("host_bus")
@@ -74,7 +78,9 @@ def _pe_level(spec: Spec, name: str, keyword: str) -> _PELevel:
     raise SpecError(str(unknown_name(keyword, name, pe_levels(spec), where=spec.name)))
 
 
-def derive_pim(spec: Spec, unit_level: str, merge_level: str | None = None) -> Spec:
+def derive_pim(
+    spec: Spec, unit_level: str, merge_level: str | None = None, *, immediates: bool = False
+) -> Spec:
     """Add the PIM commands and their rows to a plain spec.
 
     Parameters
@@ -87,6 +93,8 @@ def derive_pim(spec: Spec, unit_level: str, merge_level: str | None = None) -> S
         ``"host"``.
     merge_level
         Where partials are added up, further out than `unit_level`; ``None``: every PE sends its own result.
+    immediates
+        Also add PIM_WRIMM.
 
     Returns
     -------
@@ -120,12 +128,15 @@ def derive_pim(spec: Spec, unit_level: str, merge_level: str | None = None) -> S
     Nothing is written to cells: no tWR, no tWTR. It never meets a PIM_RD, which uses the inner part of the
     way.
 
+    *PIM_WRIMM* (scope: the PE, or for PEs further out the second level) is the same for one PE: its rows stay
+    at their levels.
+
     *PIM_LUT* (scope: the PE) shares nothing and has no rows.
 
     The commands start in the cycles in which the RD or WR that they stand for may; PIM_LUT in any.
 
-    PIM_RDRES and PIM_WRLUT are never closer than ``nBL`` on a host-side bus. Where several rows say
-    something about the same two commands at the same level, only the longest distance is kept (of equal
+    PIM_RDRES, PIM_WRLUT and PIM_WRIMM are never closer than ``nBL`` on a host-side bus. Where several rows
+    say something about the same two commands at the same level, only the longest distance is kept (of equal
     ones the row of the innermost resource).
     """
     if spec.unit_level is not None:
@@ -137,7 +148,7 @@ def derive_pim(spec: Spec, unit_level: str, merge_level: str | None = None) -> S
             f"{spec.name}: merge_level {merge.name!r} is not between the PEs ({unit.name!r}) and the host; "
             "choose a level outside unit_level or None."
         )
-    rule = _Rule(spec, unit, merge)
+    rule = _Rule(spec, unit, merge, immediates)
     return replace(
         spec,
         commands=spec.commands + rule.commands(),
@@ -159,30 +170,35 @@ class _Pair:
 
 
 class _Rule:
-    def __init__(self, spec: Spec, unit: _PELevel, merge: _PELevel | None) -> None:
+    def __init__(self, spec: Spec, unit: _PELevel, merge: _PELevel | None, immediates: bool) -> None:
         self._spec = spec
         self._unit = unit
         self._merge = merge
+        self._writes = _WRITES if immediates else _WRITES[:1]
         self._kind = {command.name: command.kind for command in spec.commands}
 
     def commands(self) -> tuple[Command, ...]:
-        """Return the five PIM commands with their scopes."""
+        """Return the PIM commands with their scopes."""
         unit, second = self._unit.node, self._spec.second_level
         origin = unit if self._merge is None else self._merge.node
         scopes = ("bank", unit, self._deeper(origin, second), second, unit)
         beats = {command.kind: command.alignment for command in self._spec.commands}
-        alike = {"PIM_WRLUT": beats["WR"], "PIM_LUT": 1}
-        return tuple(
+        alike = {**dict.fromkeys(_WRITES, beats["WR"]), "PIM_LUT": 1}
+        commands = tuple(
             Command(name, name, scope, "row" if name == "PIM_LUT" else "column", alike.get(name, beats["RD"]))
             for name, scope in zip(PIM_COMMANDS, scopes, strict=True)
         )
+        if _IMMEDIATE not in self._writes:
+            return commands
+        return (*commands, Command(_IMMEDIATE, _IMMEDIATE, self._deeper(unit, second), "column", beats["WR"]))
 
     def rows(self) -> tuple[Constraint, ...]:
         """Return all derived rows."""
         rows = list(_group(_longest(self._pairs())))
         if self._merge is not None:
             rows.append(self._merge_path(self._merge))
-        rows += self._bus_floor(rows, "PIM_RDRES") + self._bus_floor(rows, "PIM_WRLUT")
+        for name in ("PIM_RDRES", *self._writes):
+            rows += self._bus_floor(rows, name)
         return tuple(rows)
 
     def _pairs(self) -> Iterator[_Pair]:
@@ -201,7 +217,7 @@ class _Rule:
     def _stand_ins(self, index: int, row: Constraint, first: str, second: str) -> Iterator[_Pair]:
         for a in self._candidates(first):
             for b in self._candidates(second):
-                if a in PIM_COMMANDS or b in PIM_COMMANDS:
+                if a in _DERIVED or b in _DERIVED:
                     level = self._level(row, a, b)
                     if level is not None and row.cycles > 0:
                         yield _Pair(index, level, a, b, row)
@@ -210,12 +226,12 @@ class _Rule:
         kind = self._kind[name]
         if kind == "RD":
             return (name, "PIM_RD", "PIM_MOV", "PIM_RDRES")
-        return (name, "PIM_WRLUT") if kind == "WR" else (name,)
+        return (name, *self._writes) if kind == "WR" else (name,)
 
     def _level(self, row: Constraint, first: str, second: str) -> str | None:
         """Return the level at which the row binds the two commands, or ``None`` if it does not."""
-        write_like = second == "PIM_WRLUT" or self._kind.get(second) in ("WR", "WRA")
-        if first == "PIM_WRLUT" and row.resource in _ARRAY_PATHS and not write_like:
+        write_like = second in _WRITES or self._kind.get(second) in ("WR", "WRA")
+        if first in _WRITES and row.resource in _ARRAY_PATHS and not write_like:
             return None  # tWTR: nothing was written to the cells
         parts = (self._part(first, row.resource), self._part(second, row.resource))
         if _Part.NO in parts:
@@ -225,11 +241,11 @@ class _Rule:
         if _Part.SAME_PE not in parts:
             return row.level
         others = {first, second} - {"PIM_RD"}
-        elsewhere = "PIM_WRLUT" in others or ("PIM_RDRES" in others and self._merge is not None)
+        elsewhere = bool(others & set(_WRITES)) or ("PIM_RDRES" in others and self._merge is not None)
         return None if row.sibling or elsewhere else self._deeper(row.level, self._unit.node)
 
     def _part(self, name: str, resource: str) -> _Part:
-        if name not in PIM_COMMANDS:
+        if name not in _DERIVED:
             return _Part.FULL
         if resource not in _LADDER:
             return _Part.FULL if name == "PIM_RD" and resource in _ALWAYS else _Part.NO

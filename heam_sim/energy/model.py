@@ -89,7 +89,8 @@ def command_energies(tier: TierActivity) -> dict[str, Interval]:
 def _tier(tier: TierActivity, time_ns: float, logic: PowerFile) -> dict[str, Interval]:
     events = event_energies(tier.power)
     parts: dict[str, list[Interval]] = {name: [] for name in COMPONENTS if name != "host"}
-    del parts["dram_bus" if tier.power.kind == "hbm" else "tsv"]
+    for missing in ("dram_bus",) if tier.power.kind == "hbm" else ("tsv", "crossbar"):
+        del parts[missing]
     for command, costs in _per_command(tier, events).items():
         for component, energy in costs:
             parts[component].append(energy.scaled(tier.counts[command]))
@@ -99,15 +100,23 @@ def _tier(tier: TierActivity, time_ns: float, logic: PowerFile) -> dict[str, Int
         parts["instruction"] += _instructions(tier, events, logic)
         parts["alu"] += _arithmetic(tier, logic)
         parts["lut"] += _sram(tier, logic)
+        if tier.power.kind == "hbm":
+            parts["crossbar"].append(_crossbar(tier, logic))
     return {name: Interval.total(items) for name, items in parts.items()}
 
 
 def _arithmetic(tier: TierActivity, logic: PowerFile) -> list[Interval]:
     counts = tier.counts
     return [
-        logic["add_pJ_per_element"].scaled(counts["alu_add_elements"] + counts["merge_add_elements"]),
+        logic["add_pJ_per_element"].scaled(
+            counts["alu_add_elements"] + counts["merge_add_elements"] + counts["stack_add_elements"]
+        ),
         logic["multiply_pJ_per_element"].scaled(counts["alu_mul_elements"]),
     ]
+
+
+def _crossbar(tier: TierActivity, logic: PowerFile) -> Interval:
+    return logic["stack_crossbar_pJ_per_bit"].scaled(8 * tier.burst_bytes * tier.counts["pim_xmov"])
 
 
 def _sram(tier: TierActivity, logic: PowerFile) -> list[Interval]:
@@ -176,6 +185,7 @@ def _per_command(tier: TierActivity, events: EventEnergies) -> dict[str, list[tu
         "pim_mov": (unit, merge, events.read_pJ_per_bit),
         "pim_rdres": (merge, _HOST, events.read_pJ_per_bit),
         "pim_wrlut": (unit, _HOST, events.write_pJ_per_bit),
+        "pim_wrimm": (unit, _HOST, events.write_pJ_per_bit),
     }
     costs = {
         command: [(events.components[i], path[i].scaled(bits)) for i in _segments(tier, start, stop)]
@@ -212,7 +222,7 @@ def _commands(tier: TierActivity, events: EventEnergies) -> Interval:
     sent = (
         to_devices.scaled(counts["commands"]),
         _wires(tier, events, merge, _HOST).scaled(counts["pim_rdres"]),
-        _wires(tier, events, unit, _HOST).scaled(counts["pim_wrlut"]),
+        _wires(tier, events, unit, _HOST).scaled(counts["pim_wrlut"] + counts["pim_wrimm"]),
     )
     return events.command_bits * Interval.total(sent)
 

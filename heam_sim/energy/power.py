@@ -50,6 +50,7 @@ KEYS: Mapping[str, frozenset[str]] = MappingProxyType(
                     "lut_write_pJ_per_bit",
                     "cache_tag_pJ_per_way",
                     "sram_mm2_per_MiB",
+                    "stack_crossbar_pJ_per_bit",
                 ),
                 *("instruction_decode_pJ", "host_add_pJ_per_B", "host_multiply_pJ_per_B"),
                 *("llc_lookup_pJ", "llc_data_pJ_per_B"),

@@ -17,6 +17,7 @@ COMPONENTS: Mapping[str, str] = MappingProxyType(
         "cell": "column access in the bank",
         "on_die_movement": "bank-group multiplexer and global I/O wires",
         "tsv": "through-silicon vias between die and base die (HBM)",
+        "crossbar": "results between the channels of a stack (HBM)",
         "dram_bus": "device pins to the module's buffer chip (DIMM)",
         "io": "PHY and interposer, or the host's memory bus",
         "refresh": "refresh above standby",

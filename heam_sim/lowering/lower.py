@@ -40,6 +40,8 @@ class Lowered:
         operands served by copies in banks.
     spread_reads
         Operands that went to the least loaded PE, because every one has a copy of their row.
+    pair_reads
+        Sums of two lookups that were read in place of both.
     work
         Additions and multiplications.
     """
@@ -52,6 +54,7 @@ class Lowered:
     lut_reads: int
     replica_reads: int
     spread_reads: int
+    pair_reads: int
     work: Work
 
     @property
@@ -121,11 +124,31 @@ def _gather_lookups(
     return _Lookups(tables, rows, slot, offsets)
 
 
+def _take_pairs(trace: LookupTrace, placement: ModelPlacement, lookups: _Lookups) -> tuple[_Int, _Int]:
+    """Take out lookups that sums of pairs serve; returns the earlier one of each pair, and the pair."""
+    if not placement.pairs.count or trace.weights is not None:
+        return np.empty(0, np.int64), np.empty(0, np.int64)
+    order = _ProgramOrder(trace)
+    number = np.empty(lookups.slot.size, np.int64)
+    for table, rows in enumerate(trace.indices):
+        order.put(table, number, rows + placement.pairs.base[table])
+    first, second, pair = placement.pairs.match(number, lookups.gnr())
+    for gone in (first, second):
+        lookups.table[:, gone] = -1
+        lookups.row[:, gone] = -1
+    return first, pair
+
+
 class _Builder:
     """Decides where every operand is read, then fills the work arrays."""
 
     def __init__(
-        self, placement: ModelPlacement, lookups: _Lookups, scheme: EmbeddingScheme, first_gnr: int
+        self,
+        placement: ModelPlacement,
+        lookups: _Lookups,
+        scheme: EmbeddingScheme,
+        first_gnr: int,
+        pairs: tuple[_Int, _Int],
     ) -> None:
         self.placement = placement
         self.lookups = lookups
@@ -136,20 +159,24 @@ class _Builder:
         if not self.has.all():
             self.global_row[~self.has] = -1
         self.first_gnr = first_gnr
+        self.pairs = pairs
+        self.compose = scheme.compose
         # Lookups whose rows must meet: those of several rows that are multiplied.
         self.meets = np.full(lookups.slot.size, scheme.compose in MEETING and self.width > 1)
         if self.width > 1:
             self.meets &= self.has[self.width - 2]
         self.parts = Parts(placement, lookups.table, self.global_row, self.meets)
         self.sizes = np.array([table.row_bytes for table in placement.subtables], np.int64)
-        self.luts = self.replicas = self.spread = 0
+        self.luts = self.replicas = self.spread = self.sent_elements = 0
 
     def build(self) -> tuple[dict[str, NDArray[Any]], NDArray[np.uint64], int]:
         """Return the work arrays, the bags' offsets and the number of cold lookups."""
         spread = self._dispatched()
         cold = self._main(spread)
+        self._read_pairs()
         for operand in range(self.width - 1):
             self._small(operand, spread)
+        self._send()
         items, ends = self.parts.fill(self.lookups.slot)
         offsets = np.concatenate(([0], ends))[self.lookups.gnr_offsets].astype(np.uint64)
         return items, offsets, cold
@@ -275,7 +302,24 @@ class _Builder:
         operand = self.width - 1
         self._read_anywhere(operand, self.has[operand], spread)
         hot = self.placement.hot_layout
-        return 0 if hot is None else int((~self.parts.in_tier(hot)).sum())
+        return 0 if hot is None else int((self.has[operand] & ~self.parts.in_tier(hot)).sum())
+
+    def _read_pairs(self) -> None:
+        """Read sums of two lookups each."""
+        layout, (which, pair) = self.placement.hot_layout, self.pairs
+        if layout is not None and which.size:
+            number = self.placement.pairs.first_slot + pair
+            place = layout.locate(layout.vector_bytes, number)
+            self.parts.add_pairs(layout, which, place, self.placement.rows + pair)
+
+    def _send(self) -> None:
+        """Send what the host reads to PEs: all of a GnR to one in the channel that reads out its sum."""
+        layout = self.placement.pim_layout
+        if layout is None or layout.tier.pim is None or not layout.tier.pim.immediates:
+            return
+        turn, channel = np.divmod(self.lookups.gnr() + self.first_gnr, layout.tier.channels)
+        node = channel * layout.units + turn % layout.units
+        self.sent_elements = self.parts.add_immediates(layout, node, joined=self.compose == "concatenate")
 
     def _small(self, operand: int, spread: _Int | None) -> None:
         """Place the small operands of one position."""
@@ -327,7 +371,8 @@ def lower(
         GnRs of the trace before this piece; with copies at every PE, a multiple of the dispatch window.
     """
     lookups = _gather_lookups(trace, scheme, placement, scope)
-    builder = _Builder(placement, lookups, scheme, first_gnr)
+    pairs = _take_pairs(trace, placement, lookups)
+    builder = _Builder(placement, lookups, scheme, first_gnr, pairs)
     items, offsets, cold = builder.build()
     work = count_work(
         placement,
@@ -338,6 +383,7 @@ def lower(
         weighted=trace.weights is not None,
         lut_bytes=builder.parts.lut_bytes,
     )
+    work += Work(pe_adds=builder.sent_elements + builder.parts.pair_elements)
     return Lowered(
         items,
         offsets,
@@ -347,5 +393,6 @@ def lower(
         builder.luts,
         builder.replicas,
         builder.spread,
+        pairs[0].size,
         work,
     )

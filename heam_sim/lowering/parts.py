@@ -12,8 +12,10 @@ from numpy.typing import NDArray
 from heam_sim._core import (
     FLAG_CACHE,
     FLAG_CARRIED,
+    FLAG_UNADDED,
     ITEM_DTYPES,
     ITEM_HOST_READ,
+    ITEM_PIM_IMMEDIATE,
     ITEM_PIM_LUT,
     ITEM_PIM_READ,
     NO_UNIT,
@@ -21,6 +23,7 @@ from heam_sim._core import (
     ROLE_MAC,
     ROLE_MUL,
 )
+from heam_sim.embedding.tables import ELEMENT_BYTES
 from heam_sim.errors import ConfigError
 from heam_sim.placement import Located, ModelPlacement, TierLayout
 
@@ -83,14 +86,14 @@ class Parts:
     def __init__(self, placement: ModelPlacement, table: _Int, global_row: _Int, meets: _Bool) -> None:
         self.placement, self.table, self.global_row, self.meets = placement, table, global_row, meets
         self.width, self.size = table.shape
-        self.counts = np.zeros(table.shape, np.int64)
+        self.counts = np.zeros((self.width + 1, self.size), np.int64)  # at last: immediates
         self.in_pim = np.zeros(table.shape, bool)
         self.slices = max(region.shape.slices for region in placement.home.regions.values())
         # Of the main operand, slice by slice.
         self.channel, self.unit, self.rank, self.carried = (
             np.zeros((self.slices, self.size), np.int64) for _ in range(4)
         )
-        self.lut_bytes = 0
+        self.lut_bytes = self.pair_elements = 0
         self._blocks: list[_Block] = []
 
     def add(self, operand: int, which: Index, layout: TierLayout, size: int, places: list[Located]) -> None:
@@ -174,6 +177,66 @@ class Parts:
         self.lut_bytes += total * layout.spec.burst_bytes
         self._keep(_Block(operand, which, ITEM_PIM_LUT, 0, fields, layout, 0))
 
+    def add_pairs(self, layout: TierLayout, which: _Int, place: Located, global_row: _Int) -> None:
+        """Read sums of pairs in place of some lookups, by places and row numbers over the model."""
+        pim = layout.tier.pim is not None
+        fields: dict[str, _Int | int] = {
+            "channel": place.channel,
+            "bank": place.bank,
+            "row": place.row,
+            "column": place.column,
+            "bursts": layout.bursts(layout.vector_bytes),
+            "line": self.placement.cache.line(global_row, 0) if pim else place.line,
+            "segment": 0,
+        }
+        if pim:
+            fields["unit"] = place.unit
+            self.pair_elements = which.size * layout.vector_bytes // ELEMENT_BYTES
+        kind = ITEM_PIM_READ if pim else ITEM_HOST_READ
+        self._keep(_Block(self.width - 1, which, kind, 0, fields, layout, 0))
+
+    def add_immediates(self, layout: TierLayout, node: _Int, *, joined: bool) -> int:
+        """Send what the host reads of a lookup to a PE, as one vector; returns the elements that it adds.
+
+        Its rows stand together: all of them, the small ones or the main one.
+
+        Parameters
+        ----------
+        layout
+            The tier with the PEs.
+        node
+            int64 (lookups,): channel of the tier * units + unit, for every lookup.
+        joined
+            The rows are put together, not added or multiplied.
+        """
+        on_host = (self.table >= 0) & ~self.in_pim & (self.counts[:-1] > 0)
+        which = np.flatnonzero(on_host.any(axis=0))
+        if not which.size:
+            return 0
+        # Of n rows that are added or multiplied n - 1 pass the adder: the last one is what they go to.
+        last_read = self.width - 1 - np.argmax(on_host[::-1], axis=0)
+        for block in self._blocks:
+            if block.kind == ITEM_HOST_READ:
+                unadded = joined | (last_read[block.which] == block.operand)
+                block.fields["flags"] = unadded * FLAG_UNADDED
+        tables, burst = self.placement.subtables, layout.spec.burst_bytes
+        begin = np.array([part.segment_bytes // burst for part in tables], np.int64)
+        size = np.array([(part.covers_bytes or part.row_bytes) // burst for part in tables], np.int64)
+        mine, table = on_host[:, which], self.table[:, which]
+        first = np.where(mine, begin[table], layout.vector_bursts).min(axis=0)
+        last = np.where(mine, begin[table] + size[table], 0).max(axis=0)
+        channel, unit = np.divmod(node[which], layout.units)
+        fields: dict[str, _Int | int] = {
+            "channel": channel + layout.first_channel,
+            "unit": unit,
+            "row": np.where(mine, self.counts[:-1][:, which], 0).sum(axis=0),
+            "bursts": last - first,
+            "segment": first,
+        }
+        self._blocks.append(_Block(self.width, which, ITEM_PIM_IMMEDIATE, 0, fields, layout, 0))
+        self.counts[self.width, which] = 1
+        return int((last - first).sum()) * burst // ELEMENT_BYTES
+
     def _keep(self, block: _Block) -> None:
         self._blocks.append(block)
         self.counts[block.operand, block.which] += 1
@@ -201,9 +264,9 @@ class Parts:
             for name, values in block.fields.items():
                 _put(items[name], at, values)
             _put(items["kind"], at, block.kind)
-            if block.kind != ITEM_HOST_READ:
+            if block.kind != ITEM_HOST_READ and "segment" not in block.fields:
                 self._say_where_it_adds(items, at, block)
-        self._roles(items, starts, lengths)
+        self._roles(items, starts, lengths - self.counts[self.width])
         return items, ends
 
     def _positions(self, starts: _Int) -> list[_Int]:
@@ -215,6 +278,11 @@ class Parts:
         first = [starts]
         for counts in self.counts[:-1]:
             first.append(first[-1] + counts)
+        # An immediate follows the host's reads; a main row that a PE reads comes behind it.
+        early = (self.counts[self.width] > 0) & self.in_pim[self.width - 1]
+        if early.any():
+            first[self.width] = np.where(early, first[self.width - 1], first[self.width])
+            first[self.width - 1] = first[self.width - 1] + early
         if self.slices == 1 or not self.meets.any():
             return [first[block.operand][block.which] + block.rank for block in self._blocks]
         # Lookups that do not meet have a single operand then: all the same.
@@ -256,7 +324,7 @@ class Parts:
         meets = chosen(self.meets)
         first, length = starts[meets], lengths[meets]
         if length.max() > 2:
-            items["role"][np.repeat(self.meets, lengths)] = ROLE_MUL
+            items["role"][np.repeat(first, length) + _ordinals(length)] = ROLE_MUL
         if self.slices > 1:
             groups = self.counts[self.width - 1, meets]
             length = np.repeat(length // groups, groups)

@@ -15,6 +15,7 @@ from heam_sim.errors import CapacityError, ConfigError
 from heam_sim.placement.cache import CachePolicy, choose_cached
 from heam_sim.placement.hot import RowSet, rank_rows
 from heam_sim.placement.layout import RowShape, TierLayout, make_layout, row_shape, with_regions
+from heam_sim.placement.pairs import Pairs, choose_pairs, lookup_base
 from heam_sim.systems import System, Tier
 from heam_sim.trace import LookupTrace
 
@@ -52,6 +53,8 @@ class ModelPlacement:
         Rows of any kind with a copy at every PE, and their numbers among the copies of their size.
     cache
         What the PEs' caches may keep.
+    pairs
+        Sums of two lookups that the hot tier holds.
     """
 
     system: System
@@ -68,6 +71,7 @@ class ModelPlacement:
     replicated: bool
     spread: RowSet
     cache: CachePolicy
+    pairs: Pairs
 
     @property
     def home(self) -> TierLayout:
@@ -90,6 +94,11 @@ class ModelPlacement:
         layout = self.pim_layout
         merges = layout is not None and layout.tier.pim is not None and layout.tier.pim.merge_identical
         return merges or self.cache.sets > 0
+
+    @property
+    def rows(self) -> int:
+        """Rows of all subtables."""
+        return sum(table.rows for table in self.subtables)
 
     @property
     def small_rows(self) -> int:
@@ -117,6 +126,7 @@ def place_model(
     subtables: Sequence[Subtable],
     profile: LookupTrace,
     vector_bytes: int,
+    scope: str = "bag",
 ) -> ModelPlacement:
     """Give every row of a model its home.
 
@@ -132,6 +142,8 @@ def place_model(
         Part of the trace that decides what is hot; it is not simulated.
     vector_bytes
         Size of a vector.
+    scope
+        What is pooled, where pairs of lookups are looked for: ``"bag"`` or ``"sample"``.
 
     Raises
     ------
@@ -158,9 +170,12 @@ def place_model(
         mine = [table.id for table in tables if table.row_bytes == size]
         base[mine] = _running([tables[number].rows for number in mine])
     hot, hot_small = RowSet.empty(), np.full(len(tables), -1, np.int64)
+    pairs = Pairs.none(lookup_base(profile))
     for other in layouts:
         if other == system.placement.hot_tier and system.placement.policy == "hot-cold":
-            hot, hot_small = _hot_rows(system, layouts, shapes, scheme, tables, profile, first_row)
+            hot, hot_small, pairs = _hot_rows(
+                system, layouts, shapes, scheme, tables, profile, first_row, scope
+            )
         elif other != name:
             layouts[other] = with_regions(layouts[other], shapes[other], dict.fromkeys(totals, 0))
     return ModelPlacement(
@@ -178,6 +193,7 @@ def place_model(
         small.replicated,
         spread,
         choose_cached(system, layouts, scheme, tables, profile, first_row),
+        pairs,
     )
 
 
@@ -341,10 +357,21 @@ def _hot_rows(
     tables: Sequence[Subtable],
     profile: LookupTrace,
     first_row: _Int,
-) -> tuple[RowSet, _Int]:
-    """Choose the most read rows that together take `hot_share` of the profile's accesses."""
+    scope: str,
+) -> tuple[RowSet, _Int, Pairs]:
+    """Choose the most read rows that together take `hot_share` of the profile's accesses, and pairs."""
     name = system.placement.hot_tier
     layout, sizes = layouts[name], _sizes(tables)
+    mine = dict(shapes[name])
+    if system.placement.pair_share > 0 and layout.vector_bytes not in sizes:
+        sizes.append(layout.vector_bytes)
+        mine[layout.vector_bytes] = row_shape(
+            layout.tier,
+            layout.spec,
+            layout.vector_bytes,
+            line_bytes=layout.line_bytes,
+            vector_bytes=layout.vector_bytes,
+        )
     hot_small = np.full(len(tables), -1, np.int64)
     counts = dict.fromkeys(sizes, 0)
     if layout.tier.pim is None or system.placement.small_tables == "home":
@@ -354,9 +381,9 @@ def _hot_rows(
                 hot_small[table.id] = counts[table.row_bytes]
                 counts[table.row_bytes] += table.rows
     # What every region may waste at its end is set aside.
-    spare = (len(sizes) - 1) * max(shape.pieces for shape in shapes[name].values())
+    spare = (len(sizes) - 1) * max(shape.pieces for shape in mine.values())
     budget = layout.capacity_bytes - 2 * spare * max(layout.stripe_bytes, layout.tier.page_bytes)
-    slot = {size: shape.slot_bytes * shape.pieces for size, shape in shapes[name].items()}
+    slot = {size: shape.slot_bytes * shape.pieces for size, shape in mine.items()}
     budget -= sum(count * slot[size] for size, count in counts.items())
     if budget < 0:
         vectors = -(budget // layout.vector_bytes)
@@ -369,5 +396,16 @@ def _hot_rows(
     count = min(ranking.reaching(system.placement.hot_share), ranking.fitting(budget, slot))
     hot = ranking.first(count, counts)
     totals = {size: counts[size] + hot.counts.get(size, 0) for size in sizes}
-    layouts[name] = with_regions(layout, shapes[name], totals)
-    return hot, hot_small
+    left = budget - sum(number * slot[size] for size, number in hot.counts.items())
+    pairs = Pairs.none(lookup_base(profile))
+    if system.placement.pair_share > 0:
+        pairs = choose_pairs(
+            profile,
+            scope,
+            most=int(left * system.placement.pair_share) // slot[layout.vector_bytes],
+            rows=system.placement.pair_rows,
+            first_slot=totals[layout.vector_bytes],
+        )
+        totals[layout.vector_bytes] += pairs.count
+    layouts[name] = with_regions(layout, mine, totals)
+    return hot, hot_small, pairs

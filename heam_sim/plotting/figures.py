@@ -36,6 +36,7 @@ _LABEL_IN = 0.09  # width that a rotated number over a bar needs
 _LABELS = {
     "on_die_movement": "on-die movement",
     "tsv": "TSV",
+    "crossbar": "stack crossbar",
     "dram_bus": "module bus",
     "io": "host I/O",
     "alu": "ALU",

@@ -72,6 +72,7 @@ _COMPONENTS: Mapping[str, Look] = MappingProxyType(
         "cell": Look(SKY),
         "on_die_movement": Look(SKY, "////"),
         "tsv": Look(GREEN),
+        "crossbar": Look(GREEN, "...."),
         "dram_bus": Look(GREEN, "\\\\\\\\"),
         "io": Look(ORANGE),
         "refresh": Look(GREY, "...."),

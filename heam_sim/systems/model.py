@@ -112,6 +112,14 @@ class Pim:
         While a GnR is computed, the rows that the next one may find in the caches are brought there.
     merge_identical
         An operand whose row is already waiting or being read at its PE is not read again.
+    stack_bytes_per_cycle, stack_tags
+        Width and accumulators of an adder over all channels of the tier, its one stack; 0 bytes: there is
+        none, and the host reads every channel's results.
+    xmov_cycles, xmov_latency
+        Of the crossbar to it: cycles per burst, and from there to the adder.
+    immediates, imm_latency
+        Whether the host sends what it reads of a cold lookup to a PE, composed, as one vector; and cycles
+        from a PIM_WRIMM to its burst.
     """
 
     source: str
@@ -140,6 +148,12 @@ class Pim:
     cache_min_reads: int = 0
     merge_identical: bool = False
     prefetch: bool = False
+    stack_bytes_per_cycle: int = 0
+    stack_tags: int = 32
+    xmov_cycles: int = 1
+    xmov_latency: int | str = "nCL"
+    immediates: bool = False
+    imm_latency: int | str = "nCWL"
 
     def __post_init__(self) -> None:
         positive = (
@@ -149,6 +163,8 @@ class Pim:
             "instruction_bits",
             "path_bits_per_cycle",
             "alu_bytes_per_cycle",
+            "stack_tags",
+            "xmov_cycles",
         )
         _check_numbers(
             self, (*positive, "merge_bytes_per_cycle", "lut_bytes_per_cycle", "cache_ways"), "pim", minimum=1
@@ -163,11 +179,17 @@ class Pim:
                 "second_stage_bits_per_cycle",
                 "cache_bytes",
                 "cache_min_reads",
+                "stack_bytes_per_cycle",
             ),
             "pim",
             minimum=0,
         )
-
+        in_base_die = bool(self.merge_level) or self.unit_level in ("channel", "dimm", "stack")
+        if self.stack_bytes_per_cycle > 0 and not in_base_die:
+            raise ConfigError(
+                f"pim.stack_bytes_per_cycle: the crossbar of a stack starts in the base die, where sums of "
+                f"PEs at {self.unit_level!r} do not get by themselves; set merge_level = 'channel'."
+            )
         _check_choice("pim.delivery", self.delivery, DELIVERIES)
         if self.prefetch and self.cache_bytes == 0:
             raise ConfigError("pim.prefetch: there is no cache to bring rows into; set cache_bytes.")
@@ -284,7 +306,8 @@ class Tier:
         )
         if self.pim is None:
             return spec
-        return derive_pim(spec, self.pim.unit_level, self.pim.merge_level or None)
+        pim = self.pim
+        return derive_pim(spec, pim.unit_level, pim.merge_level or None, immediates=pim.immediates)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -309,6 +332,10 @@ class Placement:
     replicate_share
         The rows that take this share of the profile's accesses have a copy at every PE, and each of their
         operands goes to the PE with the fewest operands so far.
+    pair_share, pair_rows
+        Share of the space which the hot rows leave in the hot tier that may hold sums of two lookups each:
+        those that the profile gathers together most often, among the `pair_rows` lookups that are in most of
+        its bags. A GnR reads such a sum in place of both. Not for weighted lookups.
     dispatch_window
         GnRs over which operands are counted; 0: the host's batch, or its window without one.
     """
@@ -322,6 +349,8 @@ class Placement:
     partition: Literal["horizontal", "vertical"] = "horizontal"
     stripe: Literal["channel", "tier"] = "tier"
     replicate_share: float = 0.0
+    pair_share: float = 0.0
+    pair_rows: int = 65536
     dispatch_window: int = 0
 
     def __post_init__(self) -> None:
@@ -329,11 +358,17 @@ class Placement:
         _check_choice("placement.small_tables", self.small_tables, ("lut", "replicated", "home"))
         _check_choice("placement.partition", self.partition, ("horizontal", "vertical"))
         _check_choice("placement.stripe", self.stripe, ("channel", "tier"))
-        for name in ("hot_share", "replicate_share"):
+        for name in ("hot_share", "replicate_share", "pair_share"):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
                 raise ConfigError(f"placement.{name}: {value!r} is no number between 0 and 1.")
         _check_numbers(self, ("dispatch_window",), "placement", minimum=0)
+        _check_numbers(self, ("pair_rows",), "placement", minimum=1)
+        if self.pair_share > 0 and self.policy != "hot-cold":
+            raise ConfigError(
+                "placement.pair_share: sums of pairs lie where hot rows leave space; use policy 'hot-cold', "
+                "or set it to 0."
+            )
         if self.partition == "vertical" and (self.policy != "single" or self.replicate_share > 0):
             raise ConfigError(
                 "placement.partition: 'vertical' stripes every vector over the nodes of the one tier; use it "
@@ -389,6 +424,13 @@ class System:
                 f"system {self.name}: placement.partition is 'vertical', but tier {home.name!r} has no PEs "
                 "to stripe vectors over; use 'horizontal'."
             )
+        if self.placement.policy != "hot-cold" and any(
+            tier.pim and tier.pim.immediates for tier in self.tiers
+        ):
+            raise ConfigError(
+                f"system {self.name}: pim.immediates sends cold rows to the PEs, but there are none; use it "
+                "with placement.policy 'hot-cold'."
+            )
         if self.placement.replicate_share > 0 and all(tier.pim is None for tier in self.tiers):
             raise ConfigError(
                 f"system {self.name}: placement.replicate_share needs PEs that copies could be at; "
@@ -434,6 +476,7 @@ _LARGEST = {
     "outstanding_bursts": 1 << 24,
     "window_gnrs": 1 << 20,
     "batch_tags": 4096,
+    "stack_tags": 65536,
     "queue_depth": 4096,
     "read_queue": 16384,
     "llc_bytes": 1 << 40,
@@ -441,6 +484,7 @@ _LARGEST = {
     "cache_bytes": 1 << 40,
     "cache_ways": 4096,
     "page_bytes": 1 << 40,
+    "pair_rows": 1 << 24,
     "page_seed": 1 << 62,
 }
 

@@ -11,6 +11,7 @@ import numpy as np
 from heam_sim._core import (
     ITEM_DTYPES,
     ITEM_HOST_READ,
+    ITEM_PIM_IMMEDIATE,
     ITEM_PIM_LUT,
     ITEM_PIM_READ,
     NO_UNIT,
@@ -80,6 +81,7 @@ LOAD = {**ACC, "role": ROLE_LOAD, "row": 7}
 MAC = {**ACC, "role": ROLE_MAC, "row": 8}
 MUL = {**ACC, "role": ROLE_MUL, "row": 9}
 LUT = item(kind=ITEM_PIM_LUT, channel=1, role=ROLE_ACC, unit=1)
+IMMEDIATE = item(kind=ITEM_PIM_IMMEDIATE, channel=1, row=1, unit=3)
 GOOD = [HOST_ITEM, ACC, LOAD, MAC, LUT, {**LUT, "role": ROLE_LOAD, "unit": 2}, MAC]
 
 

@@ -13,6 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from heam_sim._core import (
+    FLAG_CARRIED,
+    FLAG_UNADDED,
     ITEM_DTYPES,
     NO_UNIT,
     OPTIONAL_ITEMS,
@@ -23,21 +25,26 @@ from heam_sim._core import (
     STATE_PAUSED,
     ChannelParameters,
     Device,
+    HostParameters,
     Replay,
     SpecHandle,
     System,
 )
+from heam_sim.dram import derive_pim
 from heam_sim.errors import ConfigError, CoreError
 from tests.boundary.core_abuse import (
     ACC,
     GOOD,
+    HOST,
     HOST_ITEM,
+    IMMEDIATE,
     LOAD,
     LUT,
     MAC,
     MUL,
     PER_UNIT,
     PIM,
+    PIM_CHANNEL,
     PLAIN,
     PLAIN_CHANNEL,
     WRONG_ARRAYS,
@@ -137,7 +144,9 @@ def test_offsets_without_items_and_bags_without_items() -> None:
 
 
 BAD_ITEMS = {
-    "unknown kind": ([{**ACC, "kind": 3}], 0),
+    "unknown kind": ([{**ACC, "kind": 4}], 0),
+    "an immediate without PIM_WRIMM": ([HOST_ITEM, IMMEDIATE], 1),
+    "a PE's operand that is not added": ([{**ACC, "flags": FLAG_UNADDED}], 0),
     "unknown role": ([{**ACC, "role": 5}], 0),
     "unknown role of a host read": ([{**HOST_ITEM, "role": 4}], 0),
     "channel beyond": ([{**ACC, "channel": 2}], 0),
@@ -180,6 +189,42 @@ BAD_ITEMS = {
     "an unknown flag": ([{**ACC, "flags": 128}], 0),
     "MAC after a LUT of another unit": ([{**LUT, "role": ROLE_LOAD}, MAC], 1),
 }
+
+
+BAD_IMMEDIATES: dict[str, dict[str, int]] = {
+    "of nothing": {"row": 0},
+    "of more than the bag has": {"row": 2},
+    "of very much": {"row": 2**32 - 1},
+    "at no unit": {"unit": NO_UNIT},
+    "in a plain channel": {"channel": 0},
+    "with a bank": {"bank": 1},
+    "with a column": {"column": 1},
+    "without a burst": {"bursts": 0},
+    "beyond the pooled vector": {"bursts": 9},
+    "behind the pooled vector": {"segment": 7},
+    "that covers something else": {"covers": 1},
+    "to be multiplied": {"role": ROLE_MAC},
+    "to be loaded": {"role": ROLE_LOAD},
+    "carried": {"flags": FLAG_CARRIED},
+}
+
+
+@pytest.mark.parametrize("fields", BAD_IMMEDIATES.values(), ids=BAD_IMMEDIATES)
+def test_bad_immediates(fields: dict[str, int]) -> None:
+    system = System(
+        HostParameters(**HOST),
+        channels=[ChannelParameters(**PLAIN_CHANNEL), ChannelParameters(**PIM_CHANNEL)],
+        specs=[SpecHandle(PLAIN), SpecHandle(derive_pim(PLAIN, "bank_group", "channel", immediates=True))],
+    )
+    with pytest.raises(CoreError, match=r"index 1\b.*HEAM_BAD_ITEM"):
+        system.feed(arrays([HOST_ITEM, {**IMMEDIATE, **fields}]), offsets(0, 2), last=True)
+    with pytest.raises(CoreError, match=r"index 2\b.*HEAM_BAD_ITEM"):
+        system.feed(
+            arrays([HOST_ITEM, IMMEDIATE, IMMEDIATE]), offsets(0, 3), last=True
+        )  # one read, two vectors
+    system.feed(arrays([HOST_ITEM, IMMEDIATE, *GOOD]), offsets(0, 2, 2 + len(GOOD)), last=True)
+    assert system.run(10**6) == STATE_DONE
+    assert system.finished == 2
 
 
 @pytest.mark.parametrize(("items", "where"), BAD_ITEMS.values(), ids=BAD_ITEMS)

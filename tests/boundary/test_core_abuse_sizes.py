@@ -29,6 +29,7 @@ from heam_sim.errors import CapacityError, ConfigError, CoreError, HeamSimError
 from tests.boundary.core_abuse import (
     GOOD,
     HOST,
+    PIM,
     PIM_CHANNEL,
     PLAIN,
     PLAIN_CHANNEL,
@@ -79,6 +80,15 @@ BAD_PIM = [
     {"result_bursts": 2**31},
     {"path_uses_dq": 2},
 ]
+BAD_STACKS = [
+    {"stack_tags": 0},
+    {"stack_tags": 65537},
+    {"stack_tags": 2**32 - 1},
+    {"xmov_cycles": 0},
+    {"stack": 3},
+    {"stack": 2**32 - 1},
+    {"merge": False},
+]
 BAD_PLAIN = [
     {"period": 0},
     {"read_queue": 0},
@@ -100,6 +110,21 @@ def test_bad_hosts(host: dict[str, int]) -> None:
 def test_bad_pim_channels(pim: dict[str, int]) -> None:
     with pytest.raises(ConfigError, match=r"index 1\b.*HEAM_BAD_CHANNEL"):
         make(pim=pim)
+
+
+@pytest.mark.parametrize("pim", BAD_STACKS, ids=str)
+def test_bad_stacks(pim: dict[str, int]) -> None:
+    with pytest.raises(ConfigError, match=r"index 1\b.*HEAM_BAD_STACK"):
+        make(pim={"stack": 1, "stack_tags": 1, "xmov_cycles": 1, **pim})
+
+
+def test_channels_of_a_stack_are_alike() -> None:
+    node = {**PIM_CHANNEL, "stack": 1, "stack_tags": 1, "xmov_cycles": 1}
+    for field in ("period", "result_bursts", "stack_tags", "stack_cycles", "xmov_cycles", "xmov_latency"):
+        other = {**node, field: node.get(field, 0) + 1}
+        channels = [ChannelParameters(**node), ChannelParameters(**other)]
+        with pytest.raises(ConfigError, match=r"index 1\b.*HEAM_BAD_STACK"):
+            System(HostParameters(**HOST), channels=channels, specs=[SpecHandle(PIM), SpecHandle(PIM)])
 
 
 @pytest.mark.parametrize("plain", BAD_PLAIN, ids=str)

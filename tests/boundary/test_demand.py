@@ -27,7 +27,8 @@ OFFSETS = np.array([0, 1, 3], np.uint64)
 
 def sums() -> dict[str, Any]:
     of_units = dict.fromkeys(("reads", "port_cycles", "alu_bursts", "alu_cycles"), 4)
-    of_channels = dict.fromkeys(("instructions", "operands", "host_bursts", "partials", "results"), 2)
+    names = ("instructions", "operands", "host_bursts", "partials", "results", "stack_sums", "immediates")
+    of_channels = dict.fromkeys(names, 2)
     return {name: np.zeros(size, np.int64) for name, size in {**of_units, **of_channels}.items()}
 
 
@@ -57,7 +58,7 @@ def test_good_work_is_counted() -> None:
 @pytest.mark.parametrize(
     ("name", "at", "value"),
     [
-        ("kind", 0, 3),
+        ("kind", 0, 4),
         ("channel", 0, 2),
         ("bursts", 0, 0),
         ("bank", 0, 4),

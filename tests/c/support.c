@@ -49,6 +49,7 @@ static void add_pim_rows(toy *self) {
     add(self, CHANNEL, PIM_MOV, PIM_MOV, nCCD_S, 1, 0);
     add(self, CHANNEL, PIM_RDRES, PIM_RDRES, nCCD_S, 1, 0);
     add(self, CHANNEL, PIM_WRLUT, PIM_WRLUT, nCCD_S, 1, 0);
+    add(self, CHANNEL, PIM_WRIMM, PIM_WRIMM, nCCD_S, 1, 0);
 }
 
 static void add_bank_refresh_rows(toy *self) {
@@ -69,7 +70,7 @@ void toy_init(toy *self) {
     static const uint8_t scope[TOY_COMMANDS] = {
         [ACT] = BANK,         [PRE] = BANK,           [PREA] = RANK,        [RD] = BANK,       [WR] = BANK,     [REF] = RANK, [PIM_RD] = BANK,
         [PIM_MOV] = BANK_GROUP, [PIM_RDRES] = CHANNEL, [PIM_WRLUT] = RANK, [PIM_LUT] = BANK_GROUP,
-        [REFPB] = BANK,       [REFSB] = BANK,
+        [REFPB] = BANK,       [REFSB] = BANK,         [PIM_WRIMM] = BANK_GROUP,
     };
     memset(self, 0, sizeof(*self));
     self->counts[CHANNEL] = 1;
@@ -80,6 +81,7 @@ void toy_init(toy *self) {
     }
     self->kind[REFPB] = HEAM_KIND_REFPB;
     self->kind[REFSB] = HEAM_KIND_REFSB;
+    self->kind[PIM_WRIMM] = HEAM_KIND_PIM_WRIMM;
     self->desc = (heam_spec_desc){
         .levels = TOY_LEVELS,
         .counts = self->counts,

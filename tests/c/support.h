@@ -10,7 +10,7 @@
 #include "heam_sim.h"
 
 /* Command numbers of the toy. */
-enum { ACT, PRE, PREA, RD, WR, REF, PIM_RD, PIM_MOV, PIM_RDRES, PIM_WRLUT, PIM_LUT, REFPB, REFSB, TOY_COMMANDS };
+enum { ACT, PRE, PREA, RD, WR, REF, PIM_RD, PIM_MOV, PIM_RDRES, PIM_WRLUT, PIM_LUT, REFPB, REFSB, PIM_WRIMM, TOY_COMMANDS };
 enum { CHANNEL, RANK, BANK_GROUP, BANK, TOY_LEVELS };
 enum { TOY_ROWS_MAX = 64 };
 

@@ -6,7 +6,7 @@
 enum { CHANNELS = 2, UNITS = 4, BANKS = 8, ROWS = 16 };
 
 static work bags;
-static uint64_t of_units[4][CHANNELS * UNITS], of_channels[5][CHANNELS];
+static uint64_t of_units[4][CHANNELS * UNITS], of_channels[7][CHANNELS];
 static uint64_t rows[ITEMS_MAX], lines[ITEMS_MAX], pe_rows[ITEMS_MAX];
 static uint32_t counts[ITEMS_MAX];
 
@@ -17,7 +17,7 @@ static heam_demand demand(void) {
     return (heam_demand){.channels = CHANNELS, .units = UNITS, .banks = BANKS, .dram_rows = ROWS, .line_bytes = 64, .port_bytes_per_cycle = 48,
                          .burst_bytes = burst_bytes, .reads = of_units[0], .port_cycles = of_units[1], .alu_bursts = of_units[2],
                          .alu_cycles = of_units[3], .instructions = of_channels[0], .operands = of_channels[1], .host_bursts = of_channels[2],
-                         .partials = of_channels[3], .results = of_channels[4], .rows = rows, .lines = lines, .line_counts = counts, .pe_rows = pe_rows};
+                         .partials = of_channels[3], .results = of_channels[4], .stack_sums = of_channels[5], .immediates = of_channels[6], .rows = rows, .lines = lines, .line_counts = counts, .pe_rows = pe_rows};
 }
 
 /* A host read of two lines; a chain of a LUT row and a bank's row, and a sum in another unit that overlaps its first burst. */

@@ -146,7 +146,7 @@ static void test_bank_refresh(void) {
 static void test_alignment(void) {
     static const uint8_t beats[TOY_COMMANDS] = {
         [ACT] = 3, [PRE] = 1, [PREA] = 1, [RD] = 3, [WR] = 3, [REF] = 1,
-        [PIM_RD] = 1, [PIM_MOV] = 1, [PIM_RDRES] = 1, [PIM_WRLUT] = 1, [PIM_LUT] = 1, [REFPB] = 1, [REFSB] = 1,
+        [PIM_RD] = 1, [PIM_MOV] = 1, [PIM_RDRES] = 1, [PIM_WRLUT] = 1, [PIM_LUT] = 1, [REFPB] = 1, [REFSB] = 1, [PIM_WRIMM] = 1,
     };
     toy slow;
     heam_spec *spec = NULL;

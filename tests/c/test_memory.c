@@ -55,6 +55,7 @@ static int32_t use_system(void) {
         return use_device(); /* that allocation has its own test; here it only ends the attempt */
     }
     heam_channel_desc desc[2] = {plain_channel(), pim_channel()};
+    desc[1].stack = desc[1].stack_tags = desc[1].xmov_cycles = 1;
     heam_host_desc host = small_host();
     const heam_spec *specs[2] = {spec, spec};
     heam_system *system = NULL;

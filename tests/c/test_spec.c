@@ -53,7 +53,7 @@ static void test_commands(void) {
     REFUSED(memory.desc.commands = 65, "HEAM_BAD_COMMAND", 0);
     REFUSED(memory.desc.kind = NULL, "HEAM_BAD_COMMAND", 0);
     REFUSED(memory.desc.scope = NULL, "HEAM_BAD_COMMAND", 0);
-    REFUSED(memory.kind[WR] = HEAM_KIND_REFSB + 1, "HEAM_BAD_COMMAND", WR);
+    REFUSED(memory.kind[WR] = HEAM_KIND_PIM_WRIMM + 1, "HEAM_BAD_COMMAND", WR);
     REFUSED(memory.kind[WR] = HEAM_KIND_RD, "HEAM_BAD_COMMAND", WR);          /* two RD */
     REFUSED(memory.kind[REF] = HEAM_KIND_OTHER, "HEAM_BAD_COMMAND", HEAM_KIND_REF); /* no REF */
     REFUSED(memory.scope[PIM_MOV] = TOY_LEVELS, "HEAM_BAD_COMMAND", PIM_MOV);

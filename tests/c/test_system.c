@@ -162,6 +162,64 @@ static void test_broadcast(void) {
     heam_system_destroy(system);
 }
 
+/* A row of a plain channel becomes an operand of a PE. */
+static void test_immediate(void) {
+    static work bags;
+    memset(&bags, 0, sizeof(bags));
+    uint64_t read = work_add(&bags, HEAM_ITEM_HOST_READ, HEAM_ROLE_ACC, 0, 0, 3, 1);
+    bags.flags[read] = HEAM_FLAG_UNADDED;
+    uint64_t sent = work_add(&bags, HEAM_ITEM_PIM_IMMEDIATE, HEAM_ROLE_ACC, 1, 0, 1, 1);
+    bags.segment[sent] = 1;
+    work_end_gnr(&bags);
+    heam_host_desc host = small_host();
+    heam_channel_desc desc[2] = {plain_channel(), pim_channel()};
+    desc[1].imm_latency = 3;
+    heam_system *system = run_all(&host, 2, desc, &bags);
+    COMMAND(1, ACT);
+    COMMAND(6, RD);         /* data at the host at 15, host cycle 15 */
+    COMMAND(15, PIM_WRIMM); /* at the PE at 15 + 3 + nBL = 22, added until 23, ready in 25 */
+    COMMAND(25, PIM_MOV);   /* there at 32, added until 33 */
+    COMMAND(33, PIM_RDRES); /* at the host at 42, added until 43 */
+    CHECK_EQ(heam_system_time(system), 43);
+    uint64_t host_values[COUNTERS_MAX] = {0};
+    heam_system_host_counters(system, host_values, COUNTERS_MAX);
+    CHECK_EQ(host_counter(host_values, "added_bytes"), 64); /* the result alone */
+    heam_system_destroy(system);
+}
+
+/* As test_pim_read in two channels, whose results meet in the stack and leave over the first one's bus. */
+static void test_stack(void) {
+    static work bags;
+    memset(&bags, 0, sizeof(bags));
+    for (uint16_t c = 0; c < 2; c++) {
+        uint64_t at = work_add(&bags, HEAM_ITEM_PIM_READ, HEAM_ROLE_ACC, 0, 0, 3, 1);
+        bags.channel[at] = c;
+    }
+    work_end_gnr(&bags);
+    heam_host_desc host = small_host();
+    host.issue_per_cycle = 2;
+    heam_channel_desc desc[2] = {pim_channel(), pim_channel()};
+    for (int c = 0; c < 2; c++) {
+        desc[c].stack = 2;
+        desc[c].stack_tags = 1;
+        desc[c].stack_cycles = 5;
+        desc[c].xmov_cycles = 3;
+        desc[c].xmov_latency = 4;
+    }
+    heam_system *system = run_all(&host, 2, desc, &bags);
+    COMMAND(4, ACT);
+    COMMAND(4, ACT);
+    COMMAND(9, PIM_RD);
+    COMMAND(9, PIM_RD);
+    COMMAND(21, PIM_MOV);           /* added until 29 */
+    COMMAND(21, PIM_MOV);
+    COMMAND(29, HEAM_LOG_PIM_XMOV); /* there at 29 + 3 + 4 = 36, added until 41 */
+    COMMAND(32, HEAM_LOG_PIM_XMOV); /* there at 39, added until 46 */
+    COMMAND(46, PIM_RDRES);         /* at the host at 46 + 5 + nBL = 55, added until 56 */
+    CHECK_EQ(heam_system_time(system), 56);
+    heam_system_destroy(system);
+}
+
 /* The same row four times: read, followed, and twice from the cache; a row of the same set then takes its place. */
 static void test_cache(void) {
     static work bags;
@@ -298,7 +356,7 @@ static void test_invariants(const work *bags, uint32_t batch) {
         }
         CHECK_EQ(sum, counter(v, "act") + counter(v, "pre") + counter(v, "prea") + counter(v, "rd") + counter(v, "wr") + counter(v, "ref") +
                           counter(v, "pim_rd") + counter(v, "pim_mov") + counter(v, "pim_rdres") + counter(v, "pim_wrlut") +
-                          counter(v, "pim_lut"));
+                          counter(v, "pim_lut") + counter(v, "pim_wrimm"));
     }
     heam_system_destroy(system);
 }
@@ -364,6 +422,14 @@ static work *good(void) {
     return &bags;
 }
 
+/* The second item becomes a vector that is made of the first one's row. */
+static work *immediate(work *bags) {
+    bags->kind[1] = HEAM_ITEM_PIM_IMMEDIATE;
+    bags->bank[1] = 0;
+    bags->row[1] = 1;
+    return bags;
+}
+
 #define REFUSED(change, where)                                                                                                           \
     do {                                                                                                                                 \
         work *w = good();                                                                                                                \
@@ -375,7 +441,19 @@ static void test_bad_items(void) {
     REFUSED(w->channel[1] = 2, 1);
     REFUSED(w->channel[0] = 1, 0);                 /* a host read on a PIM channel */
     REFUSED(w->channel[1] = 0, 1);                 /* PIM work on a plain channel */
-    REFUSED(w->kind[1] = 3, 1);
+    REFUSED(w->kind[1] = 4, 1);
+    REFUSED(immediate(w)->row[1] = 0, 1);          /* made of nothing */
+    REFUSED(immediate(w)->row[1] = 2, 1);          /* of reads before the bag */
+    REFUSED(immediate(w)->row[1] = UINT32_MAX, 1);
+    REFUSED(immediate(w)->role[1] = HEAM_ROLE_LOAD, 1);
+    REFUSED(immediate(w)->bank[1] = 1, 1);
+    REFUSED(immediate(w)->column[1] = 1, 1);
+    REFUSED(immediate(w)->bursts[1] = 0, 1);
+    REFUSED(immediate(w)->bursts[1] = 5, 1);       /* of four */
+    REFUSED(immediate(w)->covers[1] = 1, 1);       /* two are sent */
+    REFUSED(immediate(w)->flags[1] = HEAM_FLAG_CACHE, 1);
+    REFUSED((immediate(w), w->kind[2] = HEAM_ITEM_PIM_IMMEDIATE, w->role[2] = HEAM_ROLE_ACC, w->row[2] = 1), 2); /* of a PIM item */
+    REFUSED(w->flags[1] = HEAM_FLAG_UNADDED, 1);
     REFUSED(w->role[1] = 5, 1);
     REFUSED(w->role[1] = HEAM_ROLE_FILL, 1);       /* no cache to fill */
     REFUSED(w->bank[0] = 8, 0);
@@ -476,6 +554,11 @@ static void test_creation(void) {
     NO_SYSTEM((mixed[1].cache_sets = mixed[1].cache_ways = 1u << 31), "HEAM_BAD_CHANNEL", 1);
     NO_SYSTEM((mixed[1].cache_sets = mixed[1].cache_ways = 1, mixed[1].port_bytes_per_cycle = 0), "HEAM_BAD_CHANNEL", 1);
     NO_SYSTEM(mixed[1].merge_identical = 2, "HEAM_BAD_CHANNEL", 1);
+    NO_SYSTEM(mixed[1].stack = 1, "HEAM_BAD_STACK", 1); /* no accumulator */
+    NO_SYSTEM((mixed[1].stack = 1, mixed[1].stack_tags = 1), "HEAM_BAD_STACK", 1); /* no crossbar */
+    NO_SYSTEM((mixed[1].stack = 3, mixed[1].stack_tags = mixed[1].xmov_cycles = 1), "HEAM_BAD_STACK", 1);
+    NO_SYSTEM((mixed[1].stack = 1, mixed[1].stack_tags = 65537, mixed[1].xmov_cycles = 1), "HEAM_BAD_STACK", 1);
+    NO_SYSTEM((mixed[1].stack = mixed[1].stack_tags = mixed[1].xmov_cycles = 1, mixed[1].merge = 0), "HEAM_BAD_STACK", 1);
     NO_SYSTEM(mixed[1].result_bursts = 0, "HEAM_BAD_CHANNEL", 1);
     heam_host_desc host = mixed_host(0);
     heam_system *system = NULL;
@@ -500,6 +583,8 @@ int main(void) {
     test_pim_read();
     test_pim_lut();
     test_chain();
+    test_immediate();
+    test_stack();
     test_broadcast();
     test_cache();
     test_lut_loading();

@@ -31,7 +31,7 @@ int main(void) {
     CHECK(check_names(heam_counter_name, heam_counter_unit, heam_counter_text) > 10);
     CHECK(check_names(heam_host_counter_name, heam_host_counter_unit, heam_host_counter_text) > 5);
     CHECK(check_names(heam_reason_name, NULL, heam_reason_text) > 10);
-    CHECK_EQ(check_names(heam_kind_name, NULL, NULL), HEAM_KIND_REFSB + 1);
+    CHECK_EQ(check_names(heam_kind_name, NULL, NULL), HEAM_KIND_PIM_WRIMM + 1);
     CHECK(strcmp(heam_kind_name(HEAM_KIND_PIM_WRLUT), "PIM_WRLUT") == 0);
     CHECK(strcmp(heam_kind_name(HEAM_KIND_REFSB), "REFSB") == 0);
     CHECK(strcmp(heam_status_name(0), "HEAM_OK") == 0);

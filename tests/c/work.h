@@ -88,7 +88,7 @@ static inline void work_random(work *self, uint64_t gnrs, uint32_t seed) {
             uint32_t bank = (state >> 8) % 8;
             uint32_t row = (state >> 12) % 4;
             uint32_t bursts = (state >> 16) % 3 + 1;
-            switch ((state >> 20) % 6) {
+            switch ((state >> 20) % 7) {
                 case 0:
                     work_add(self, HEAM_ITEM_HOST_READ, HEAM_ROLE_ACC, 0, bank, row, bursts);
                     break;
@@ -106,6 +106,10 @@ static inline void work_random(work *self, uint64_t gnrs, uint32_t seed) {
                     work_add(self, HEAM_ITEM_PIM_READ, HEAM_ROLE_LOAD, 1, bank ^ 1u, row, 5);
                     self->alu[work_add(self, HEAM_ITEM_PIM_READ, HEAM_ROLE_MUL, 1, bank, row + 4, bursts)] = 3;
                     self->segment[work_add(self, HEAM_ITEM_PIM_READ, HEAM_ROLE_MAC, 1, bank, row, bursts)] = (uint8_t)(row % 2);
+                    break;
+                case 5:
+                    self->flags[work_add(self, HEAM_ITEM_HOST_READ, HEAM_ROLE_ACC, 0, bank, row, bursts)] = row % 2 ? HEAM_FLAG_UNADDED : 0;
+                    self->unit[work_add(self, HEAM_ITEM_PIM_IMMEDIATE, HEAM_ROLE_ACC, 1, 0, 1, bursts)] = (uint16_t)(bank / 2);
                     break;
                 default:
                     work_add(self, HEAM_ITEM_PIM_READ, HEAM_ROLE_LOAD, 1, bank ^ 1u, row, bursts);

@@ -10,7 +10,16 @@ import pytest
 
 from tests.reference.hand import ROWS, make_spec
 from tests.reference.random_specs import ITEM_DTYPES, SmallRow, SmallSpec
-from tests.reference.system import CACHE, CARRIED, HOST_READ, PIM_LUT, PIM_READ, simulate
+from tests.reference.system import (
+    CACHE,
+    CARRIED,
+    HOST_READ,
+    PIM_IMMEDIATE,
+    PIM_LUT,
+    PIM_READ,
+    UNADDED,
+    simulate,
+)
 from tests.reference.timing import ROLE_ACC, ROLE_FILL, ROLE_LOAD, ROLE_MAC, ROLE_MUL
 
 PIM = {
@@ -71,6 +80,58 @@ def timeline(result: dict[str, Any], *commands: str) -> list[tuple[int, str, int
 
 
 TWO_UNITS = [[item(PIM_READ, bank=0, unit=0), item(PIM_READ, bank=3, unit=3)]]
+
+
+def test_a_stack_node() -> None:
+    """Two channels' sums, ready in 31 both, meet in the stack and leave over the first one's bus."""
+    node = {"stack": 1, "stack_tags": 1, "stack_cycles": 5, "xmov_cycles": 3, "xmov_latency": 4}
+    bag = [item(PIM_READ), item(PIM_READ, channel=1)]
+    rows = [*bag, *bag]
+    items = {n: np.array([row.get(n, 0) for row in rows], dtype=d) for n, d in ITEM_DTYPES.items()}
+    result = simulate([{"spec": make_spec(), **PIM, **node}] * 2, HOST, items, [0, 2, 4])
+    moves = ("PIM_MOV", "PIM_XMOV", "PIM_RDRES")
+    assert [(r.clock, r.channel, r.command, r.tag) for r in result["log"] if r.command in moves] == [
+        (22, 0, "PIM_MOV", 0),
+        (22, 1, "PIM_MOV", 0),
+        (31, 0, "PIM_XMOV", 0),  # there in 38, added by 43
+        (34, 1, "PIM_XMOV", 0),  # there in 41, added by 48
+        (48, 0, "PIM_RDRES", 0),
+        # The accumulator is free for the second bag in 49: delivered then, read in 50 from the open row.
+        (65, 0, "PIM_MOV", 1),
+        (65, 1, "PIM_MOV", 1),
+        (74, 0, "PIM_XMOV", 1),
+        (77, 1, "PIM_XMOV", 1),
+        (91, 1, "PIM_RDRES", 1),
+    ]
+    assert [part["stack_busy"] for part in result["counters"]] == [10, 10]
+
+
+PLAIN = {"kind": "plain", "period": 1, "refresh": False}
+
+
+@pytest.mark.parametrize(("flags", "sent"), [(UNADDED, 14), (0, 15)])
+def test_an_immediate(flags: int, sent: int) -> None:
+    """The host sends a row on, at once or when it has passed its adder; another operand overtakes."""
+    rows = [
+        item(HOST_READ, unit=65535, channel=1, flags=flags),
+        item(PIM_IMMEDIATE, row=1, unit=3, segment=2, slot=7),
+        item(PIM_READ, bank=3, unit=3, slot=8),
+    ]
+    items = {n: np.array([row.get(n, 0) for row in rows], dtype=d) for n, d in ITEM_DTYPES.items()}
+    channels = [{"spec": make_spec(), **PIM, "imm_latency": 3}, {"spec": make_spec(), **PLAIN}]
+    result = simulate(channels, HOST, items, [0, 3])
+    log = [(r.clock, r.channel, r.command, r.column, r.slot) for r in result["log"]]
+    assert log == [
+        (1, 1, "ACT", 0, 0),
+        (3, 0, "ACT", 0, 8),  # its instruction is delivered in 2, behind that of the immediate
+        (6, 1, "RD", 0, 0),  # at the host in 14, through its adder in 15
+        (8, 0, "PIM_RD", 0, 8),
+        (sent, 0, "PIM_WRIMM", 2, 7),  # at the ALU 5 cycles later, added in 3, the sum 4 later
+        (sent + 12, 0, "PIM_MOV", 0, 0),
+        (sent + 13, 0, "PIM_MOV", 2, 0),
+        (sent + 26, 0, "PIM_RDRES", 0, 0),  # there in sent + 16 and 17, through the merge node 5 cycles each
+        (sent + 27, 0, "PIM_RDRES", 2, 0),
+    ]
 
 
 @pytest.mark.parametrize(("period", "host_period", "time"), [(1, 1, 48), (3, 2, 144)])

@@ -309,6 +309,29 @@ def test_filling_the_lut() -> None:
     assert gaps(groups, "PIM_WRLUT", "PIM_WRLUT") == (2, 2, 2, 0)
 
 
+def test_immediates() -> None:
+    """As filling the LUT, but to one PE: rows of deeper levels stay where they are."""
+    plain = plain_spec(DDR4_2400)
+    assert "PIM_WRIMM" not in {command.name for command in derive_pim(plain, "rank", "dimm").commands}
+    spec = derive_pim(plain, "rank", "dimm", immediates=True)
+    without = derive_pim(plain, "rank", "dimm")
+    names = [command.name for command in without.commands]
+    assert [command.name for command in spec.commands] == [*names, "PIM_WRIMM"]
+    for one in names:
+        for other in names:
+            assert gaps(spec, one, other) == gaps(without, one, other)
+        if one != "PIM_WRLUT":
+            assert gaps(spec, "PIM_WRIMM", one) == gaps(spec, "PIM_WRLUT", one)
+            assert gaps(spec, one, "PIM_WRIMM") == gaps(spec, one, "PIM_WRLUT")
+    assert gaps(spec, "PIM_WRIMM", "PIM_WRIMM") == gaps(spec, "PIM_WRLUT", "PIM_WRIMM") == (4, 4, 4, 6)
+    deep = derive_pim(plain, "bank", "rank", immediates=True)
+    assert deep.command("PIM_WRIMM").scope == "bank"
+    assert gaps(deep, "PIM_WRIMM", "PIM_WRIMM") == (6, 6, 4, 6)
+    assert gaps(deep, "PIM_WRIMM", "PIM_RD") == gaps(deep, "PIM_RD", "PIM_WRIMM") == (0, 0, 0, 0)
+    groups = derive_pim(load_spec(HBM2), "bank_group", "channel", immediates=True)
+    assert gaps(groups, "PIM_WRIMM", "PIM_WRIMM") == (2, 2, 2, 0)
+
+
 @pytest.mark.parametrize(("name", "level"), CASES)
 def test_what_never_touches_cells(name: str, level: str) -> None:
     plain = plain_spec(name)

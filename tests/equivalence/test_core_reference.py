@@ -57,6 +57,19 @@ def test_deep_queues_with_merging(case: RandomSystem, depth: int) -> None:
     check_system(replace(case, channels=channels))
 
 
+@given(systems(stacked=True, max_gnrs=10))
+@settings(max_examples=60)
+def test_random_stacks(case: RandomSystem) -> None:
+    check_system(case)
+
+
+@pytest.mark.slow
+@given(systems(stacked=True, max_gnrs=14, max_operands=10))
+@settings(max_examples=3000)
+def test_many_random_stacks(case: RandomSystem) -> None:
+    check_system(case)
+
+
 @pytest.mark.slow
 @given(systems())
 @settings(max_examples=4000)

@@ -59,7 +59,7 @@ EQUAL_SUMS = LookupTrace.from_arrays(
     cardinalities=[5, 50],
 )
 OF_UNITS = ("reads", "port_cycles", "alu_bursts", "alu_cycles")
-OF_CHANNELS = ("instructions", "operands", "host_bursts", "partials", "results")
+OF_CHANNELS = ("instructions", "operands", "host_bursts", "partials", "results", "stack_sums", "immediates")
 
 
 def assert_lowered(planned: Plan, start: int, stop: int) -> None:
@@ -70,7 +70,7 @@ def assert_lowered(planned: Plan, start: int, stop: int) -> None:
     for name, expected in slow.items.items():
         assert fast.items[name].dtype == expected.dtype
         assert np.array_equal(fast.items[name], expected), name
-    for name in ("cold_lookups", "lut_reads", "replica_reads", "spread_reads"):
+    for name in ("cold_lookups", "lut_reads", "replica_reads", "spread_reads", "pair_reads"):
         assert getattr(fast, name) == slow.counts[name], name
     for name in ("pe_adds", "pe_multiplies", "host_multiplies", "lut_bytes"):
         assert getattr(fast.work, name) == slow.counts[name], name
@@ -93,13 +93,14 @@ def assert_demand(planned: Plan, start: int, stop: int) -> None:
         burst_bytes=burst_bytes,
         line_bytes=planned.placement.home.line_bytes,
         port=port,
+        stack=pim.channels if pim and pim.tier.pim and pim.tier.pim.stack_bytes_per_cycle else range(0),
     )
     for name in (*OF_UNITS, *OF_CHANNELS):
         expected = np.zeros_like(getattr(fast, name))
         for at, value in slow.sums[name].items():
             expected[at] = value
         assert np.array_equal(getattr(fast, name), expected), name
-    assert fast.host_lines == slow.host_lines
+    assert (fast.host_lines, fast.added_lines) == (slow.host_lines, slow.added_lines)
     if planned.placement.reuses_rows:
         units = fast.units
         keys = [(channel * units + unit) << 44 | line for channel, unit, line in slow.pe_rows]

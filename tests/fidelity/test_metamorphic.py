@@ -20,7 +20,8 @@ from heam_sim.systems import Tier, known_systems, load_system
 NOISE = 1.03
 SYSTEMS = known_systems()
 BASE: dict[str, Any] = {"host.llc_bytes": 0}
-#: What keeps PEs from reading what they have: with it the number of reads is not a matter of sizes alone.
+#: Without what keeps PEs from reading rows (caches) or puts several into one (pairs): with it the number of
+#: reads is not a matter of sizes alone.
 CACHED = {
     name: {
         f"{tier.name}.pim.{key}": value
@@ -28,6 +29,7 @@ CACHED = {
         if tier.pim and tier.pim.cache_bytes
         for key, value in (("cache_bytes", 0), ("prefetch", False))
     }
+    | ({"placement.pair_share": 0.0} if load_system(name).placement.pair_share else {})
     for name in SYSTEMS
 }
 
@@ -145,6 +147,15 @@ def test_one_collision_reads_the_full_table_and_one_row_of_r(
 
     assert operands(full) == 2 * full.lookups  # two bursts of 64 bytes
     assert operands(one) == 2 * operands(full)
+
+
+def test_a_pair_takes_the_place_of_two_operands(trace: LookupTrace) -> None:
+    """Also composed ones: four rows."""
+    for embedding, operands in (("full", 1), ("qr:4", 2), ("partitions:3", 3)):
+        result = run(trace, "space", embedding=embedding)
+        read = sum(tier["rd"] + tier["pim_rd"] for tier in result.counters.values())
+        pairs = result.host["pair_reads"]
+        assert pairs > 0 and read == 2 * (operands * (result.lookups - 2 * pairs) + pairs)
 
 
 @pytest.mark.parametrize("system", SYSTEMS)

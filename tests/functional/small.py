@@ -23,9 +23,12 @@ SYSTEMS = (
     "trim-r",
     "trim-g",
     "trim-b",
+    "space",
     "heam",
     "proactivepim",
 )
+#: Those with an HBM tier.
+ON_HBM = ("host-hbm-dimm", "space", "heam", "proactivepim")
 PSEUDO_CHANNELS = {"hbm.memory": "native/HBM2_4Gb/HBM2_2000", "hbm.power": "hbm2-4gb"}
 DIMM_IN_ORDER = {"dimm.pages": "table-order"}
 IN_ORDER = {**DIMM_IN_ORDER, "hbm.pages": "table-order"}

@@ -294,7 +294,7 @@ def test_a_file_of_ones_own_is_as_good(root: Path, tmp_path: Path) -> None:
         (("refresh = true", "refreshes = true"), ["refreshes", "refresh"]),
         (("[placement]", "[placements]"), ["placements", "placement"]),
         (("[system]", "[systems]"), ["systems", "system"]),
-        (("hot_share = 0.952", "hot_share = 0.952\nwarm_share = 1"), ["warm_share", "hot_share"]),
+        (("hot_share = 0.952", "hot_share = 0.952\nhot_shar = 1"), ["hot_shar", "hot_share"]),
         (("[tier.pim]", "[tier.pim"), ["TOML"]),
         (("channels = 8", 'channels = "8"'), ["channels", "8"]),
     ],

@@ -29,6 +29,18 @@ HEAM: dict[str, Any] = {
 }
 
 
+# The same with an adder over the channels, and with cold rows as operands of the PEs.
+STACK: dict[str, Any] = {
+    **HEAM,
+    "scope": "sample",
+    "overrides": {
+        **HEAM["overrides"],
+        "hbm.pim.stack_bytes_per_cycle": 64,
+        "hbm.pim.immediates": True,
+    },
+}
+
+
 def _rows(run: Run, log: Log, name: str) -> np.ndarray[Any, np.dtype[np.int64]]:
     found = np.flatnonzero(log["command"] == run.command_names.index(name))
     assert found.size, f"the run has no {name}"
@@ -151,7 +163,8 @@ def test_the_untouched_log_is_right(heam: tuple[Plan, Run]) -> None:
     report = functional(planned, run, run.log)
     assert report.ok, report.violations
     assert report.mismatches == 0 and report.gnrs == 6 * TRACE.tables
-    used = {name: count for name, count in report.reads.items() if name not in ("PE_HIT", "MERGED")}
+    others = ("PE_HIT", "MERGED", "PIM_XMOV", "PIM_WRIMM")
+    used = {name: count for name, count in report.reads.items() if name not in others}
     assert all(used.values()), "every kind of command is part of this run"
 
 
@@ -168,6 +181,162 @@ def test_a_broken_log_is_found_out(what: str, heam: tuple[Plan, Run]) -> None:
         report.require()
     with pytest.raises(CheckError, match="of heam"):
         verify(planned, replace(run, log=broken))
+
+
+def _taken_first(name: str) -> Callable[[Run, Log], Log]:
+    """A row is taken before it was read."""
+
+    def change(run: Run, log: Log) -> Log:
+        at = _rows(run, log, name)[0]
+        return np.concatenate((log[at : at + 1], np.delete(log, at)))
+
+    return change
+
+
+def _send_late(run: Run, log: Log) -> Log:
+    """A channel's result goes to the stack after the sum has left."""
+    last = _rows(run, log, "PIM_XMOV")[-1]
+    return np.concatenate((np.delete(log, last), log[last : last + 1]))
+
+
+def _at_once(run: Run, log: Log) -> Log:
+    """Two bursts are on the crossbar in one cycle."""
+    first, second = _rows(run, log, "PIM_XMOV")[:2]
+    log["clock"][second] = log["clock"][first]
+    return log
+
+
+@pytest.fixture(scope="module")
+def stacked() -> tuple[Plan, Run]:
+    return run_of(TRACE, **STACK)
+
+
+PAIRS: dict[str, Any] = {
+    "system": "space",
+    "embedding": "full",
+    "vector_bytes": 128,
+    "profile": 0.5,
+    "scope": "sample",
+    "overrides": {"placement.hot_share": 0.6, "hbm.channels": 2},
+}
+PLACE = ["channel", "bank", "row", "column"]
+
+
+@pytest.fixture(scope="module")
+def paired() -> tuple[Plan, Run]:
+    return run_of(mixed_trace(samples=60, longest=6, cardinalities=(7, 30, 3000)), **PAIRS)
+
+
+def _pair_reads(planned: Plan, run: Run) -> dict[int, np.ndarray[Any, np.dtype[np.int64]]]:
+    """The log rows of a read of every pair's sum that was read, its two bursts in order."""
+    place, layout = planned.placement, planned.placement.hot_layout
+    assert layout is not None
+    where = layout.locate(128, place.pairs.first_slot + np.arange(place.pairs.count))
+    keys = zip(where.channel, where.bank, where.row, where.column, strict=True)
+    pair_at = {tuple(map(int, key)): number for number, key in enumerate(keys)}
+    rows = _rows(run, run.log, "PIM_RD")
+    found = {}
+    for row in rows:
+        key = tuple(int(run.log[name][row]) for name in PLACE)
+        if key in pair_at:
+            same = [run.log[name][rows] == run.log[name][row] for name in ("channel", "tag", "slot")]
+            found[pair_at[key]] = rows[np.logical_and.reduce(same)]
+    assert all(bursts.size == 2 for bursts in found.values())
+    return found
+
+
+def _elsewhere_in(log: Log, bursts: Any, source: Any) -> Log:
+    """The same operand's bursts, read from another place."""
+    moved = log[bursts].copy()
+    for name in PLACE:
+        moved[name] = source[name]
+    return moved
+
+
+def test_broken_logs_of_pairs_are_found_out(paired: tuple[Plan, Run]) -> None:
+    planned, run = paired
+    assert functional(planned, run, run.log).ok and run.pair_reads > 10
+    reads, place, layout = _pair_reads(planned, run), planned.placement, planned.placement.hot_layout
+    tables, indices = place.pairs.members()
+    hot = place.hot.find(place.first_row[tables] + indices)  # `full`: a subtable per table
+    pair = next(number for number in reads if hot[number].max() >= 0)
+    other = next(number for number in reads if number != pair)
+    mine, theirs = run.log[reads[pair]], run.log[reads[other]]
+
+    def refused(log: Log, *rules: str) -> None:
+        report = functional(planned, run, log)
+        assert set(rules) & set(report.counts), report.counts
+        with pytest.raises(CheckError, match="of space"):
+            verify(planned, replace(run, log=log))
+
+    wrong = run.log.copy()
+    wrong[reads[pair]] = _elsewhere_in(run.log, reads[pair], theirs)
+    refused(wrong, "operand")  # the sum of another pair
+    half = wrong.copy()
+    half[reads[pair][0]] = mine[0]
+    refused(half, "operand")  # one burst of another
+    refused(np.delete(run.log, reads[pair]), "operand")  # not read at all
+    refused(np.delete(run.log, reads[pair][1]), "operand")  # half of it
+    refused(np.insert(run.log, reads[pair][1], mine), "operand")  # twice
+    # A lookup of the pair is read alone, too.
+    assert layout is not None
+    alone = layout.locate(128, hot[pair].max(keepdims=True))
+    own = mine.copy()
+    for name in PLACE:
+        own[name] = getattr(alone, name)
+    own["column"] += np.arange(2, dtype=np.uint16)
+    refused(np.insert(run.log, reads[pair][1], own), "operand")
+    # And alone in place of the sum: the other one is missing.
+    single = run.log.copy()
+    single[reads[pair]] = own
+    refused(single, "operand")
+
+
+STACK_BREAKS: dict[str, tuple[Callable[[Run, Log], Log], set[str]]] = {
+    "a channel's result stays behind": (_drop("PIM_XMOV"), {"left over", "sum"}),
+    "a channel's result moves twice": (_twice("PIM_XMOV"), {"twice"}),
+    "the result of another channel": (_set("PIM_XMOV", "channel", lambda c: 1 - c), {"left over", "order"}),
+    "another burst of a result": (
+        _set("PIM_XMOV", "column", lambda burst: 1 - burst),
+        {"left over", "twice"},
+    ),
+    "a result of another GnR": (_swap_tags("PIM_XMOV"), {"order", "left over", "empty", "twice"}),
+    "too late for the sum": (_send_late, {"order"}),
+    "an immediate is never sent": (_drop("PIM_WRIMM"), {"left over"}),
+    "an immediate is sent twice": (_twice("PIM_WRIMM"), {"twice"}),
+    "an immediate goes to a unit that sends nothing": (_set("PIM_WRIMM", "unit", lambda _: 9), {"left over"}),
+    "another burst of an immediate": (
+        _set("PIM_WRIMM", "column", lambda burst: 1 - burst),
+        {"left over", "twice"},
+    ),
+    "an immediate of another lookup": (
+        _set("PIM_WRIMM", "slot", lambda slot: slot + 100),
+        {"empty", "left over"},
+    ),
+    "an immediate of another GnR": (_swap_tags("PIM_WRIMM"), {"empty", "left over", "order"}),
+    "an immediate is sent before it is read": (_taken_first("PIM_WRIMM"), {"order"}),
+    "a row of an immediate is missing": (_drop("RD"), {"operand", "pairing"}),
+    "the sum stays in the stack": (_drop("PIM_RDRES"), {"left over", "sum"}),
+    "the sum leaves twice": (_twice("PIM_RDRES"), {"twice"}),
+}
+
+
+@pytest.mark.parametrize("what", STACK_BREAKS)
+def test_a_broken_log_of_a_stack_is_found_out(what: str, stacked: tuple[Plan, Run]) -> None:
+    planned, run = stacked
+    assert functional(planned, run, run.log).ok
+    change, rules = STACK_BREAKS[what]
+    report = functional(planned, run, change(run, run.log.copy()))
+    assert not report.ok
+    assert rules & set(report.counts), f"expected one of {rules}, found {report.counts}"
+    with pytest.raises(CheckError, match="of heam"):
+        verify(planned, replace(run, log=change(run, run.log.copy())))
+
+
+def test_two_bursts_on_a_crossbar_are_found_out(stacked: tuple[Plan, Run]) -> None:
+    planned, run = stacked
+    with pytest.raises(CheckError, match=r"stack of tier hbm: .*crossbar: a PIM_XMOV"):
+        verify(planned, replace(run, log=_at_once(run, run.log.copy())))
 
 
 @pytest.mark.parametrize("system", ["host-dimm", "host-hbm-dimm", "recnmp"])
@@ -306,16 +475,6 @@ def _elsewhere(name: str) -> Callable[[Run, Log], Log]:
         lookup = (log["tag"] == log["tag"][at]) & (log["slot"] == log["slot"][at]) & (log["unit"] != 65535)
         log["unit"][lookup] ^= 1
         return log
-
-    return change
-
-
-def _taken_first(name: str) -> Callable[[Run, Log], Log]:
-    """A row is taken before it was read."""
-
-    def change(run: Run, log: Log) -> Log:
-        at = _rows(run, log, name)[0]
-        return np.concatenate((log[at : at + 1], np.delete(log, at)))
 
     return change
 

@@ -19,6 +19,7 @@ from heam_sim.trace import LookupTrace
 from tests.functional.small import (
     DIMM_IN_ORDER,
     IN_ORDER,
+    ON_HBM,
     PSEUDO_CHANNELS,
     SYSTEMS,
     counted,
@@ -120,6 +121,69 @@ VARIANTS: dict[str, tuple[str, str, dict[str, Any]]] = {
     "partials straight to the host": ("heam", "qr:8", {"hbm.pim.merge_level": ""}),
     "partials straight to the host, RecNMP": ("recnmp", "qr:8", {"dimm.pim.merge_level": ""}),
     "an adder over the stack": ("heam", "qr:8", {"hbm.pim.merge_level": "stack"}),
+    "a stack node": ("heam", "qr:8", {"hbm.pim.stack_bytes_per_cycle": 64}),
+    "a stack node with one accumulator": (
+        "heam",
+        "qr:8",
+        {"hbm.pim.stack_bytes_per_cycle": 16, "hbm.pim.stack_tags": 1, "hbm.pim.xmov_cycles": 3},
+    ),
+    "a stack node over PEs in the base die": (
+        "heam",
+        "tt:16",
+        {"hbm.pim.stack_bytes_per_cycle": 64, "hbm.pim.unit_level": "channel", "hbm.pim.merge_level": ""},
+    ),
+    "a stack node, pseudo channels": (
+        "proactivepim",
+        "qr:8:concatenate",
+        {**PSEUDO_CHANNELS, "hbm.pim.stack_bytes_per_cycle": 64},
+    ),
+    "immediates": ("heam", "qr:8", {"hbm.pim.immediates": True}),
+    "immediates, nothing hot": (
+        "heam",
+        "qr:8:concatenate",
+        {"hbm.pim.immediates": True, "placement.hot_share": 0},
+    ),
+    "immediates for cores, in a stack": (
+        "heam",
+        "tt:16",
+        {"hbm.pim.immediates": True, "hbm.pim.stack_bytes_per_cycle": 64, "hbm.pim.merge_level": "channel"},
+    ),
+    "immediates for PEs in the base die": (
+        "heam",
+        "partitions:3",
+        {"hbm.pim.immediates": True, "hbm.pim.unit_level": "channel", "hbm.pim.merge_level": ""},
+    ),
+    "immediates of sums, small rows at home": (
+        "proactivepim",
+        "qr:8:add",
+        {**PSEUDO_CHANNELS, "hbm.pim.immediates": True, "placement.small_tables": "home"},
+    ),
+    "immediates of small rows whose main row is hot": (
+        "space",
+        "partitions:3:add",
+        {
+            "placement.small_tables": "replicated",
+            "placement.hot_share": 0.7,
+            "hbm.pim.unit_level": "bank_group",
+            "hbm.pim.merge_level": "channel",
+        },
+    ),
+    "halves in two tiers": (
+        "space",
+        "qr:8:concatenate",
+        {"placement.small_tables": "replicated", "placement.hot_share": 0.7, "placement.pair_share": 0.0},
+    ),
+    "pairs without PEs": ("host-hbm-dimm", "qr:8", {"placement.pair_share": 0.5}),
+    "pairs beside copies and a cache": (
+        "proactivepim",
+        "tt:16",
+        {"placement.pair_share": 1.0, "hbm.pim.merge_identical": True, "placement.hot_share": 0.5},
+    ),
+    "immediates straight to units, host-driven": (
+        "heam",
+        "qr:8",
+        {"hbm.pim.immediates": True, "hbm.pim.merge_level": "", "hbm.pim.delivery": "host-driven"},
+    ),
     "three partitions, some in the LUT": ("heam", "partitions:3", {"hbm.pim.lut_bytes": 20 * 128}),
     "no LUT for partitions": ("heam", "partitions:4", {"hbm.pim.lut_bytes": 0}),
     "halves, some in the LUT": ("heam", "qr:8:concatenate", {"hbm.pim.lut_bytes": 3 * 64}),
@@ -191,6 +255,7 @@ def test_variants_are_what_they_say() -> None:
             MIXED, system=system, embedding=embedding, vector_bytes=128, overrides=overrides, **HALF
         )
 
+    plain = simulate(MIXED, system="heam", embedding="qr:8", vector_bytes=128, **HALF)
     overflow = run("LUT of three rows, the others in banks")
     assert overflow.host["lut_reads"] > 0 and overflow.host["replica_reads"] > 0
     assert any("small operands (R, partitions, cores) read from replicas" in note for note in overflow.notes)
@@ -200,8 +265,19 @@ def test_variants_are_what_they_say() -> None:
     assert run("nothing hot").host["cold_lookups"] == overflow.lookups
     assert 0 < run("all of the profile hot").host["cold_lookups"] < overflow.lookups
     assert run("no LLC").host["llc_hits"] == 0
+    cold = run("immediates")
+    assert cold.host["cold_lookups"] > 0
+    assert cold.counters["hbm"]["pim_wrimm"] == 2 * cold.host["cold_lookups"]
+    # The host multiplies: a vector of 128 B less for each lookup; what the PEs have is read out all the same.
+    assert cold.host["lines"] == plain.host["lines"]
+    fewer = 128 * cold.host["cold_lookups"]
+    more = 64 * (cold.host["result_bursts"] - plain.host["result_bursts"])
+    assert cold.host["added_bytes"] == plain.host["added_bytes"] - fewer + more
+    halves = run("immediates, nothing hot")
+    assert halves.host["added_bytes"] == 64 * halves.host["result_bursts"] > 0
+    node = run("a stack node").counters["hbm"]
+    assert node["pim_xmov"] > node["pim_rdres"] > 0 and node["stack_busy"] == node["pim_xmov"]
     assert run("partials straight to the host").counters["hbm"]["pim_mov"] == 0
-    plain = simulate(MIXED, system="heam", embedding="qr:8", vector_bytes=128, **HALF)
     assert plain.counters["hbm"]["pim_mov"] > 0
     for slower in ("barrier", "one accumulator", "one GnR in flight", "slow everything"):
         assert run(slower).time_ns > plain.time_ns, slower
@@ -215,7 +291,7 @@ def test_runs_through_refreshes_hold(system: str) -> None:
         "host.window_gnrs": 2,
         "host.llc_bytes": 0,
     }
-    if system in ("heam", "host-hbm-dimm", "proactivepim"):
+    if system in ON_HBM:
         overrides["hbm.overrides"] = {"nREFI": 400}
     trace = mixed_trace(samples=80, cardinalities=(40, 3000), seed=5)
     result = simulate(
@@ -267,8 +343,8 @@ def test_a_profile_that_takes_everything_but_one_sample() -> None:
     "overrides", [{}, PSEUDO_CHANNELS, {"hbm.pim.lut_bytes": 384}, {"host.llc_bytes": 2048}]
 )
 def test_what_goes_in_comes_out_once(system: str, embedding: str, overrides: dict[str, Any]) -> None:
-    on_dimm = system not in ("heam", "proactivepim", "host-hbm-dimm")
-    has = {"host": True, "hbm": not on_dimm, "pim": system in ("heam", "proactivepim")}
+    on_hbm = system in ON_HBM
+    has = {"host": True, "hbm": on_hbm, "pim": on_hbm and system != "host-hbm-dimm"}
     kept = {
         key: value for key, value in overrides.items() if has["pim" if ".pim." in key else key.split(".")[0]]
     }
@@ -494,7 +570,7 @@ PIMS = st.fixed_dictionaries(
 def setups(draw: st.DrawFn) -> dict[str, Any]:
     """Keyword arguments of ``simulate``."""
     system = draw(st.sampled_from(SYSTEMS))
-    memory = draw(MEMORIES) if system in ("heam", "host-hbm-dimm", "proactivepim") else {}
+    memory = draw(MEMORIES) if system in ON_HBM else {}
     tier = {"heam": "hbm", "recnmp": "dimm"}.get(system)
     pim = {f"{tier}.pim.{key}": value for key, value in draw(PIMS).items()} if tier else {}
     # Cores of a tensor train are not striped, and concatenated halves need vectors of two lines.

@@ -81,6 +81,16 @@ static void read_pim(heam_channel_desc *self, bytes *in) {
         self->host_driven = 1;
         self->instruction_cycles = self->path_uses_dq = 0;
     }
+    self->stack = next_below(in, 4); /* only one and two are channels */
+    self->stack_tags = next_below(in, 4);
+    self->stack_cycles = next_below(in, 3);
+    self->xmov_cycles = 1 + next_below(in, 3);
+    self->xmov_latency = next_below(in, 5);
+    if (self->stack > 0 && (next_byte(in) & 7u) != 0) { /* mostly what a stack can have */
+        self->stack = 1 + (self->stack & 1u);
+        self->stack_tags += 1;
+        self->merge = 1;
+    }
     self->port_bytes_per_cycle = 8u << next_below(in, 5);
     self->lut_load = next_below(in, 5);
     self->result_bursts = 1u << next_below(in, 7);
@@ -143,7 +153,16 @@ static void add_operand(job *self, const toy *memory, bytes *in) {
     uint32_t level = self->channels[1].unit_level < TOY_LEVELS ? self->channels[1].unit_level : 0;
     uint32_t bank = next_below(in, toy_banks(memory));
     uint32_t unit = bank / banks_per_unit(memory, level);
-    switch (next_below(in, 7)) {
+    switch (next_below(in, 8)) {
+        case 7:
+            for (uint32_t reads = 1 + next_below(in, 2); reads > 0; reads--) {
+                add_item(self, HEAM_ITEM_HOST_READ, HEAM_ROLE_ACC, bank, HEAM_NO_UNIT, in);
+                self->flags[self->size - 1] = next_byte(in) & HEAM_FLAG_UNADDED;
+            }
+            add_item(self, HEAM_ITEM_PIM_IMMEDIATE, HEAM_ROLE_ACC, 0, unit, in);
+            self->row[self->size - 1] = 1;
+            self->covers[self->size - 1] = self->flags[self->size - 1] = 0;
+            break;
         case 6:
             if (self->channels[1].cache_sets > 0) {
                 add_item(self, HEAM_ITEM_PIM_READ, HEAM_ROLE_FILL, bank, unit, in);

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from heam_sim.placement import Located, TierLayout
 from heam_sim.simulation import Plan, plan
 from heam_sim.verification import declare_homes
-from tests.functional.small import PSEUDO_CHANNELS, SYSTEMS, mixed_trace
+from tests.functional.small import ON_HBM, PSEUDO_CHANNELS, SYSTEMS, mixed_trace
 
 
 @st.composite
@@ -24,7 +24,7 @@ def plans(draw: st.DrawFn) -> Plan:
         "dimm.channels": draw(st.integers(1, 3)),
         "dimm.pages": draw(st.sampled_from(["random", "table-order"])),
     }
-    if system in ("heam", "host-hbm-dimm", "proactivepim"):
+    if system in ON_HBM:
         overrides |= draw(st.sampled_from([{}, PSEUDO_CHANNELS]))
         overrides["hbm.channels"] = draw(st.sampled_from([1, 3, 8]))
         overrides["placement.hot_share"] = draw(st.sampled_from([0, 0.4, 1]))
@@ -171,7 +171,7 @@ def test_operands_go_where_their_rows_live(planned: Plan) -> None:
             strict=True,
         )
     }
-    banked = items["kind"] != 2
+    banked = items["kind"] < 2
     keys = zip(*(items[name][banked].tolist() for name in ("channel", "bank", "row", "column")), strict=True)
     whole = planned.placement.home.tier.pim is None or planned.system.placement.partition == "horizontal"
     if whole and not planned.scheme.label.startswith("tt"):

@@ -32,6 +32,7 @@ COMMANDS = tuple(
         ("PIM_MOV", "PIM_MOV", "bank"),
         ("PIM_RDRES", "PIM_RDRES", "rank"),
         ("PIM_WRLUT", "PIM_WRLUT", "rank"),
+        ("PIM_WRIMM", "PIM_WRIMM", "bank"),
         ("PIM_LUT", "PIM_LUT", "bank"),
     )
 )

@@ -13,8 +13,10 @@ import numpy as np
 from heam_sim._core import (
     FLAG_CACHE,
     FLAG_CARRIED,
+    FLAG_UNADDED,
     ITEM_DTYPES,
     ITEM_HOST_READ,
+    ITEM_PIM_IMMEDIATE,
     ITEM_PIM_LUT,
     ITEM_PIM_READ,
     NO_UNIT,
@@ -47,6 +49,8 @@ class Reading:
 class Lookup:
     """A lookup and its operands, the main one last."""
 
+    table: int
+    index: int
     gnr: int
     slot: int
     readings: list[Reading]
@@ -80,9 +84,12 @@ class SlowLowering:
         self.number = dict(zip(*self._rows_of(self.place.hot), strict=True))
         self.spread = dict(zip(*self._rows_of(self.place.spread), strict=True))
         self.lookups = list(self._lookups(start, stop))
+        self._take_pairs()
         self._dispatch(start * planned.gnrs_per_sample)
         for lookup in self.lookups:
-            self._lower(lookup)
+            if lookup.readings:
+                self._lower(lookup)
+                self._send(lookup, lookup.gnr + start * planned.gnrs_per_sample)
         items = [item for lookup in self.lookups for item in lookup.items]
         self.items = {name: np.array([i[name] for i in items], dtype) for name, dtype in ITEM_DTYPES.items()}
         per_gnr = Counter(lookup.gnr for lookup in self.lookups for _ in lookup.items)
@@ -105,6 +112,8 @@ class SlowLowering:
                 for index in trace.indices[table][bag]:
                     operands = scheme.operands(table, np.array([index]), self.place.subtables)
                     yield Lookup(
+                        table,
+                        int(index),
                         gnr,
                         slot,
                         [
@@ -168,6 +177,59 @@ class SlowLowering:
             "column": number // stride % per_row * area.shape.slot_bytes // layout.spec.burst_bytes,
             "unit": at["unit"],
         }
+
+    # --- sums of pairs, and what the host sends
+
+    def _take_pairs(self) -> None:
+        """The earlier lookup of a pair reads the sum, the later one nothing (tests/unit/test_pairs.py)."""
+        pairs, layout = self.place.pairs, self.place.hot_layout
+        if not pairs.count or self.planned.whole().weights is not None or layout is None:
+            return
+        numbers = [lookup.index + int(pairs.base[lookup.table]) for lookup in self.lookups]
+        gnrs = [lookup.gnr for lookup in self.lookups]
+        matched = pairs.match(np.array(numbers, np.int64), np.array(gnrs, np.int64))
+        for first, second, pair in zip(*(found.tolist() for found in matched), strict=True):
+            self.counts["pair_reads"] += 1
+            size = layout.vector_bytes
+            place = self._locate(layout, size, pairs.first_slot + pair, 0)
+            fixed = dict.fromkeys(("role", "segment", "covers", "alu", "flags"), 0)
+            item = {**place, **fixed, "slot": self.lookups[first].slot}
+            item |= {"kind": ITEM_HOST_READ, "bursts": layout.bursts(size)}
+            if layout.tier.pim is None:
+                item["unit"] = NO_UNIT
+            else:
+                item |= {"kind": ITEM_PIM_READ, "line": (self.place.rows + pair) * self.place.cache.parts}
+                self.counts["pe_adds"] += size // 4
+            self.lookups[first].items = [item]
+            self.lookups[first].readings = self.lookups[second].readings = []
+
+    def _send(self, lookup: Lookup, gnr: int) -> None:
+        """What the host has read of a lookup goes to a PE as one vector."""
+        host = [i for i, item in enumerate(lookup.items) if item["kind"] == ITEM_HOST_READ]
+        if self.pim is None or self.pim.tier.pim is None or not self.pim.tier.pim.immediates or not host:
+            return
+        assert host == list(range(host[0], host[-1] + 1))
+        layout, burst = self.pim, self.pim.spec.burst_bytes
+        tables = [lookup.items[i]["table"] for i in host]
+        joined = self.planned.scheme.compose == "concatenate"
+        for i in host:
+            lookup.items[i]["flags"] = FLAG_UNADDED * (joined or lookup.items[i]["table"] == tables[-1])
+        parts = [self.place.subtables[number] for number in tables]
+        first = min(part.segment_bytes for part in parts) // burst
+        last = max(part.segment_bytes + (part.covers_bytes or part.row_bytes) for part in parts) // burst
+        turn, channel = divmod(gnr, layout.tier.channels)
+        item = {
+            **dict.fromkeys(("role", "bank", "column", "covers", "alu", "flags", "line"), 0),
+            "kind": ITEM_PIM_IMMEDIATE,
+            "channel": layout.first_channel + channel,
+            "unit": turn % layout.units,
+            "row": len(host),
+            "bursts": last - first,
+            "segment": first,
+            "slot": lookup.slot,
+        }
+        lookup.items.insert(host[-1] + 1, item)
+        self.counts["pe_adds"] += (last - first) * burst // 4
 
     # --- copies at every PE
 
@@ -309,6 +371,7 @@ class SlowLowering:
         item = {
             **place,
             "part": part,
+            "table": table.id,
             "kind": ITEM_HOST_READ,
             "bursts": -(-shape.part_bytes(part) // burst),
             "segment": 0,

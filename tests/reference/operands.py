@@ -8,7 +8,20 @@ from typing import NamedTuple
 
 from tests.reference.timing import ROLE_ACC
 
-__all__ = ["Entry", "Line", "ResultBurst", "Share", "Tag"]
+__all__ = ["Entry", "Immediate", "Line", "ResultBurst", "Share", "Tag"]
+
+
+@dataclass(eq=False)
+class Immediate:
+    """A vector that the host makes and sends: bursts still to come to the host, and when it is there."""
+
+    missing: int = 0
+    ready: int = 0  # host cycle
+    tick: int | None = None  # of that cycle, once nothing is missing
+
+    def there(self, tick: int) -> bool:
+        """Whether the host has it."""
+        return self.tick is not None and self.tick <= tick
 
 
 @dataclass(eq=False)
@@ -24,6 +37,7 @@ class Entry:
     role: int = ROLE_ACC
     slot: int = 0
     is_lut: bool = False
+    immediate: Immediate | None = None
     covers: frozenset[int] = frozenset()
     alu: int = 0
     carried: bool = False
@@ -41,6 +55,11 @@ class Entry:
     leader: Entry | None = None
     followers: list[Entry] = field(default_factory=list)
     arrival: int | None = None
+
+    @property
+    def reads_a_bank(self) -> bool:
+        """Whether its row comes from a bank, by a read of its own."""
+        return not self.is_lut and not self.hit and self.leader is None and self.immediate is None
 
 
 @dataclass(eq=False)

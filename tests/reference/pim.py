@@ -9,6 +9,7 @@ from typing import Any
 from tests.reference.meter import Meter
 from tests.reference.operands import Entry, Line, ResultBurst, Share, Tag
 from tests.reference.plain import COUNTER_OF_KIND, PLAIN_COUNTERS
+from tests.reference.stack import Stack
 from tests.reference.timing import (
     BOUND_LUT,
     NO_UNIT,
@@ -35,9 +36,11 @@ PIM_COUNTERS = (
     "pe_prefetches",
     "pe_filled",
     "pe_read",
+    "pim_xmov",
+    "stack_busy",
 )
 #: What is logged but touches neither bank nor bus of the memory.
-PSEUDO = ("PIM_LUT", "PE_HIT", "MERGED")
+PSEUDO = ("PIM_LUT", "PE_HIT", "MERGED", "PIM_XMOV")
 COMBINING = (ROLE_MUL, ROLE_MAC)
 
 
@@ -59,6 +62,8 @@ class PimChannel:
         merge_cycles: int,
         mov_latency: int,
         res_latency: int,
+        imm_latency: int = 0,
+        period: int = 1,
         port_bytes_per_cycle: int,
         lut_load: int,
         result_bursts: int,
@@ -71,6 +76,11 @@ class PimChannel:
         merge_identical: bool = False,
         energy: Mapping[str, int] | None = None,
         energy_window: int = 0,
+        stack: int = 0,
+        stack_tags: int = 0,
+        stack_cycles: int = 0,
+        xmov_cycles: int = 0,
+        xmov_latency: int = 0,
         index: int = 0,
     ) -> None:
         self.spec = spec
@@ -89,6 +99,9 @@ class PimChannel:
         self.merge_cycles = merge_cycles
         self.mov_latency = mov_latency
         self.res_latency = res_latency
+        self.imm_latency = imm_latency
+        self.period = period
+        self.pins: list[int] = []  # ends of the immediates' bursts
         self.port_bytes = port_bytes_per_cycle
         self.result_bursts = result_bursts
         self.refresh = refresh
@@ -98,6 +111,12 @@ class PimChannel:
         self.cache_sets = cache_sets
         self.cache_ways = cache_ways
         self.merge_identical = merge_identical
+        self.stack = stack
+        self.stack_tags = stack_tags
+        self.stack_cycles = stack_cycles
+        self.xmov_cycles = xmov_cycles
+        self.xmov_latency = xmov_latency
+        self.node: Stack | None = None
         ref = timing.command.get("REF")
         self.rank_level = 1 if ref is None else timing.scope[ref]
         self.ranks = timing.nodes[self.rank_level]
@@ -135,10 +154,10 @@ class PimChannel:
         """Put an instruction into the buffer."""
         self.buffer.append(entry)
 
-    def results_of(self, gnr: int) -> int:
-        """Result bursts that a GnR yields here."""
-        shares = self._new_tag(gnr).shares.values()
-        return len(self._new_tag(gnr).bursts) if self.merge else sum(len(share.bursts) for share in shares)
+    def results_of(self, gnr: int) -> list[list[int]]:
+        """Return the results that a GnR yields here, by their bursts."""
+        tag = self._new_tag(gnr)
+        return [tag.bursts] if self.merge else [share.bursts for share in tag.shares.values()]
 
     def _new_tag(self, gnr: int) -> Tag:
         shares = {
@@ -157,6 +176,7 @@ class PimChannel:
         self._owe_refresh()
         self._load_lut()
         self._read_out()
+        self._send_immediates()
         self._deliver()
         self._move()
         self._refresh()
@@ -190,29 +210,76 @@ class PimChannel:
             slot not in self.bus and (self.spec.split_command_buses or not self.bus)
         )
 
-    def _read_out(self) -> None:
-        if not self._path_is_free():
-            return
-        results: list[tuple[int, int, int, Tag, Share | Tag]] = []
+    def results(self) -> list[tuple[int, int, Tag, Share | Tag]]:
+        """What this channel itself holds of sums: when it is ready, the unit, the tag, whose bursts."""
+        found: list[tuple[int, int, Tag, Share | Tag]] = []
         for tag in self.tags.values():
             if self.merge:
                 if tag.ready is not None:
-                    results.append((tag.ready, tag.age, NO_UNIT, tag, tag))
+                    found.append((tag.ready, NO_UNIT, tag, tag))
             else:
                 for unit, share in tag.shares.items():
                     if share.ready is not None and share.bursts:
-                        results.append((share.ready, tag.age, unit, tag, share))
-        for ready, _, unit, tag, result in sorted(results, key=lambda r: r[:3]):
-            bank = 0 if unit == NO_UNIT else self.timing.first_bank(self.unit_level, unit)
+                        found.append((share.ready, unit, tag, share))
+        return found
+
+    def first_bank(self, unit: int) -> int:
+        """Bank that a result is addressed to."""
+        return 0 if unit == NO_UNIT else self.timing.first_bank(self.unit_level, unit)
+
+    def release(self, tag: Tag) -> None:
+        """Free a tag whose results have left."""
+        parts: list[Share | Tag] = [tag] if self.merge else list(tag.shares.values())
+        if not any(part.bursts for part in parts):
+            del self.tags[tag.gnr]
+
+    def _read_out(self) -> None:
+        if not self._path_is_free():
+            return
+        if self.node is not None:
+            waiting = [(ready, gnr, NO_UNIT, gnr, bursts) for ready, gnr, bursts in self.node.sums(self)]
+        else:
+            waiting = [
+                (ready, tag.age, unit, tag.gnr, result.bursts) for ready, unit, tag, result in self.results()
+            ]
+        for ready, _, unit, gnr, bursts in sorted(waiting, key=lambda r: r[:3]):
+            bank = self.first_bank(unit)
             if ready > self.clock or not self._ready("PIM_RDRES", bank):
                 continue
-            self._issue("PIM_RDRES", bank, column=result.bursts.pop(0), tag=tag.gnr, unit=unit)
+            self._issue("PIM_RDRES", bank, column=bursts.pop(0), tag=gnr, unit=unit)
             self._take_path()
             arrival = self.clock + self.res_latency + self.spec.timing["nBL"]
-            self.completed.append(ResultBurst(arrival, tag.gnr))
-            parts: list[Share | Tag] = [tag] if self.merge else list(tag.shares.values())
-            if not any(part.bursts for part in parts):
-                del self.tags[tag.gnr]
+            self.completed.append(ResultBurst(arrival, gnr))
+            if self.node is not None:
+                self.node.release()
+            else:
+                self.release(self.tags[gnr])
+            return
+
+    def _send_immediates(self) -> None:
+        if not self._path_is_free():
+            return
+        for entry in self.entries:
+            if entry.immediate is None or entry.available > self.clock:
+                continue
+            bank = self.timing.first_bank(self.unit_level, entry.unit)
+            if not entry.immediate.there(self.clock * self.period) or not self._ready("PIM_WRIMM", bank):
+                continue
+            self._issue(
+                "PIM_WRIMM",
+                bank,
+                column=min(entry.covers) + entry.done,
+                tag=entry.gnr,
+                slot=entry.slot,
+                unit=entry.unit,
+            )
+            self._take_path()
+            entry.done += 1
+            arrival = self.clock + self.imm_latency + self.spec.timing["nBL"]
+            self.pins.append(arrival)
+            self._use(entry, arrival, 1)
+            if entry.done == entry.bursts:
+                self._leave(entry, arrival)
             return
 
     def _deliver(self) -> None:
@@ -257,7 +324,7 @@ class PimChannel:
 
     def _look_up(self, entry: Entry) -> bool:
         """Find out where the row of an operand comes from; False: a FILL that has nothing to do."""
-        if entry.is_lut:
+        if entry.is_lut or entry.immediate is not None:
             return True
         fill, line = entry.role == ROLE_FILL, None
         if self.cache_sets:
@@ -278,7 +345,7 @@ class PimChannel:
                 del lines[: -self.cache_ways]
         if self.merge_identical:
             for leader in self.entries:
-                reads = not leader.is_lut and not leader.hit and leader.leader is None
+                reads = leader.reads_a_bank
                 same = (leader.unit, leader.line, leader.bursts) == (entry.unit, entry.line, entry.bursts)
                 if reads and same:
                     if line is not None:
@@ -297,7 +364,8 @@ class PimChannel:
         """Whether a result burst would be on the data pins together with an instruction delivered now."""
         end = self.clock + self.instruction_cycles
         burst = self.spec.timing["nBL"]
-        return any(self.clock < done.cycle and done.cycle - burst < end for done in self.completed)
+        ends = [*(done.cycle for done in self.completed), *self.pins]
+        return any(self.clock < cycle and cycle - burst < end for cycle in ends)
 
     def _move(self) -> None:
         if not self.merge:
@@ -344,6 +412,8 @@ class PimChannel:
         for entry in list(self.entries):
             if entry.available > self.clock or entry.left or entry.leader is not None:
                 continue
+            if entry.immediate is not None:
+                continue
             if entry.is_lut or entry.hit:
                 self._try_port(entry)
                 continue
@@ -371,11 +441,7 @@ class PimChannel:
         """Whether an older READ, itself not held by refresh, wants the row that is open in this bank."""
         older = self.entries[: self.entries.index(entry)]
         open_row = self.timing.open_row[entry.bank]
-        reads = [
-            other
-            for other in older
-            if not other.is_lut and not other.hit and other.leader is None and other.bank == entry.bank
-        ]
+        reads = [other for other in older if other.reads_a_bank and other.bank == entry.bank]
         return any(other.row == open_row and not self._held_by_refresh(other) for other in reads)
 
     def _register_loaded(self, entry: Entry) -> bool:
@@ -501,6 +567,12 @@ class PimChannel:
             unit=entry.unit,
             role=entry.role,
         )
+
+    def send(self, unit: int, gnr: int, bursts: list[int]) -> None:
+        """Let the lowest burst of a result go over the stack's crossbar."""
+        self._issue("PIM_XMOV", self.first_bank(unit), column=bursts.pop(0), tag=gnr, unit=unit)
+        self.counters["pim_xmov"] += 1
+        self.counters["stack_busy"] += self.stack_cycles
 
     def _issue(
         self,

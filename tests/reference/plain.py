@@ -32,6 +32,8 @@ class Request:
     tag: int = 0
     slot: int = 0
     role: int = 0
+    immediate: Any = None
+    unadded: bool = False
     stamp: int = 0
     counted: bool = False
 
@@ -367,6 +369,7 @@ COUNTER_OF_KIND = {
     "PIM_MOV": "pim_mov",
     "PIM_RDRES": "pim_rdres",
     "PIM_WRLUT": "pim_wrlut",
+    "PIM_WRIMM": "pim_wrimm",
     "PIM_LUT": "pim_lut",
     "REFPB": "ref_bank",
     "REFSB": "ref_bank",

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 
-from tests.reference.system import CACHE, CARRIED, HOST_READ, PIM_LUT, PIM_READ
+from tests.reference.system import CACHE, CARRIED, HOST_READ, PIM_IMMEDIATE, PIM_LUT, PIM_READ, UNADDED
 from tests.reference.timing import ROLE_ACC, ROLE_FILL, ROLE_LOAD, ROLE_MAC, ROLE_MUL
 
 __all__ = [
@@ -49,7 +49,7 @@ SHAPES = (
 )
 PLAIN_NAMES = {"ACT": "ACT", "PREpb": "PRE", "PREab": "PREA", "RD": "RD", "WR": "WR", "REFab": "REF"}
 BANK_REFRESH_NAMES = {"REFpb": "REFPB", "REFsb": "REFSB"}
-PIM_NAMES = ("PIM_RD", "PIM_MOV", "PIM_RDRES", "PIM_WRLUT", "PIM_LUT")
+PIM_NAMES = ("PIM_RD", "PIM_MOV", "PIM_RDRES", "PIM_WRLUT", "PIM_WRIMM", "PIM_LUT")
 
 
 @dataclass(frozen=True)
@@ -160,7 +160,7 @@ def small_specs(
     Parameters
     ----------
     pim
-        Add PIM_RD, PIM_MOV, PIM_RDRES, PIM_WRLUT and PIM_LUT with rows of their own.
+        Add PIM_RD, PIM_MOV, PIM_RDRES, PIM_WRLUT, PIM_WRIMM and PIM_LUT with rows of their own.
     unit_level
         The scope of PIM_MOV (default: the bank).
     bank_refresh
@@ -189,6 +189,7 @@ def small_specs(
             "PIM_MOV": unit_level or "bank",
             "PIM_RDRES": draw(st.sampled_from(levels[:2])),
             "PIM_WRLUT": levels[1],
+            "PIM_WRIMM": draw(st.sampled_from((levels[1], "bank"))),
             "PIM_LUT": "bank",
         }
         commands += [SmallCommand(name, name, scopes[name]) for name in PIM_NAMES]
@@ -311,6 +312,7 @@ def pim_options(draw: st.DrawFn) -> dict[str, Any]:
         "merge_cycles": draw(st.integers(1, 3)),
         "mov_latency": draw(st.integers(0, 6)),
         "res_latency": draw(st.integers(0, 6)),
+        "imm_latency": draw(st.integers(0, 6)),
         "port_bytes_per_cycle": draw(st.sampled_from((7, 16, 32, 64, 200))),
         "lut_load": draw(st.sampled_from((0, 0, 1, 5))),
         "result_bursts": draw(st.sampled_from((1, 2, 3, 4, 6, 64))),
@@ -338,9 +340,48 @@ def _plain_options(draw: st.DrawFn) -> dict[str, Any]:
 
 
 @st.composite
-def systems(draw: st.DrawFn, *, max_gnrs: int = 8, max_operands: int = 6) -> RandomSystem:
-    """A random system of one to three channels of different clocks, and work for it."""
-    channels = draw(st.lists(st.one_of(_plain_options(), pim_options()), min_size=1, max_size=3))
+def _stacked(draw: st.DrawFn, channels: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The same channels, PIM channels in one or two stacks as far as that goes."""
+    node = {
+        "stack_tags": draw(st.sampled_from((1, 1, 2, 3, 8))),
+        "stack_cycles": draw(st.integers(0, 3)),
+        "xmov_cycles": draw(st.integers(1, 4)),
+        "xmov_latency": draw(st.integers(0, 6)),
+    }
+    numbers = draw(st.sampled_from(((1,), (1,), (1, 2), (2,), (1, 0))))
+    first: dict[str, Any] | None = None
+    result = []
+    for at, options in enumerate(channels):
+        if options["kind"] == "plain":
+            result.append(options)
+            continue
+        first = first or options
+        alike = {name: first[name] for name in ("period", "result_bursts")}
+        if options["spec"].burst_bytes != first["spec"].burst_bytes:
+            alike["spec"] = replace(options["spec"], burst_bytes=first["spec"].burst_bytes)
+        level = list(options["spec"].levels).index(options["unit_level"])
+        units = int(np.prod([options["spec"].counts[name] for name in options["spec"].levels[: level + 1]]))
+        merge = options["merge"] or units > 1
+        stack = numbers[at % len(numbers)]
+        result.append({**options, **alike, "merge": merge, "stack": min(stack, len(channels)), **node})
+    return result
+
+
+@st.composite
+def systems(
+    draw: st.DrawFn, *, max_gnrs: int = 8, max_operands: int = 6, stacked: bool = False
+) -> RandomSystem:
+    """A random system of one to three channels of different clocks, and work for it.
+
+    With ``stacked`` it has two to four PIM channels (and perhaps others), in stacks.
+    """
+    if stacked:
+        pims = draw(st.lists(pim_options(), min_size=2, max_size=4))
+        channels = [*draw(st.lists(_plain_options(), max_size=1)), *pims]
+    else:
+        channels = draw(st.lists(st.one_of(_plain_options(), pim_options()), min_size=1, max_size=3))
+    if stacked or draw(st.integers(0, 3)) == 0:
+        channels = draw(_stacked(channels))
     host = {
         "period": draw(st.integers(1, 4)),
         "issue_per_cycle": draw(st.integers(1, 3)),
@@ -371,11 +412,14 @@ def _operand(rng: np.random.Generator, channels: list[dict[str, Any]], slot: int
     options = channels[index]
     spec = options["spec"]
     if options["kind"] == "plain":
-        return [_host_read(rng, index, spec, slot)]
+        return [{**_host_read(rng, index, spec, slot), "flags": int(rng.choice((0, 0, UNADDED)))}]
     unit_level = spec.levels.index(options["unit_level"])
     units = int(np.prod([spec.counts[level] for level in spec.levels[: unit_level + 1]]))
     unit = int(rng.integers(units))
     common = {"channel": index, "unit": unit, "slot": slot, "line": 0}
+    plain = [at for at, other in enumerate(channels) if other["kind"] == "plain"]
+    if plain and rng.random() < 0.35:
+        return _immediate(rng, channels, plain, common, options["result_bursts"])
     per_unit = spec.banks // units
     roles = [ROLE_ACC]
     if rng.random() < 0.5:
@@ -392,6 +436,25 @@ def _operand(rng: np.random.Generator, channels: list[dict[str, Any]], slot: int
         row = {**_pim_item(rng, options, common, per_unit, ROLE_FILL), "bursts": int(rng.integers(1, 5))}
         items.append(row)
     return items
+
+
+def _immediate(
+    rng: np.random.Generator,
+    channels: list[dict[str, Any]],
+    plain: list[int],
+    common: dict[str, int],
+    result: int,
+) -> list[dict[str, int]]:
+    """One to three host reads, and the vector that the host makes of them."""
+    items = []
+    for _ in range(int(rng.integers(1, 4))):
+        at = int(rng.choice(plain))
+        items.append(_host_read(rng, at, channels[at]["spec"], common["slot"]))
+        items[-1]["flags"] = int(rng.choice((0, UNADDED)))
+    bursts = int(rng.integers(1, min(result, 4) + 1))
+    vector = {"kind": PIM_IMMEDIATE, "role": ROLE_ACC, "row": len(items), "bursts": bursts}
+    segment, alu = int(rng.integers(result - bursts + 1)), int(rng.choice((0, 0, rng.integers(1, 8))))
+    return [*items, {**common, **vector, "segment": segment, "alu": alu}]
 
 
 def _host_read(rng: np.random.Generator, index: int, spec: SmallSpec, slot: int) -> dict[str, int]:

@@ -8,20 +8,34 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
-from tests.reference.operands import Entry
+from tests.reference.operands import Entry, Immediate
 from tests.reference.pim import PimChannel
 from tests.reference.plain import PlainChannel, Request
+from tests.reference.stack import Stack
 from tests.reference.timing import BOUND_NONE, NO_UNIT, ROLE_ACC, ROLE_FILL, ROLE_MAC, Record
 
-__all__ = ["CACHE", "CARRIED", "HOST_READ", "OPTIONAL_ITEMS", "PIM_LUT", "PIM_READ", "simulate"]
+__all__ = [
+    "CACHE",
+    "CARRIED",
+    "HOST_READ",
+    "OPTIONAL_ITEMS",
+    "PIM_IMMEDIATE",
+    "PIM_LUT",
+    "PIM_READ",
+    "UNADDED",
+    "simulate",
+]
 
 HOST_READ = 0
 PIM_READ = 1
 PIM_LUT = 2
+PIM_IMMEDIATE = 3
 #: Flag of an item that came with the instruction of the item before it.
 CARRIED = 1
 #: Flag of an item whose row may be kept in the PE's cache.
 CACHE = 2
+#: Flag of a host read whose bytes do not pass the host's adder.
+UNADDED = 4
 #: Work arrays that may be left out: all zero then.
 OPTIONAL_ITEMS = ("segment", "covers", "alu", "flags")
 MAX_TICKS = 200_000
@@ -35,6 +49,7 @@ class Gnr:
 
     number: int
     items: list[dict[str, int]]
+    immediates: dict[int, Immediate] = field(default_factory=dict)  # by the item that makes or sends it
     arrival: int = 0
     next_item: int = 0
     next_line: int = 0
@@ -43,6 +58,7 @@ class Gnr:
     finish_cycle: int | None = None
     retired: bool = False
     channels: set[int] = field(default_factory=set)
+    stacks: set[int] = field(default_factory=set)
 
 
 class Host:
@@ -104,19 +120,33 @@ class Host:
         while self.collected[index] < len(done) and done[self.collected[index]].cycle * period <= self.tick:
             burst = done[self.collected[index]]
             self.collected[index] += 1
+            added = True
             if isinstance(channel, PlainChannel):
                 self.outstanding -= 1
                 self.counters["read_bursts"] += 1
-                gnr = self.gnrs[burst.request.tag]  # type: ignore[union-attr]
+                request: Request = burst.request  # type: ignore[union-attr]
+                gnr = self.gnrs[request.tag]
+                added = not request.unadded
             else:
                 self.counters["result_bursts"] += 1
                 gnr = self.gnrs[burst.gnr]  # type: ignore[union-attr]
-            self._add(channel.spec.burst_bytes)
+            if added:
+                self._add(channel.spec.burst_bytes)
+            if isinstance(channel, PlainChannel) and request.immediate is not None:
+                request.immediate.missing -= 1
+                self._comes(request.immediate, added=added)
             gnr.waiting -= 1
             self._settle(gnr)
 
     def _add(self, amount: int) -> None:
         self.adder = max(self.adder, self.clock * self.add_bytes) + amount
+
+    def _comes(self, immediate: Immediate, *, added: bool) -> None:
+        """A burst of an immediate is at the host, or will be when it has passed the adder."""
+        ready = -(-self.adder // self.add_bytes) if added else self.clock
+        immediate.ready = max(immediate.ready, ready)
+        if immediate.missing == 0:
+            immediate.tick = immediate.ready * self.period
 
     def _settle(self, gnr: Gnr) -> None:
         if gnr.issued and gnr.waiting == 0:
@@ -177,6 +207,8 @@ class Host:
             return self._issue_line(gnr, item, channel)
         if sum(not entry.carried for entry in channel.buffer) >= self.instruction_buffer:
             return False
+        if channel.node is not None and not channel.node.admit(gnr.number):
+            return False
         self._push(gnr, channel)
         self.counters["instructions"] += 1
         while gnr.next_item < len(gnr.items) and gnr.items[gnr.next_item]["flags"] & CARRIED:
@@ -197,6 +229,7 @@ class Host:
                 role=item["role"],
                 slot=item["slot"],
                 is_lut=item["kind"] == PIM_LUT,
+                immediate=gnr.immediates.get(gnr.next_item),
                 covers=_covers(item),
                 alu=item["alu"],
                 carried=bool(item["flags"] & CARRIED),
@@ -206,7 +239,11 @@ class Host:
         )
         if item["channel"] not in gnr.channels and item["role"] != ROLE_FILL:
             gnr.channels.add(item["channel"])
-            gnr.waiting += channel.results_of(gnr.number)
+            if channel.node is None:
+                gnr.waiting += sum(map(len, channel.results_of(gnr.number)))
+            elif channel.stack not in gnr.stacks:
+                gnr.stacks.add(channel.stack)
+                gnr.waiting += len(channel.node.results_of(gnr.number))
         gnr.next_item += 1
 
     def _issue_line(self, gnr: Gnr, item: Mapping[str, int], channel: PlainChannel) -> bool:
@@ -214,10 +251,15 @@ class Host:
         first = gnr.next_line * per_line
         bursts = min(per_line, item["bursts"] - first)
         line = item["line"] + gnr.next_line
+        unadded = bool(item["flags"] & UNADDED)
+        immediate = gnr.immediates.get(gnr.next_item)
         if self._cached(line):
             self.counters["llc_hits"] += 1
             self._touch(line)
-            self._add(self.line_bytes)
+            if not unadded:
+                self._add(self.line_bytes)
+            if immediate is not None:
+                self._comes(immediate, added=not unadded)
             for burst in range(first, first + bursts):
                 self.log.append(self._hit_record(gnr, item, burst))
         else:
@@ -226,6 +268,9 @@ class Host:
             self.counters["llc_misses"] += 1
             self._touch(line)
             self.outstanding += bursts
+            if immediate is not None:
+                immediate.missing += bursts
+                immediate.tick = None
             gnr.waiting += bursts
             for burst in range(first, first + bursts):
                 channel.push(
@@ -236,6 +281,8 @@ class Host:
                         tag=gnr.number,
                         slot=item["slot"],
                         role=item["role"],
+                        immediate=immediate,
+                        unadded=unadded,
                     )
                 )
         gnr.next_line += 1
@@ -303,6 +350,7 @@ def simulate(
     """
     parts = [_build(index, options) for index, options in enumerate(channels)]
     periods = [int(options["period"]) for options in channels]
+    stacks = _stacks(parts)
     gnrs = list(_bags(items, gnr_offsets))
     for gnr in gnrs:
         _announce(gnr, parts)
@@ -318,6 +366,11 @@ def simulate(
             if tick > 0 and tick % period == 0:
                 part.cycle()
                 _drain(part.log, log)
+        for stack in stacks:
+            if tick > 0 and tick % periods[stack.channels[0].index] == 0:
+                stack.cycle()
+                for channel in stack.channels:
+                    _drain(channel.log, log)
     else:
         raise AssertionError("the reference makes no progress")
     time = max((g.finish_cycle or 0 for g in gnrs), default=0) * driver.period
@@ -342,7 +395,16 @@ def _build(index: int, options: Mapping[str, Any]) -> PlainChannel | PimChannel:
     rest = {name: value for name, value in options.items() if name not in ("kind", "spec", "period")}
     if options["kind"] == "plain":
         return PlainChannel(options["spec"], index=index, **rest)
-    return PimChannel(options["spec"], index=index, **rest)
+    return PimChannel(options["spec"], index=index, period=int(options["period"]), **rest)
+
+
+def _stacks(parts: Sequence[PlainChannel | PimChannel]) -> list[Stack]:
+    """The stack nodes, in order of their numbers."""
+    members: dict[int, list[PimChannel]] = {}
+    for part in parts:
+        if isinstance(part, PimChannel) and part.stack:
+            members.setdefault(part.stack, []).append(part)
+    return [Stack(channels) for _, channels in sorted(members.items())]
 
 
 def _bags(items: Mapping[str, Any], offsets: Any) -> Iterator[Gnr]:
@@ -352,7 +414,17 @@ def _bags(items: Mapping[str, Any], offsets: Any) -> Iterator[Gnr]:
     bounds = [int(offset) for offset in offsets]
     for number, (start, stop) in enumerate(pairwise(bounds)):
         rows = [{name: column[i] for name, column in columns.items()} for i in range(start, stop)]
-        yield Gnr(number, rows)
+        yield Gnr(number, rows, _immediates(rows))
+
+
+def _immediates(items: Sequence[Mapping[str, int]]) -> dict[int, Immediate]:
+    """What each IMMEDIATE and the reads that it is made of stand for."""
+    found: dict[int, Immediate] = {}
+    for at, item in enumerate(items):
+        if item["kind"] == PIM_IMMEDIATE:
+            assert all(before["kind"] == HOST_READ for before in items[at - item["row"] : at])
+            found |= dict.fromkeys(range(at - item["row"], at + 1), Immediate())
+    return found
 
 
 def _announce(gnr: Gnr, parts: Sequence[PlainChannel | PimChannel]) -> None:
@@ -366,6 +438,8 @@ def _announce(gnr: Gnr, parts: Sequence[PlainChannel | PimChannel]) -> None:
         part = parts[channel]
         assert isinstance(part, PimChannel)
         part.announce(gnr.number, covers)
+        if part.node is not None:
+            part.node.announce(gnr.number, part.results_of(gnr.number))
 
 
 def _covers(item: Mapping[str, int]) -> frozenset[int]:

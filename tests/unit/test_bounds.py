@@ -14,7 +14,15 @@ from heam_sim import simulation
 from heam_sim.bounds import Demand, ceilings
 from heam_sim.errors import CeilingError, CheckError
 from heam_sim.simulation import plan, simulate
-from tests.functional.small import DIMM_IN_ORDER, IN_ORDER, PSEUDO_CHANNELS, SYSTEMS, mixed_trace, trace_of
+from tests.functional.small import (
+    DIMM_IN_ORDER,
+    IN_ORDER,
+    ON_HBM,
+    PSEUDO_CHANNELS,
+    SYSTEMS,
+    mixed_trace,
+    trace_of,
+)
 
 NO_LLC = {"host.llc_bytes": 0}
 
@@ -146,12 +154,24 @@ def test_the_estimate_is_not_enforced() -> None:
     assert estimate in {row["resource"] for row in result.provenance["estimates"]}
 
 
+def test_a_stack_and_immediates() -> None:
+    """Rows 0 and 1 are hot, in channels 0 and 1; 5 and 7 go to channel 0, which also reads out the sum."""
+    overrides = {**IN_ORDER, "placement.hot_share": 1, "host.add_bytes_per_cycle": 16}
+    found = limits([[[0, 1], [0, 1, 5, 7]]], [64], system="space", profile=0.5, overrides=overrides)
+    assert found["hbm", "stack crossbar"] == 1  # two results: one gap
+    assert found["hbm", "stack node"] == 2
+    assert found["hbm", "host-side bus (immediates)"] == 2  # nBL
+    assert found["hbm", "instruction path"] == 3 + 1 + 2 - 1  # instructions, a result, two immediates
+    assert found["host", "host adder"] == 64 / 16  # the sum alone
+    assert found["dimm", "activation window"] == 4 * 0.625  # tRRD between 5 and 7
+    assert found["hbm", "activation window"] == 0  # an immediate opens no row
+
+
 @pytest.mark.parametrize("system", SYSTEMS)
 def test_a_streaming_run_comes_close_to_its_bound(system: str) -> None:
     """Not only below: some ceiling explains most of the time of a long run."""
     trace = mixed_trace(samples=600, cardinalities=(100_000,), longest=16, seed=2)
-    has_hbm = system in ("heam", "host-hbm-dimm", "proactivepim")
-    overrides = {**NO_LLC, **({"hbm.channels": 1} if has_hbm else {})}
+    overrides = {**NO_LLC, **({"hbm.channels": 1} if system in ON_HBM else {})}
     result = simulate(trace, system=system, embedding="full", vector_bytes=512, overrides=overrides)
     assert 0.3 < result.achieved_fraction <= 1
     assert result.bound

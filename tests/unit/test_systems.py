@@ -14,7 +14,7 @@ from heam_sim.errors import ConfigError
 from heam_sim.simulation import plan
 from heam_sim.systems import known_systems, load_system
 from heam_sim.systems.model import Host, Tier
-from tests.functional.small import SYSTEMS, trace_of
+from tests.functional.small import ON_HBM, SYSTEMS, trace_of
 
 
 def test_the_four_systems_are_known() -> None:
@@ -46,7 +46,7 @@ def test_memories_are_those_of_heams_and_spaces_studies(name: str) -> None:
     dimm = system.tier("dimm")
     assert (dimm.channels, dimm.spec().nodes("rank"), dimm.spec().tCK_ps) == (2, 2, 625)
     assert dimm.channels * dimm.spec().bytes_per_channel == 32 << 30
-    if name in ("heam", "host-hbm-dimm", "proactivepim"):
+    if name in ON_HBM:
         hbm = system.tier("hbm")
         spec = hbm.spec()
         assert hbm.channels * spec.bytes_per_channel == 4 << 30
