@@ -99,12 +99,12 @@ def check_alignment(events: Events, spec: SpecLike, findings: Findings) -> None:
 
 
 def find_units(events: Events, tree: Tree, unit_level: str | None, findings: Findings) -> IntArray:
-    """Unit (PE) of every event, from its bank; and hold every PIM_RD's unit against its bank.
+    """Unit (PE) of every event, from its bank; and hold that of PIM_RD and PIM_WRIMM against their banks.
 
-    Without a named level the one whose nodes fit all PIM_RDs is taken, the innermost if several do: a wrong
+    Without a named level the one whose nodes fit all of them is taken, the innermost if several do: a wrong
     guess can then only merge fewer commands into a slot, never invent a clash.
     """
-    reads = np.flatnonzero(events.is_kind("PIM_RD"))
+    reads = np.flatnonzero(events.is_kind("PIM_RD", "PIM_WRIMM"))
     if unit_level is None:
         depths = list(range(len(tree.levels)))[::-1]
     else:
@@ -121,7 +121,9 @@ def find_units(events: Events, tree: Tree, unit_level: str | None, findings: Fin
     def message(i: int) -> str:
         e = int(bad[i])
         unit = "no unit" if events.unit[e] == NO_UNIT else f"unit {int(events.unit[e])}"
-        return f"unit: PIM_RD at {int(events.clock[e])} names {unit} but reads bank {int(events.bank[e])}"
+        name = events.name_of(e)
+        does = "reads" if name == "PIM_RD" else "goes to"
+        return f"unit: {name} at {int(events.clock[e])} names {unit} but {does} bank {int(events.bank[e])}"
 
     none = np.full(len(bad), -1, dtype=np.int64)
     findings.add("unit", "unit", (none, events.index[bad]), (none, events.clock[bad]), message)

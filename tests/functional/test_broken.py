@@ -333,6 +333,13 @@ def test_a_broken_log_of_a_stack_is_found_out(what: str, stacked: tuple[Plan, Ru
         verify(planned, replace(run, log=change(run, run.log.copy())))
 
 
+def test_an_immediate_at_another_bank_than_its_unit_is_found_out(stacked: tuple[Plan, Run]) -> None:
+    planned, run = stacked
+    change = _set("PIM_WRIMM", "unit", lambda unit: unit ^ 1)
+    with pytest.raises(CheckError, match=r"protocol check of heam.*PIM_WRIMM at .* goes to bank"):
+        verify(planned, replace(run, log=change(run, run.log.copy())))
+
+
 def test_two_bursts_on_a_crossbar_are_found_out(stacked: tuple[Plan, Run]) -> None:
     planned, run = stacked
     with pytest.raises(CheckError, match=r"stack of tier hbm: .*crossbar: a PIM_XMOV"):

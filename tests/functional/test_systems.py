@@ -566,13 +566,27 @@ PIMS = st.fixed_dictionaries(
 )
 
 
+STACKS = st.fixed_dictionaries(
+    {},
+    optional={
+        "stack_bytes_per_cycle": st.sampled_from([0, 16, 64]),
+        "stack_tags": st.integers(1, 3),
+        "xmov_cycles": st.integers(1, 3),
+    },
+)
+
+
 @st.composite
 def setups(draw: st.DrawFn) -> dict[str, Any]:
     """Keyword arguments of ``simulate``."""
     system = draw(st.sampled_from(SYSTEMS))
     memory = draw(MEMORIES) if system in ON_HBM else {}
-    tier = {"heam": "hbm", "recnmp": "dimm"}.get(system)
-    pim = {f"{tier}.pim.{key}": value for key, value in draw(PIMS).items()} if tier else {}
+    tier = {"heam": "hbm", "space": "hbm", "proactivepim": "hbm", "recnmp": "dimm"}.get(system)
+    pim = {f"{tier}.pim.{key}": value for key, value in (draw(PIMS) | draw(STACKS)).items()} if tier else {}
+    if system in ON_HBM:
+        pim["placement.pair_share"] = draw(st.sampled_from([0.0, 1e-6, 1.0]))
+    if tier == "hbm":
+        pim["hbm.pim.immediates"] = draw(st.booleans())
     # Cores of a tensor train are not striped, and concatenated halves need vectors of two lines.
     refused = ("concatenate", "tt") if system == "tensordimm" else ("concatenate",)
     schemes = [name for name in (*SCHEMES, "qr:3:add:2") if not any(word in name for word in refused)]
