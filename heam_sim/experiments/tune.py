@@ -82,7 +82,9 @@ def goal_value(result: Result, goal: str) -> float:
 
 @functools.cache
 def _parameters() -> tuple[tuple[str, tuple[Any, ...]], ...]:
-    text = (resources.files("heam_sim.experiments") / "search_space.toml").read_text(encoding="utf-8")
+    text = (resources.files("heam_sim.experiments") / "data" / "search_space.toml").read_text(
+        encoding="utf-8"
+    )
     return tuple((row["key"], tuple(row["values"])) for row in tomllib.loads(text)["parameter"])
 
 
