@@ -29,17 +29,21 @@ def _closing_tables(study: Study) -> Iterator[Table]:
             f"{study.lookups[str(trace)]:,} lookups"
         )
         table.add_column("system")
-        columns = list(part.groupby(["embedding", "vector_bytes"], sort=False).groups)
+        pairs = zip(part["embedding"], part["vector_bytes"], strict=True)
+        columns = [(str(embedding), int(size)) for embedding, size in dict.fromkeys(pairs)]
         for embedding, size in columns:
-            table.add_column(f"{str(embedding).removesuffix(':multiply')}\n{size} B", justify="right")
+            table.add_column(f"{embedding.removesuffix(':multiply')}\n{size} B", justify="right")
         for system in ordered_systems(part["system"]):
-            rows = part[part["system"] == system].set_index(["embedding", "vector_bytes"])
-            cells = [_cell(rows.loc[column]) if column in rows.index else "" for column in columns]
+            cells = [_cell(part, system, *column) for column in columns]
             table.add_row(system, *cells)
         yield table
 
 
-def _cell(row: pd.Series) -> str:
+def _cell(part: pd.DataFrame, system: str, embedding: str, size: int) -> str:
+    same = (part["system"] == system) & (part["embedding"] == embedding) & (part["vector_bytes"] == size)
+    if not same.any():
+        return ""
+    row = part[same].iloc[0]
     time_ns, energy_nJ = row["time_ns"] / row["samples"], row["energy_per_sample_pJ"] / 1000
     return f"{row['speedup_over_host_dimm']:.2f}x\n{time_ns:,.0f}, {energy_nJ:,.0f}"
 

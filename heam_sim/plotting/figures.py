@@ -77,6 +77,12 @@ def speedup_bars(
     with figure_style():
         # Three panels side by side rather than a row with a hole, where the page is wide enough.
         across = 3 if _checked(columns) == 2 and len(panels) % 3 == 0 else min(len(panels), columns)
+        # One above the other if numbers fit over the bars only then.
+        bars = table["vector_bytes"].nunique() * len(systems) / 0.84
+        if (TWO_COLUMNS_IN / across - 0.5) / bars < _LABEL_IN < (
+            TWO_COLUMNS_IN - 0.5
+        ) / bars and columns == 2:
+            across = 1
         down = -(-len(panels) // across)
         figure, grid = _grid(down, across, columns, 1.55, [(name, looks[name]) for name in systems])
         for i, (title, part) in enumerate(panels):

@@ -12,6 +12,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
+from matplotlib.patheffects import withStroke
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from heam_sim.plotting.style import (
     BLUE,
@@ -65,6 +67,7 @@ _SCHEMES = {
     "hash": ("hashing", GREEN, "^"),
     "tt": ("tensor train", VERMILION, "D"),
 }
+_SHORT_LEVELS = {"bank group": "group", "host bus": "bus", "instructions": "instr."}
 _FACTORS = {
     "vector": "vector (B)",
     "c": "collisions c",
@@ -108,7 +111,7 @@ def hit_rate_bars(table: pd.DataFrame) -> _Drawn:
         for number, (axis, embedding) in enumerate(zip(axes.flat, embeddings, strict=True)):
             part = table[table["embedding"] == embedding].set_index("system").reindex(systems)
             values = 100 * part[list(_HIT_RATES)].rename(columns={k: v[0] for k, v in _HIT_RATES.items()})
-            _bars(axis, values, looks, labelled=True)
+            _bars(axis, values, looks, labelled=True, digits=0)
             axis.set_ylim(0, 125)
             axis.set_yticks(range(0, 101, 25))
             axis.set_ylabel(f"{embedding}\nshare (%)")
@@ -189,9 +192,7 @@ def sensitivity_curves(table: pd.DataFrame) -> _Drawn:
     across = 3
     down = -(-len(factors) // across)
     with figure_style():
-        figure, axes = _panels(
-            down, across, 1.9, [(name, lines[name]) for name in systems], entry_in=1.15, lines=True
-        )
+        figure, axes = _panels(down, across, 1.9, [(name, lines[name]) for name in systems], entry_in=1.15)
         for axis, factor in zip(axes.flat, factors, strict=False):
             part = table[(table["factor"] == factor) & table["embedding"].isin(compressed)]
             settings = _settings(part)
@@ -203,7 +204,7 @@ def sensitivity_curves(table: pd.DataFrame) -> _Drawn:
                 at = [settings.index(name) for name in settings if name in found.index]
                 values = [found[name] / 1e6 for name in settings if name in found.index]
                 axis.plot(at, values, label=system, **lines[system])
-            axis.set_yscale("log")
+            _log_scale(axis)
             axis.set_xticks(range(len(settings)), settings, rotation=30 if _long(settings) else 0)
             axis.set_xlim(-0.3, max(len(settings) - 0.7, 0.3))
             axis.set_xlabel(_FACTORS.get(factor, factor))
@@ -233,7 +234,7 @@ def compression_curves(table: pd.DataFrame) -> _Drawn:
     }
     handles = [(name, {"color": c, "marker": m, "linewidth": 1.0}) for name, c, m in _SCHEMES.values()]
     with figure_style():
-        figure, axes = _panels(len(systems), 3, 1.25, handles, lines=True)
+        figure, axes = _panels(len(systems), 3, 1.25, handles)
         for row, system in zip(axes, systems, strict=True):
             for axis, (column, label) in zip(row, columns.items(), strict=True):
                 scale = 1e-3 if column.endswith("pJ") else 1.0
@@ -257,7 +258,7 @@ def _scheme_lines(axis: Axes, part: pd.DataFrame, column: str, scale: float) -> 
             linewidth=1.0,
         )
     axis.set_xscale("log")
-    axis.set_yscale("log")
+    _log_scale(axis)
     axis.grid(True, axis="both")
 
 
@@ -267,25 +268,26 @@ def roofline(table: pd.DataFrame) -> _Drawn:
     levels = list(dict.fromkeys(table["level"]))
     tiers = list(dict.fromkeys(table["tier"]))
     looks = dict(zip(tiers, (Look(LIGHT_GREY), Look(SKY, "////"), Look(ORANGE)), strict=False))
-    across = 4
+    across = 3
     down = -(-len(systems) // across)
     finite = table[np.isfinite(table["roof_lookups_per_second"])]
     low = float(min(finite["roof_lookups_per_second"].min(), table["lookups_per_second"].min())) / 1e6
     high = float(finite["roof_lookups_per_second"].max()) / 1e6
     with figure_style():
-        entries = [(f"roof of the {name.upper()} tier", look) for name, look in looks.items()]
-        figure, axes = _panels(down, across, 1.45, entries, bottom_in=0.5, entry_in=2.0)
+        entries: list[tuple[str, Any]] = [
+            (f"roof of the {name.upper()} tier", look) for name, look in looks.items()
+        ]
+        entries.append(("reached", {"color": "black", "linewidth": 1.0}))
+        figure, axes = _panels(down, across, 1.45, entries, bottom_in=0.1, entry_in=2.0)
         for number, (axis, system) in enumerate(zip(axes.flat, systems, strict=False)):
             part = table[table["system"] == system]
             values = part.pivot_table(index="level", columns="tier", values="roof_lookups_per_second")
             values = values.replace(np.inf, np.nan).reindex(levels).reindex(columns=tiers) / 1e6
-            _bars(axis, values, looks, bottom=low / 2)
+            _bars(axis, values.rename(index=_SHORT_LEVELS), looks, upright=True, bottom=low / 2)
             axis.axhline(float(part["lookups_per_second"].iloc[0]) / 1e6, color="black", linewidth=1.0)
             axis.set_yscale("log")
             axis.set_ylim(low / 2, high * 1.5)
             axis.set_title(system)
-            if number + across < len(systems):
-                axis.set_xticklabels([])
             if number % across == 0:
                 axis.set_ylabel("million lookups/s")
         for axis in axes.flat[len(systems) :]:
@@ -301,6 +303,7 @@ def _bars(
     labelled: bool = False,
     upright: bool = False,
     bottom: float = 0.0,
+    digits: int = 2,
 ) -> None:
     """Groups of bars: rows are groups, columns the bars of a group."""
     width = 0.84 / len(values.columns)
@@ -313,10 +316,18 @@ def _bars(
         axis.bar(at, heights, width * 0.94, color=look.colour, hatch=look.hatch, edgecolor="black")
         for x, height in zip(at, heights, strict=True):
             if labelled and room and np.isfinite(height) and height > 0:
-                text = (
-                    f"{height:.0f}" if height >= 9.95 else f"{height:.2g}" if height >= 1 else f"{height:.2f}"
+                text = _short(height, digits)
+                label = axis.text(
+                    x,
+                    height + 0.02 * top,
+                    text,
+                    rotation=90,
+                    ha="center",
+                    va="bottom",
+                    fontsize=SMALLEST_PT,
                 )
-                axis.text(x, height + 0.02 * top, text, rotation=90, ha="center", va="bottom", fontsize=6)
+                # A white rim, so that the line at 1 does not run through the digits.
+                label.set_path_effects([withStroke(linewidth=1.6, foreground="white")])
     axis.set_xticks(range(len(values)), [str(name) for name in values.index], rotation=0 if upright else 90)
     axis.tick_params(axis="x", length=0)
     axis.set_xlim(-0.55, len(values) - 0.45)
@@ -324,8 +335,18 @@ def _bars(
         axis.set_ylim(0.0, top * (1.25 if labelled else 1.08) if top > 0 else 1.0)
 
 
-def _short(value: float) -> str:
-    return f"{value:.0f}" if value >= 9.95 else f"{value:.1f}" if value >= 1 else f"{value:.2f}"
+def _short(value: float, digits: int) -> str:
+    return f"{value:.{digits if value < 9.95 else min(digits, 1)}f}"
+
+
+def _log_scale(axis: Axes) -> None:
+    """A logarithmic y axis with plain numbers: 1, 2, 5, 10 ..., over more than two decades powers of ten."""
+    axis.set_yscale("log")
+    low, high = axis.get_ylim()
+    subs = (1.0, 2.0, 5.0) if high / low < 100 else (1.0,)
+    axis.yaxis.set_major_locator(LogLocator(subs=subs))
+    axis.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.yaxis.set_minor_formatter(NullFormatter())
 
 
 def _width_in(axis: Axes) -> float:
@@ -343,7 +364,6 @@ def _panels(
     *,
     bottom_in: float = 0.3,
     entry_in: float = 1.35,
-    lines: bool = False,
 ) -> tuple[Figure, Any]:
     """A grid of panels with the legend above them, as wide as a page."""
     per_row = max(1, min(len(entries), int(TWO_COLUMNS_IN / entry_in)))
@@ -352,7 +372,7 @@ def _panels(
     grid = figure.subplots(down, across, squeeze=False)
     handles: list[Any] = [
         Line2D([], [], label=name, **look)
-        if lines
+        if isinstance(look, Mapping)
         else Patch(facecolor=look.colour, hatch=look.hatch, edgecolor="black", label=name)
         for name, look in entries
     ]
