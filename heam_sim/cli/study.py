@@ -151,7 +151,7 @@ def reproduce_command(
         highlight=False,
     )
     if study.failures:
-        raise click.exceptions.Exit(1)
+        click.get_current_context().exit(1)
 
 
 @click.command("sweep")

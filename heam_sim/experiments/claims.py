@@ -317,7 +317,7 @@ def _explained(result: Result) -> str:
     if found["lut_share"] > 0:
         said.append(f"{100 * found['lut_share']:.0f} % of its PEs' operands in LUTs")
     if found["pe_cache_hit_rate"] > 0:
-        said.append(f"{100 * found['pe_cache_hit_rate']:.0f} % of the cacheable ones in the PEs' caches")
+        said.append(f"{100 * found['pe_cache_hit_rate']:.0f} % of its PEs' operands in their caches")
     if found["cold_share"] > 0:
         said.append(f"leaves {100 * found['cold_share']:.0f} % of the lookups to the DIMMs")
     tightest = max(result.ceilings, key=lambda row: float(row["time_ns"]))

@@ -24,8 +24,8 @@ def measures(result: Result) -> dict[str, float]:
 
     ``bank_vectors_per_lookup`` (bytes read from banks over those of a vector), ``column_reads_per_lookup``
     (bursts), ``activates_per_lookup``, ``row_hit_rate`` (of accesses to banks), ``llc_hit_rate`` (of the
-    host's lines), ``lut_share`` and ``pe_cache_hit_rate`` (of the PEs' operands: from the LUT, and of those
-    that may be cached from the cache), ``cold_share`` (of the lookups).
+    host's lines), ``lut_share`` (of all operands of the PEs), ``pe_cache_hit_rate`` (of those that a PE with
+    a cache has from banks or cache), ``cold_share`` (of the lookups).
     """
     tiers = list(result.counters.values())
     read_bytes = sum(

@@ -22,6 +22,7 @@ from heam_sim.plotting.style import (
     LIGHT_GREY,
     ORANGE,
     SKY,
+    SMALLEST_PT,
     TWO_COLUMNS_IN,
     VERMILION,
     Look,
@@ -48,7 +49,7 @@ _HIT_RATES = {
     "row_hit_rate": ("row buffer (bank accesses)", Look(SKY, "////")),
     "llc_hit_rate": ("host cache (lines)", Look(GREY)),
     "lut_share": ("LUT (PE operands)", Look(BLUE)),
-    "pe_cache_hit_rate": ("PE cache (cacheable operands)", Look(ORANGE, "\\\\\\\\")),
+    "pe_cache_hit_rate": ("PE cache (operands)", Look(ORANGE, "\\\\\\\\")),
     "cold_share": ("cold (lookups)", Look("#FFFFFF", "....")),
 }
 _STEP_LOOKS = (
