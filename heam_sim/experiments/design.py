@@ -193,19 +193,24 @@ def expand(
                 raise ConfigError(
                     f"{where}: grid {number}: {key} is {values!r}; give a list of at least one value."
                 )
-        axes = {key: _systems(values) if key == "system" else values for key, values in grid.items()}
+        axes = {key: _systems(values, where) if key == "system" else values for key, values in grid.items()}
         rows += [dict(zip(axes, values, strict=True)) for values in itertools.product(*axes.values())]
     rows += list(points)
     made = [_point({**common, **row}, names, variants or {}, where) for row in rows or [{}]]
     return tuple(dict.fromkeys(made))
 
 
-def _systems(values: Sequence[Any]) -> list[Any]:
+def _systems(values: Sequence[Any], where: str) -> list[Any]:
     """Put the names in the place of ``"*"``."""
     found: list[Any] = []
     for value in values:
-        star = isinstance(value, str) and value.partition("/")[0] == "*"
-        found += [name for name in known_systems() if _has(name, value[2:])] if star else [value]
+        if not isinstance(value, str) or value.partition("/")[0] != "*":
+            found.append(value)
+            continue
+        names = [name for name in known_systems() if _has(name, value[2:])]
+        if not names:
+            raise ConfigError(f"{where}: system is {value!r}, but no known system has a part {value[2:]!r}.")
+        found += names
     return found
 
 
@@ -219,9 +224,9 @@ def _point(
     row: Mapping[str, Any], traces: tuple[str, ...], variants: Mapping[str, Variant], where: str
 ) -> Point:
     wanted: dict[str, Any] = {"trace": traces[0]}
-    variant = row.get("variant", DEFAULT)
+    variant = _typed("variant", row.get("variant", DEFAULT), where)
     if variant != DEFAULT and variant not in variants:
-        raise unknown_name("variant", str(variant), (DEFAULT, *variants), where=where)
+        raise unknown_name("variant", variant, (DEFAULT, *variants), where=where)
     overrides = dict(variants[variant].set) if variant != DEFAULT else {}
     for key, value in row.items():
         if "." in key:

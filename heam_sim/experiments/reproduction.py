@@ -171,9 +171,9 @@ def reproduce(
     design = study_design(selection)
     file = None if path is None else Path(path)
     sources = _sources(design, dataset=dataset, path=file, samples=samples, seed=seed)
-    traces = _load(sources)
     folder = Path(output)
     make_folder(folder)
+    traces = _load(sources)
     files = {name: folder / f"trace-{name}.h5" for name in traces}
     for name, trace_file in files.items():
         traces[name].save(trace_file)
