@@ -269,9 +269,13 @@ def _figures(
     found["bank-accesses"] = plotting.access_bars(main)
     found["hit-rates"] = plotting.hit_rate_bars(main)
     found["roofline"] = plotting.roofline(tables.roofline_table(results, base))
+    curves = tables.sensitivity_table(summary, base, results.variants)
     more = {
         "ablation": (plotting.ablation_bars, tables.ablation_table(summary, base)),
-        "sensitivity": (plotting.sensitivity_curves, tables.sensitivity_table(summary, base)),
+        "sensitivity": (
+            plotting.sensitivity_curves,
+            tables.sensitivity_table(summary, base, results.variants),
+        ),
         "memories": (plotting.memory_bars, tables.memories_table(summary, base)),
         "compression": (plotting.compression_curves, tables.compression_table(summary, base)),
     }

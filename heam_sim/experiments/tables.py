@@ -3,14 +3,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import pandas as pd
 
 from heam_sim.experiments.comparisons import Results
-from heam_sim.experiments.design import DEFAULT
+from heam_sim.experiments.design import DEFAULT, Variant
 from heam_sim.experiments.measures import bandwidth_rows
 from heam_sim.experiments.points import Point
+from heam_sim.experiments.tune import described_value
 
 __all__ = [
     "ablation_table",
@@ -67,36 +68,67 @@ def ablation_table(summary: pd.DataFrame, point: Point) -> pd.DataFrame:
     return pd.concat(pieces, ignore_index=True)[columns]
 
 
-def sensitivity_table(summary: pd.DataFrame, point: Point) -> pd.DataFrame:
-    """Curves around a base point: ``factor``, ``setting`` (text) and the results with only that changed.
+def sensitivity_table(summary: pd.DataFrame, point: Point, variants: Mapping[str, Variant]) -> pd.DataFrame:
+    """Curves around a base point: ``factor``, ``setting`` (text, in order) and the results with it changed.
 
     Factors are the vector size, the collisions of QR, the lookups per bag, and every variant named ``factor =
-    setting``; the base point is in each of the last, as the setting ``published``.
+    setting``; the published setting is in each of the last. A factor that was also varied with another
+    compression than the base point's has curves of its own for it.
     """
     base = summary["variant"] == DEFAULT
     same = {name: summary[name] == getattr(point, name) for name in ("trace", "vector_bytes", "embedding")}
-    same["embedding"] |= summary["embedding"] == "full"
-    like_base = summary["scope"] == point.scope
-    bags = summary.assign(_bag=summary["lookups"] / summary["samples"]).sort_values("_bag", kind="stable")
+    usual = same["embedding"] | (summary["embedding"] == "full")
+    here = same["trace"] & (summary["scope"] == point.scope)
+    bags = summary[base & same["vector_bytes"] & usual]
+    bags = bags.assign(_bag=bags["lookups"] / bags["samples"]).sort_values("_bag", kind="stable")
     pieces = [
-        _curve(summary[base & same["trace"] & same["embedding"] & like_base], "vector", "vector_bytes"),
-        _curve(
-            summary[base & same["trace"] & same["vector_bytes"] & like_base & _qr(summary)], "c", "collisions"
-        ),
-        _curve(bags[base & same["vector_bytes"] & same["embedding"]], "lookups per bag", "trace"),
+        _curve(summary[base & here & usual], "vector", "vector_bytes"),
+        _curve(summary[base & here & same["vector_bytes"] & _qr(summary)], "c", "collisions"),
+        _curve(bags, "lookups per bag", "trace"),
     ]
-    at_base = same["trace"] & same["vector_bytes"] & same["embedding"] & like_base
-    varied = summary[at_base & summary["variant"].str.contains(" = ", regex=False)]
-    for factor in dict.fromkeys(name.partition(" = ")[0] for name in varied["variant"]):
-        if factor in _MEMORIES:
-            continue
-        rows = varied[varied["variant"].str.startswith(f"{factor} = ")]
-        published = summary[at_base & base & summary["system"].isin(rows["system"])]
-        settings = rows["variant"].str.partition(" = ")[2]
-        pieces.append(published.assign(factor=factor, setting="published"))
-        pieces.append(rows.assign(factor=factor, setting=settings))
+    at_point = summary[here & same["vector_bytes"]]
+    names = at_point.loc[at_point["variant"].str.contains(" = ", regex=False), "variant"]
+    for factor in dict.fromkeys(name.partition(" = ")[0] for name in names):
+        if factor not in _MEMORIES:
+            pieces += _varied(at_point, factor, point, variants)
     columns = ["factor", "setting", *_COMMON, "speedup_over_host_dimm", *_RATES, *_ACCESSES, *_HITS]
     return pd.concat(pieces, ignore_index=True)[columns]
+
+
+def _varied(
+    rows: pd.DataFrame, factor: str, point: Point, variants: Mapping[str, Variant]
+) -> Iterator[pd.DataFrame]:
+    """The curves of one factor: the base point's embeddings together, every other one alone."""
+    varied = rows["variant"].str.startswith(f"{factor} = ")
+    settings = {name: name.partition(" = ")[2] for name in rows.loc[varied, "variant"]}
+    settings[DEFAULT] = _published_setting(rows.loc[varied].iloc[0], variants)
+    order = sorted(settings, key=lambda name: _number(settings[name]))
+    usual = ("full", point.embedding)
+    for embedding in dict.fromkeys(
+        usual[0] if name in usual else name for name in rows.loc[varied, "embedding"]
+    ):
+        wanted = rows["embedding"].isin(usual if embedding in usual else (embedding,))
+        systems = rows.loc[varied & wanted, "system"]
+        part = rows[wanted & rows["system"].isin(systems) & rows["variant"].isin(settings)]
+        part = part.sort_values("variant", key=lambda names: names.map(order.index), kind="stable")
+        title = factor if embedding in usual else f"{factor}, {embedding}"
+        yield part.assign(factor=title, setting=part["variant"].map(settings))
+
+
+def _published_setting(row: pd.Series, variants: Mapping[str, Variant]) -> str:
+    """What a system's description says about that which a variant changes, written as the variant's name."""
+    variant = str(row["variant"])
+    key = next(iter(variants[variant].set))
+    value = described_value(str(row["system"]), key)
+    unit = variant.partition(" = ")[2].partition(" ")[2]
+    if value == 0:
+        return "none"
+    return f"{value // 1024} {unit}" if unit == "KiB" else f"{value:g}"
+
+
+def _number(setting: str) -> float:
+    """For sorting; what is not bounded comes last."""
+    return float("inf") if setting == "none" else float(setting.partition(" ")[0])
 
 
 def _qr(summary: pd.DataFrame) -> pd.Series:

@@ -135,6 +135,11 @@ def as_overrides(settings: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
+def described_value(system: str, key: str) -> Any:
+    """Return what a system's description says under a dotted key; None if it has no such part."""
+    return _Described(system, None).value(key)
+
+
 class _Described:
     """A system's description by dotted keys."""
 

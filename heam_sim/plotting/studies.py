@@ -196,10 +196,10 @@ def sensitivity_curves(table: pd.DataFrame) -> _Drawn:
         figure, axes = _panels(down, across, 1.9, [(name, lines[name]) for name in systems], entry_in=1.15)
         for axis, factor in zip(axes.flat, factors, strict=False):
             part = table[(table["factor"] == factor) & table["embedding"].isin(compressed)]
-            settings = _settings(part)
+            settings = list(dict.fromkeys(part["setting"]))
             for system in systems:
                 rows = part[(part["system"] == system)]
-                if factor != "c":
+                if factor != "c" and compressed[0] in set(rows["embedding"]):
                     rows = rows[rows["embedding"] == compressed[0]]
                 found = rows.drop_duplicates("setting").set_index("setting")["lookups_per_second"]
                 at = [settings.index(name) for name in settings if name in found.index]
@@ -208,17 +208,13 @@ def sensitivity_curves(table: pd.DataFrame) -> _Drawn:
             _log_scale(axis)
             axis.set_xticks(range(len(settings)), settings, rotation=30 if _long(settings) else 0)
             axis.set_xlim(-0.3, max(len(settings) - 0.7, 0.3))
-            axis.set_xlabel(_FACTORS.get(factor, factor))
+            name, _, other = factor.partition(", ")
+            axis.set_xlabel(", ".join(filter(None, (_FACTORS.get(name, name), other))))
         for axis in axes.flat[len(factors) :]:
             axis.remove()
         for row in axes:
             row[0].set_ylabel("million lookups/s")
     return figure, table
-
-
-def _settings(part: pd.DataFrame) -> list[str]:
-    """In the order of the table, with the published setting where its number belongs if that is known."""
-    return list(dict.fromkeys(part["setting"]))
 
 
 def _long(settings: Sequence[str]) -> bool:

@@ -23,6 +23,7 @@ from heam_sim.experiments.design import Design, expand
 from heam_sim.experiments.measures import bandwidth_rows, measures, model_bytes
 from heam_sim.experiments.points import Point
 from heam_sim.experiments.reproduction import SELECTIONS, Study, reproduce, study_design
+from heam_sim.experiments.tables import sensitivity_table
 from heam_sim.results import ResultSet, read_frame
 from heam_sim.systems import known_systems, load_system
 from heam_sim.trace import LookupTrace
@@ -378,6 +379,31 @@ def test_a_variant_is_held_against_what_the_design_says(short: None, tmp_path: P
     assert results.baseline(replace(point, variant="no host LLC, no cold tier"), "host-dimm") is None
     row = study.summary[study.summary["variant"] == "no cold tier"].iloc[0]
     assert row["cold_share"] == 0
+
+
+def test_curves_have_the_published_setting_where_it_belongs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = ("hot share = 0.5", "hot share = 0.99", "LUT = 512 KiB", "LUT = 8 KiB", "batch = 4")
+    more = [{"system": "heam", "variant": name} for name in names]
+    wide = {"system": "heam", "embedding": "qr:64:multiply"}
+    more += [{**wide, "variant": name} for name in ("default", "LUT = 8 KiB")]
+    monkeypatch.setattr(reproduction, "study_design", lambda selection: few(*more))
+    monkeypatch.setattr(reproduction, "_figures", lambda *arguments: {})
+    done = reproduce(tmp_path, samples=SAMPLES, workers=1)
+    design = few(*more)
+    base = Point(system="host-dimm", **design.base)
+    table = sensitivity_table(done.summary, base, design.variants)
+    settings = {name: list(dict.fromkeys(part["setting"])) for name, part in table.groupby("factor")}
+    assert settings["hot share"] == ["0.5", "0.952", "0.99"]
+    assert settings["LUT"] == ["8 KiB", "128 KiB", "512 KiB"]
+    assert settings["batch"] == ["4", "none"]
+    assert settings["LUT, qr:64:multiply"] == ["8 KiB", "128 KiB"]
+    assert settings["lookups per bag"] == ["one-hot", "pooling-20"]
+    hot = table[(table["factor"] == "hot share") & (table["embedding"] == "qr:4:multiply")]
+    assert set(hot["system"]) == {"heam"}
+    shares = hot.set_index("setting")["cold_share"]
+    assert shares["0.5"] > shares["0.952"] > 0
 
 
 # -- what is stored
