@@ -251,8 +251,9 @@ def _measured(
     row["reached"] = _reached(claim, every)
     closest = min(every, key=lambda one: abs(_distance(claim, claim.of(one))))
     row["closest"] = f"{claim.text(claim.of(closest))} ({_where(closest)})"
-    row["other_assumptions"] = _other_assumptions(claim, pairing, every)
-    row["why"] = _why(results, _usual(main))
+    others = _other_assumptions(claim, pairing, every)
+    row["other_assumptions"] = "; ".join(f"{name} {claim.text(value)}" for name, value in others.items())
+    row["why"] = _why(results, claim, main, others)
     return row
 
 
@@ -288,7 +289,7 @@ def _reached(claim: Claim, every: list[Comparison]) -> str:
     return f"in {len(found)} of {len(every)} comparisons, under {variants}; at most {most_text}"
 
 
-def _other_assumptions(claim: Claim, pairing: Pairing, every: list[Comparison]) -> str:
+def _other_assumptions(claim: Claim, pairing: Pairing, every: list[Comparison]) -> dict[str, float]:
     """Geometric means over the sizes with another variant, and on other traces."""
     groups: dict[str, list[float]] = {}
     for one in every:
@@ -299,14 +300,24 @@ def _other_assumptions(claim: Claim, pairing: Pairing, every: list[Comparison]) 
             groups.setdefault(point.variant, []).append(claim.of(one))
         elif point.variant == pairing.variant:
             groups.setdefault(f"trace {point.trace}", []).append(claim.of(one))
-    return "; ".join(f"{name} {claim.text(claim.mean(values))}" for name, values in groups.items())
+    return {name: claim.mean(values) for name, values in groups.items()}
 
 
-def _why(results: Results, one: Comparison) -> str:
-    """Say what the two wait for and what they read, at one vector size."""
+def _why(results: Results, claim: Claim, main: list[Comparison], others: Mapping[str, float]) -> str:
+    """Say what the two wait for and what they read, and which assumption matters most."""
+    one = _usual(main)
     ends = ((one.point, results.found[one.point]), (one.baseline, results.found[one.baseline]))
     parts = [f"{point.system} {_explained(result)}" for point, result in ends]
-    return f"At {one.point.vector_bytes} B {parts[0]}; {parts[1]}."
+    said = f"At {one.point.vector_bytes} B {parts[0]}; {parts[1]}"
+    if others:
+        measured = claim.mean(claim.of(each) for each in main)
+        name = min(others, key=lambda name: abs(_distance(claim, others[name])))
+        if abs(_distance(claim, others[name])) < abs(_distance(claim, measured)):
+            said += f"; of what the study varies, '{name}' brings it closest to the headline: "
+            said += claim.text(others[name])
+        else:
+            said += "; nothing that the study varies brings it closer to the headline"
+    return f"{said}."
 
 
 def _explained(result: Result) -> str:
@@ -325,6 +336,14 @@ def _explained(result: Result) -> str:
         f"needs {1 / result.achieved_fraction:.1f} times the least time that its tightest resource allows "
         f"({tightest['resource']}, {tightest['tier']})"
     )
-    attributed = getattr(result, "bound_by", "")
-    tail = f", and waits most for {attributed}" if isinstance(attributed, str) and attributed else ""
+    attributed = _attributed(result)
+    tail = f", and waits most for {attributed}" if attributed else ""
     return f"{', '.join(said)} and {limit}{tail}"
+
+
+def _attributed(result: Result) -> str:
+    """What most of a run's time is charged to, where the result says so."""
+    found = getattr(result, "bound_by", None)
+    if isinstance(found, Mapping) and found:
+        return str(max(found, key=lambda name: float(found[name])))
+    return found if isinstance(found, str) else ""

@@ -265,6 +265,7 @@ def _figures(
     for trace, part in plain.groupby("trace", sort=False):
         found[f"speedup-{trace}"] = plotting.speedup_bars(part)
         found[f"energy-{trace}"] = plotting.energy_stack(part)
+    found["speedup-over-full"] = plotting.speedup_bars(plain[plain["trace"] == base.trace], against="full")
     main = tables.main_table(summary, base)
     found["bank-accesses"] = plotting.access_bars(main)
     found["hit-rates"] = plotting.hit_rate_bars(main)
@@ -272,10 +273,7 @@ def _figures(
     curves = tables.sensitivity_table(summary, base, results.variants)
     more = {
         "ablation": (plotting.ablation_bars, tables.ablation_table(summary, base)),
-        "sensitivity": (
-            plotting.sensitivity_curves,
-            tables.sensitivity_table(summary, base, results.variants),
-        ),
+        "sensitivity": (plotting.sensitivity_curves, curves),
         "memories": (plotting.memory_bars, tables.memories_table(summary, base)),
         "compression": (plotting.compression_curves, tables.compression_table(summary, base)),
     }

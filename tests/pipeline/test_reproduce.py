@@ -34,7 +34,7 @@ PROFILE = 0.2
 POOLING = {"one-hot": 1, "pooling-20": 20}
 FIGURES = (
     *("speedup-one-hot", "speedup-pooling-20", "energy-one-hot", "energy-pooling-20"),
-    *("bank-accesses", "hit-rates", "roofline", "sensitivity"),
+    *("speedup-over-full", "bank-accesses", "hit-rates", "roofline", "sensitivity"),
 )
 TABLES = (
     "summary.csv",
@@ -446,6 +446,16 @@ def test_the_tables_behind_the_figures(study: Study, folder: Path, trace: str) -
     np.testing.assert_allclose(parts, energy["total_pJ_per_sample"], rtol=1e-9)
     for key, row in energy.iterrows():
         assert row["total_pJ_per_sample"] == pytest.approx(main_rows.loc[key, "energy_per_sample_pJ"])
+
+
+def test_speed_up_over_full_tables_is_drawn_too(study: Study, folder: Path) -> None:
+    index = ["embedding", "vector_bytes", "system"]
+    rows = study.summary[study.summary["trace"] == "one-hot"].astype({"vector_bytes": str}).set_index(index)
+    table = pd.read_csv(folder / "speedup-over-full.csv", comment="#", dtype={"vector_bytes": str})
+    drawn = table[table["vector_bytes"] != "geomean"].set_index(index)
+    assert set(drawn.index) == set(rows.index)
+    expected = rows.loc[drawn.index, "speedup_over_host_dimm_full"]
+    np.testing.assert_allclose(drawn["speedup"], expected, rtol=1e-12)
 
 
 # -- the same again
