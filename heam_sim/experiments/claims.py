@@ -15,8 +15,9 @@ import numpy as np
 import pandas as pd
 
 from heam_sim.experiments.comparisons import Comparison, Results
-from heam_sim.experiments.design import DEFAULT
+from heam_sim.experiments.design import DEFAULT, Variant
 from heam_sim.experiments.measures import measures
+from heam_sim.experiments.points import Point
 from heam_sim.results import Result
 
 __all__ = ["Claim", "Pairing", "claims_table", "comparisons_table", "known_claims"]
@@ -49,10 +50,11 @@ class Pairing:
     trace: str = "one-hot"
     variant: str = DEFAULT
 
-    @property
-    def whole(self) -> bool:
-        """Whether it is about full tables."""
-        return self.embeddings == ("full",)
+    def about(self, point: Point, variants: Mapping[str, Variant]) -> bool:
+        """Whether a point is one of the system, with a scheme of the same kind, and complete."""
+        schemes = {name.partition(":")[0] for name in self.embeddings}
+        whole = point.variant not in variants or not variants[point.variant].ablation
+        return point.system == self.system and point.embedding.partition(":")[0] in schemes and whole
 
 
 @dataclass(frozen=True)
@@ -111,8 +113,7 @@ def _all_comparisons(results: Results, pairing: Pairing) -> Iterator[Comparison]
     """The system against its baselines wherever the study has both, under whatever assumptions."""
     for name in _baselines(results, pairing):
         for point in results.found:
-            # Claims about compressed tables are not held against full ones, and the other way round.
-            if point.system != pairing.system or (point.embedding == "full") != pairing.whole:
+            if not pairing.about(point, results.variants):
                 continue
             found = results.compare(point, name, pairing.baseline_embedding or None)
             if found is not None:

@@ -94,11 +94,14 @@ class Variant:
         The variant in which a baseline runs that has no such point itself.
     why
         What it is for, or where its numbers come from.
+    ablation
+        It takes away a part of the system, so that no claim about the system can be held against it.
     """
 
     set: Mapping[str, Any] = field(default_factory=dict)
     against: str = DEFAULT
     why: str = ""
+    ablation: bool = False
 
 
 @dataclass(frozen=True)
@@ -294,7 +297,9 @@ def read_design(path: str | Path, *, selection: str | None = None) -> Design:
     traces = traces or {MAIN: TraceSource()}
     if selection is not None and selections[selection].lookups:
         traces = {name: _sized(source, selections[selection].lookups) for name, source in traces.items()}
-    variants = _records(Variant, data, "variants", {"set": dict, "against": str, "why": str}, file)
+    variants = _records(
+        Variant, data, "variants", {"set": dict, "against": str, "why": str, "ablation": bool}, file
+    )
     for name, variant in variants.items():
         if variant.against not in (DEFAULT, *variants):
             raise unknown_name("variant", variant.against, variants, where=f"{file}: [variants.{name}]")
@@ -335,7 +340,7 @@ def _records(
     cls: type[_T], data: Mapping[str, Any], table: str, types: Mapping[str, type], file: Path
 ) -> dict[str, _T]:
     """Tables ``[table.NAME]`` as records, with the types of their keys checked."""
-    words = {int: "a whole number", str: "text", dict: "a table"}
+    words = {int: "a whole number", str: "text", dict: "a table", bool: "true or false"}
     found = {}
     for name, record in data.get(table, {}).items():
         where = f"{file}: [{table}.{name}]"
@@ -344,7 +349,7 @@ def _records(
         for key, value in record.items():
             if key not in types:
                 raise unknown_name("key", key, types, where=where)
-            if isinstance(value, bool) or not isinstance(value, types[key]):
+            if type(value) is not types[key]:
                 raise ConfigError(f"{where}: {key} is {value!r}; it must be {words[types[key]]}.")
         found[name] = cls(**record)
     return found

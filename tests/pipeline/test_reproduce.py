@@ -368,6 +368,20 @@ def test_comparisons_say_which_headlines_they_reach(study: Study, folder: Path) 
     assert (table["energy_saved_low"] <= table["energy_saved"]).all()
 
 
+def test_an_ablation_is_not_held_against_a_claim(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    more = [{"system": "heam", "variant": name} for name in ("base die", "no host LLC")]
+    more += [{"system": "host-dimm", "variant": "no host LLC"}, {"system": "heam", "embedding": "hash:0.25"}]
+    more += [{"system": "host-dimm", "embedding": "hash:0.25"}]
+    monkeypatch.setattr(reproduction, "study_design", lambda selection: few(*more))
+    monkeypatch.setattr(reproduction, "_figures", lambda *arguments: {})
+    done = reproduce(tmp_path, samples=SAMPLES, workers=1)
+    row = done.claims[done.claims["our_comparison"] == "heam over host-dimm with the same embedding"].iloc[0]
+    assert "no host LLC" in row["other_assumptions"] and "base die" not in row["other_assumptions"]
+    table = pd.read_csv(tmp_path / "comparisons.csv")
+    assert set(table["variant"]) == {"default", "no cold tier", "no host LLC"}
+    assert set(table["embedding"]) == {"qr:4:multiply"}
+
+
 def test_a_variant_is_held_against_what_the_design_says(short: None, tmp_path: Path) -> None:
     study = reproduce(tmp_path, samples=SAMPLES, workers=1)
     variants = study_design("default").variants
