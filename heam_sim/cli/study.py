@@ -161,9 +161,10 @@ def reproduce_command(
     type=click.Path(path_type=Path),
     help="Folder for tables, results and finished points.  [default: the file's name without suffix]",
 )
+@click.option("--select", "selection", help="One of the file's selections.  [default: everything]")
 @click.option("--workers", type=int, default=2, show_default=True, help="Processes.")
 @click.option("--check", is_flag=True, help="Check every command log: protocol and sums (slow).")
-def sweep_command(study: Path, output: Path | None, workers: int, check: bool) -> None:
+def sweep_command(study: Path, output: Path | None, selection: str | None, workers: int, check: bool) -> None:
     """Simulate all points of STUDY, a TOML file with traces, a base, grids and single points.
 
     What is finished is kept: after an interruption the same command simulates only the rest. A point that
@@ -172,7 +173,7 @@ def sweep_command(study: Path, output: Path | None, workers: int, check: bool) -
     Example: heam-sim sweep study.toml --output out/
     """
     console = Console()
-    design = read_design(study)
+    design = read_design(study, selection=selection)
     folder = study.with_suffix("") if output is None else output
     with progress_bar(console) as bar:
         task = bar.add_task("preparing traces", total=len(design.points))

@@ -82,6 +82,7 @@ def best_table(found: Sequence[Tuned]) -> pd.DataFrame:
             "embedding": one.best.embedding,
             "vector_bytes": one.best.vector_bytes,
             "scope": one.best.scope,
+            "trace_hash": str(one.best.provenance["trace_hash"]),
             "goal": one.goal,
             "published_ns_per_sample": one.published.time_ns / one.published.samples,
             "best_ns_per_sample": one.best.time_ns / one.best.samples,
@@ -121,8 +122,8 @@ def write_best(folder: Path, found: Sequence[Tuned]) -> pd.DataFrame:
     return table
 
 
-def read_best(folder: Path) -> pd.DataFrame | None:
-    """Return the table that a search has left in a folder; None if there is none.
+def read_best(folder: Path, trace: LookupTrace, base: Point) -> pd.DataFrame | None:
+    """Return what a search has left in a folder for a trace, vector size and scope; None if there is nothing.
 
     Raises
     ------
@@ -133,6 +134,10 @@ def read_best(folder: Path) -> pd.DataFrame | None:
     if not file.is_file():
         return None
     table = pd.read_csv(file, keep_default_na=False, na_values=[""])
-    if "best_speedup" not in table.columns:
+    if not {"trace_hash", "best_speedup"} <= set(table.columns):
         raise ConfigError(f"{file}: is a table of an older version; search again or remove it.")
-    return table.fillna({"changes": ""})
+    wanted = {"trace_hash": trace.content_hash, "vector_bytes": base.vector_bytes, "scope": base.scope}
+    for name, value in wanted.items():
+        table = table[table[name] == value]
+    table = table.fillna({"changes": ""}).reset_index(drop=True)
+    return None if table.empty else table

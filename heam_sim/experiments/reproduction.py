@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from matplotlib.figure import Figure
@@ -24,7 +25,7 @@ from heam_sim.experiments.claims import claims_table, comparisons_table
 from heam_sim.experiments.comparisons import BASELINE, Results, summarise
 from heam_sim.experiments.design import DEFAULT, Design, TraceSource, read_design
 from heam_sim.experiments.points import Point
-from heam_sim.experiments.runner import Progress, check_workers, run_points
+from heam_sim.experiments.runner import Outcome, Progress, check_workers, run_points
 from heam_sim.results import ResultSet
 from heam_sim.results.atomic import make_folder, write_atomically
 from heam_sim.trace import LookupTrace
@@ -48,10 +49,12 @@ class Study:
         What could not be simulated or searched, and why.
     reused
         Results that an earlier run had left.
-    summary, claims
-        The tables in ``summary.csv`` and ``claims.csv``.
+    summary, claims, comparisons
+        The tables in ``summary.csv``, ``claims.csv`` and ``comparisons.csv``.
     lookups
         Lookups of every trace.
+    compared
+        The results, to be held against each other.
     files
         Everything that was written, but for the finished points.
     """
@@ -62,8 +65,10 @@ class Study:
     reused: int
     summary: pd.DataFrame
     claims: pd.DataFrame
+    comparisons: pd.DataFrame
     lookups: Mapping[str, int]
-    files: tuple[Path, ...]
+    compared: Results
+    files: tuple[Path, ...] = ()
 
 
 def study_design(selection: str = "default") -> Design:
@@ -191,31 +196,36 @@ def reproduce(
         workers=workers,
         progress=progress,
     )
+    provenance = {"selection": selection, "dataset": dataset, "seed": seed, "generated": path is None}
+    failures = (*(f"{one.point.label}: {one.message}" for one in outcome.failures), *not_searched)
+    study = _tabulated(design, outcome, traces, failures, provenance)
+    written = _write(folder, study, base, best)
+    return replace(study, files=(*written, *files.values()))
+
+
+def _tabulated(
+    design: Design,
+    outcome: Outcome,
+    traces: Mapping[str, LookupTrace],
+    failures: tuple[str, ...],
+    provenance: Mapping[str, Any],
+) -> Study:
+    """Results and tables; nothing is written yet."""
     found = Results(outcome.results, design.variants)
-    provenance = {
-        "study": design.name,
-        "selection": selection,
-        "dataset": dataset,
-        "seed": seed,
-        "generated": path is None,
-        "points": [[point.trace, point.variant] for point in outcome.results],
-    }
-    results = ResultSet(outcome.results.values(), provenance=provenance)
-    summary = summarise(found, {name: trace.cardinalities for name, trace in traces.items()})
-    claims = claims_table(found)
-    failures = [*(f"{one.point.label}: {one.message}" for one in outcome.failures), *not_searched]
-    written = _write_tables(folder, summary, claims, comparisons_table(found), failures)
-    results.save(folder / "results.h5")
-    pictures = _save(_figures(found, summary, base, best), folder)
+    points = [[point.trace, point.variant] for point in outcome.results]
+    results = ResultSet(
+        outcome.results.values(), provenance={"study": design.name, **provenance, "points": points}
+    )
     return Study(
-        tuple(outcome.results),
-        results,
-        tuple(failures),
-        outcome.reused,
-        summary,
-        claims,
-        {name: trace.lookups for name, trace in traces.items()},
-        (folder / "results.h5", *written, *files.values(), *pictures),
+        points=tuple(outcome.results),
+        results=results,
+        failures=failures,
+        reused=outcome.reused,
+        summary=summarise(found, {name: trace.cardinalities for name, trace in traces.items()}),
+        claims=claims_table(found),
+        comparisons=comparisons_table(found),
+        lookups={name: trace.lookups for name, trace in traces.items()},
+        compared=found,
     )
 
 
@@ -230,22 +240,17 @@ def _best(
 ) -> tuple[pd.DataFrame | None, list[str]]:
     """Search, or take what an earlier search has left."""
     if trials < 1:
-        return read_best(folder), []
+        return read_best(folder, trace, base), []
     found, failures = search_best(folder, trace, base, trials=trials, workers=workers, progress=progress)
-    return write_best(folder, found), failures
+    return (write_best(folder, found) if found else None), failures
 
 
-def _write_tables(
-    folder: Path,
-    summary: pd.DataFrame,
-    claims: pd.DataFrame,
-    comparisons: pd.DataFrame,
-    failures: list[str],
-) -> list[Path]:
-    frames = {"summary.csv": summary, "claims.csv": claims, "comparisons.csv": comparisons}
+def _write(folder: Path, study: Study, base: Point, best: pd.DataFrame | None) -> list[Path]:
+    """Write tables, results and figures."""
+    frames = {"summary.csv": study.summary, "claims.csv": study.claims, "comparisons.csv": study.comparisons}
     failed = folder / "failures.csv"
-    if failures:
-        frames[failed.name] = pd.DataFrame({"failure": failures})
+    if study.failures:
+        frames[failed.name] = pd.DataFrame({"failure": study.failures})
     else:
         failed.unlink(missing_ok=True)
     for name, frame in frames.items():
@@ -253,7 +258,11 @@ def _write_tables(
             folder / name,
             lambda part, frame=frame: frame.to_csv(part, index=False, lineterminator="\n"),  # type: ignore[misc]
         )
-    return [folder / name for name in frames]
+    study.results.save(folder / "results.h5")
+    files = [folder / name for name in (*frames, "results.h5")]
+    for name, (figure, table) in _figures(study.compared, study.summary, base, best).items():
+        files += plotting.save_figure(figure, folder / name, table)
+    return files
 
 
 def _figures(
@@ -283,10 +292,3 @@ def _figures(
     if best is not None and not best.empty:
         found["best"] = plotting.best_bars(best)
     return found
-
-
-def _save(figures: Mapping[str, tuple[Figure, pd.DataFrame]], folder: Path) -> list[Path]:
-    files: list[Path] = []
-    for name, (figure, table) in figures.items():
-        files += plotting.save_figure(figure, folder / name, table)
-    return files

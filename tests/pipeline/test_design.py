@@ -268,6 +268,16 @@ def test_what_is_wrong_with_a_study_is_named(tmp_path: Path, old: str, new: str,
         read_design(write(tmp_path, SELECTED.replace(old, new, 1)))
 
 
+def test_a_selection_on_the_command_line(tmp_path: Path) -> None:
+    path = write(tmp_path, SELECTED.replace('["host-dimm", "*/hbm.pim"]', '["host-dimm"]'))
+    assert (
+        main(["sweep", str(path), "--select", "small", "--workers", "1", "--output", str(tmp_path / "o")])
+        == 0
+    )
+    table = pd.read_csv(tmp_path / "o" / "summary.csv")
+    assert list(table["system"]) == ["host-dimm", "recnmp"]
+
+
 def test_an_unknown_selection(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="small"):
         read_design(write(tmp_path, SELECTED), selection="smal")

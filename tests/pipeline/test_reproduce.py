@@ -571,7 +571,9 @@ def test_a_search_is_made_kept_and_shown(
     monkeypatch.setattr(reproduction, "_figures", figures)
     reproduce(tmp_path, samples=SAMPLES, workers=1, trials=2)
     reproduce(tmp_path, samples=SAMPLES, workers=1)
-    first, second = shown
+    reproduce(tmp_path, samples=SAMPLES, seed=2, workers=1)
+    first, second, other = shown
+    assert other is None, "a search on another trace was shown"
     assert first is not None and second is not None
     pd.testing.assert_frame_equal(first, second)
     assert list(first["system"]) == ["host-dimm", "heam"] * 2
