@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
@@ -217,6 +218,7 @@ def _systems(values: Sequence[Any], where: str) -> list[Any]:
     return found
 
 
+@functools.cache
 def _has(system: str, part: str) -> bool:
     tier, _, pim = part.partition(".")
     tiers = {one.name: one for one in load_system(system).tiers}
