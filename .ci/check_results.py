@@ -10,7 +10,10 @@ from pathlib import Path
 
 import h5py
 
-SYSTEMS = {"host-dimm", "host-hbm-dimm", "recnmp", "heam"}
+from heam_sim.systems import known_systems
+
+FIGURES = {"speedup-one-hot", "energy-one-hot", "bank-accesses", "hit-rates", "roofline"}
+TABLES = ("summary.csv", "results.h5", "claims.csv", "comparisons.csv")
 SIGNATURES = {".png": b"\x89PNG\r\n\x1a\n", ".pdf": b"%PDF-"}
 
 
@@ -25,15 +28,18 @@ def check_tables(folder: Path) -> list[str]:
     wrong = []
     summary = rows_of(folder / "summary.csv")
     systems = {row.get("system", "") for row in summary}
-    if systems != SYSTEMS:
-        wrong.append(f"summary.csv has the systems {sorted(systems)}, not {sorted(SYSTEMS)}.")
+    if systems != set(known_systems()):
+        wrong.append(f"summary.csv has the systems {sorted(systems)}, not {sorted(known_systems())}.")
+    if (folder / "failures.csv").exists():
+        wrong.append("failures.csv: there were failures.")
     for number, row in enumerate(summary, start=2):
         for name in ("time_ns", "energy_pJ"):
             value = float(row.get(name) or "nan")
             if not (math.isfinite(value) and value > 0):
                 wrong.append(f"summary.csv, row {number}: {name} is {row.get(name)!r}.")
-    if not rows_of(folder / "claims.csv"):
-        wrong.append("claims.csv has no rows.")
+    for name in ("claims.csv", "comparisons.csv"):
+        if not rows_of(folder / name):
+            wrong.append(f"{name} has no rows.")
     with h5py.File(folder / "results.h5", "r") as store:
         if len(store.keys()) == 0 or "filetype" not in store.attrs:
             wrong.append("results.h5 is empty or has no filetype.")
@@ -44,8 +50,9 @@ def check_figures(folder: Path) -> list[str]:
     """Complaints about figures: each is a PNG with its PDF and the CSV behind it."""
     wrong = []
     figures = sorted(folder.rglob("*.png"))
-    if len(figures) < 2:
-        wrong.append(f"{len(figures)} figures; speed-up and energy are two.")
+    missing = FIGURES - {figure.stem for figure in figures}
+    if missing:
+        wrong.append(f"figures are missing: {', '.join(sorted(missing))}.")
     for figure in figures:
         for suffix, signature in SIGNATURES.items():
             path = figure.with_suffix(suffix)
@@ -60,7 +67,7 @@ def check_figures(folder: Path) -> list[str]:
 def main() -> int:
     """Print the complaints about the folder named on the command line; 1 if there are any."""
     folder = Path(sys.argv[1])
-    missing = [name for name in ("summary.csv", "results.h5", "claims.csv") if not (folder / name).is_file()]
+    missing = [name for name in TABLES if not (folder / name).is_file()]
     wrong = [f"{name} is missing." for name in missing] or check_tables(folder) + check_figures(folder)
     for complaint in wrong:
         print(f"{folder}: {complaint}", file=sys.stderr)

@@ -54,13 +54,11 @@ for command in (
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the program; returns the exit status (0, 2 for an error, 130 after Ctrl-C)."""
+    """Run the program; returns the exit status (0, 1: some points failed, 2: an error, 130: Ctrl-C)."""
     try:
-        program.main(
+        status = program.main(
             args=None if arguments is None else list(arguments), prog_name="heam-sim", standalone_mode=False
         )
-    except click.exceptions.Exit as stop:
-        return stop.exit_code
     except click.ClickException as error:
         error.show()
         return MISUSED
@@ -73,4 +71,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         sys.stderr.close()
         return MISUSED
-    return 0
+    return status if isinstance(status, int) else 0

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""``heam-sim reproduce``."""
+"""``heam-sim reproduce`` and ``heam-sim sweep``."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -12,44 +13,56 @@ from rich.console import Console
 from rich.table import Table
 
 from heam_sim.cli.options import progress_bar
-from heam_sim.experiments import read_design, reproduce, run_design
-from heam_sim.experiments.reproduction import BAG_POOLING
+from heam_sim.experiments import Study, read_design, reproduce, run_design, study_design
+from heam_sim.plotting.style import ordered_systems
 
 __all__ = ["reproduce_command", "sweep_command"]
 
 
-def _closing_table(summary: pd.DataFrame) -> Table:
-    """One line per configuration; every number is a column of summary.csv."""
-    main = summary[summary["variant"] == "default"]
-    systems = list(dict.fromkeys(main["system"]))
-    table = Table(
-        title="Per sample: time, speed-up over host-dimm with the same embedding, energy, of ceiling"
-    )
-    table.add_column("scope, embedding, vector")
-    for system in systems:
-        table.add_column(system, justify="right")
-    for (scope, embedding, size), part in main.groupby(["scope", "embedding", "vector_bytes"], sort=False):
-        rows = part.set_index("system")
-        cells = [
-            f"{row['time_ns'] / row['samples']:.1f} ns\n{row['speedup_over_host_dimm']:.2f}x\n"
-            f"{row['energy_per_sample_pJ'] / 1000:.0f} nJ\n{100 * row['achieved_fraction']:.0f} % of ceiling"
-            for row in (rows.loc[system] for system in systems)
-        ]
-        table.add_row(f"{scope}, {embedding}, {size} B", *cells)
-    return table
+def _closing_tables(study: Study) -> Iterator[Table]:
+    """One table per trace: a line per system, a column per embedding and vector size."""
+    main = study.summary[study.summary["variant"] == "default"]
+    main = main[main["embedding"].isin(("full", study_design().base["embedding"]))]
+    for trace, part in main.groupby("trace", sort=False):
+        table = Table(
+            title=f"{trace}: speed-up over host-dimm with the same embedding (ns, nJ per sample), "
+            f"{study.lookups[str(trace)]:,} lookups"
+        )
+        table.add_column("system")
+        pairs = zip(part["embedding"], part["vector_bytes"], strict=True)
+        columns = [(str(embedding), int(size)) for embedding, size in dict.fromkeys(pairs)]
+        for embedding, size in columns:
+            table.add_column(f"{embedding.removesuffix(':multiply')}\n{size} B", justify="right")
+        for system in ordered_systems(part["system"]):
+            cells = [_cell(part, system, *column) for column in columns]
+            table.add_row(system, *cells)
+        yield table
 
 
-def _claims(console: Console, claims: pd.DataFrame) -> None:
-    table = Table(title="Published headlines beside this run, scope 'sample' (all comparisons: claims.csv)")
-    for name in ("published", "ours", "variant"):
+def _cell(part: pd.DataFrame, system: str, embedding: str, size: int) -> str:
+    same = (part["system"] == system) & (part["embedding"] == embedding) & (part["vector_bytes"] == size)
+    if not same.any():
+        return ""
+    row = part[same].iloc[0]
+    time_ns, energy_nJ = row["time_ns"] / row["samples"], row["energy_per_sample_pJ"] / 1000
+    return f"{row['speedup_over_host_dimm']:.2f}x\n{time_ns:,.0f}, {energy_nJ:,.0f}"
+
+
+def _claims(claims: pd.DataFrame) -> Table:
+    """The headlines that were measured, in few words; the rest of the row is in claims.csv."""
+    table = Table(title="Published headlines beside this run (assumptions and reasons: claims.csv)")
+    for name in ("published", "ours", "trace, variant"):
         table.add_column(name)
-    for name in ("geomean", "most"):
+    for name in ("geomean", "most", "closest under any assumption"):
         table.add_column(name, justify="right")
-    for _, row in claims[claims["scope"] == "sample"].iterrows():
+    for _, row in claims[claims["measured"] != "not measured"].iterrows():
         published = f"{str(row['paper']).partition(' ')[0]}: {row['quantity']} {row['published']}"
-        ours = str(row["our_comparison"]).partition(",")[0]
-        table.add_row(published, ours, str(row["variant"]), str(row["measured"]), str(row["most"]))
-    console.print(table)
+        ours = str(row["our_comparison"]).replace(" with the same embedding", "")
+        where = f"{row['trace']}, {row['variant']}"
+        table.add_row(
+            published, ours, where, str(row["measured"]), str(row["most"]), str(row["closest"]).split(" (")[0]
+        )
+    return table
 
 
 @click.command("reproduce")
@@ -58,7 +71,7 @@ def _claims(console: Console, claims: pd.DataFrame) -> None:
     type=click.Path(path_type=Path),
     default=Path("results"),
     show_default=True,
-    help="Folder for tables and figures.",
+    help="Folder for tables, figures and finished points.",
 )
 @click.option(
     "--dataset",
@@ -70,11 +83,20 @@ def _claims(console: Console, claims: pd.DataFrame) -> None:
     "--path", type=click.Path(path_type=Path), help="Real dataset file instead of a generated trace."
 )
 @click.option(
-    "--samples", type=int, help="Samples.  [default: 10000 generated, 1000 with --quick, all of a file]"
+    "--samples",
+    type=int,
+    help="One-hot samples; multi-hot traces have as many lookups.  "
+    "[default: 10000, 1000 with --quick, 40000 with --full, all of a file]",
 )
-@click.option("--seed", type=int, default=1, show_default=True, help="Seed of the generator.")
+@click.option("--seed", type=int, default=1, show_default=True, help="Seed of the generators.")
 @click.option("--workers", type=int, default=2, show_default=True, help="Processes.")
 @click.option("--quick", is_flag=True, help="A reduced set in half a minute.")
+@click.option("--full", is_flag=True, help="Every factor, one at a time; less than an hour on two cores.")
+@click.option(
+    "--trials",
+    type=int,
+    help="Settings tried per system for best against best.  [default: 48 with --full, otherwise none]",
+)
 @click.option("--check", is_flag=True, help="Check every command log: protocol and sums (slow).")
 def reproduce_command(
     output: Path,
@@ -84,41 +106,52 @@ def reproduce_command(
     seed: int,
     workers: int,
     quick: bool,
+    full: bool,
+    trials: int | None,
     check: bool,
 ) -> None:
-    """Run the study: all systems, embeddings and vector sizes; tables and figures.
+    """Run the study: all systems, memories, embeddings and vector sizes; tables and figures.
+
+    What is finished is kept in the output folder: after an interruption the same command simulates only the
+    rest.
 
     Example: heam-sim reproduce --quick --output results/
     """
+    if quick and full:
+        raise click.UsageError("--quick and --full: give one of them.")
     console = Console()
     started = time.monotonic()
     with progress_bar(console) as bar:
         task = bar.add_task("preparing traces", total=None)
 
-        def show(done: int, total: int, name: str) -> None:
-            bar.update(task, completed=done, total=total, description=f"{name:<30}")
+        def show(done: int, total: int, failed: int, name: str) -> None:
+            tail = f" ({failed} failed)" if failed else ""
+            bar.update(task, completed=done, total=total, description=f"{name:<40}{tail}")
 
         study = reproduce(
             output,
+            selection="quick" if quick else "full" if full else "default",
             dataset=dataset,
             path=path,
             samples=samples,
             seed=seed,
-            quick=quick,
+            trials=trials,
             workers=workers,
             check=check,
             progress=show,
         )
-    console.print(_closing_table(study.summary))
-    _claims(console, study.claims)
+    for table in _closing_tables(study):
+        console.print(table)
+    console.print(_claims(study.claims))
+    for failure in study.failures:
+        console.print(f"failed: {failure}", highlight=False)
     console.print(
-        f"Scope 'sample' pools the one-hot lookups of all tables (as HEAM's own traces do); scope 'bag' "
-        f"pools a multi-hot expansion of "
-        f"{BAG_POOLING} lookups per table (assumed)."
+        f"{len(study.points)} points ({study.reused} were there), {len(study.failures)} failures; "
+        f"{len(study.files)} files in {output} after {time.monotonic() - started:.0f} s.",
+        highlight=False,
     )
-    console.print(
-        f"{len(study.files)} files in {output} after {time.monotonic() - started:.0f} s.", highlight=False
-    )
+    if study.failures:
+        click.get_current_context().exit(1)
 
 
 @click.command("sweep")
@@ -128,9 +161,10 @@ def reproduce_command(
     type=click.Path(path_type=Path),
     help="Folder for tables, results and finished points.  [default: the file's name without suffix]",
 )
+@click.option("--select", "selection", help="One of the file's selections.  [default: everything]")
 @click.option("--workers", type=int, default=2, show_default=True, help="Processes.")
 @click.option("--check", is_flag=True, help="Check every command log: protocol and sums (slow).")
-def sweep_command(study: Path, output: Path | None, workers: int, check: bool) -> None:
+def sweep_command(study: Path, output: Path | None, selection: str | None, workers: int, check: bool) -> None:
     """Simulate all points of STUDY, a TOML file with traces, a base, grids and single points.
 
     What is finished is kept: after an interruption the same command simulates only the rest. A point that
@@ -139,7 +173,7 @@ def sweep_command(study: Path, output: Path | None, workers: int, check: bool) -
     Example: heam-sim sweep study.toml --output out/
     """
     console = Console()
-    design = read_design(study)
+    design = read_design(study, selection=selection)
     folder = study.with_suffix("") if output is None else output
     with progress_bar(console) as bar:
         task = bar.add_task("preparing traces", total=len(design.points))

@@ -6,7 +6,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
-import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
@@ -17,9 +16,8 @@ from heam_sim.cli.options import (
     trace_options,
     wanted_trace,
 )
+from heam_sim.experiments.best import write_best
 from heam_sim.experiments.tune import GOALS, LOOKUPS, TRIALS, Tuned, tune
-from heam_sim.results import ResultSet
-from heam_sim.results.atomic import write_atomically
 from heam_sim.systems import known_systems
 
 __all__ = ["tune_command"]
@@ -99,42 +97,9 @@ def tune_command(
                     progress=show,
                 )
             )
-    table = summary(found)
-    _write(output, found, table)
+    write_best(output, found)
     console.print(_shown(found, goal))
     console.print(f"Tables and results in {output}.", highlight=False)
-
-
-def summary(found: list[Tuned]) -> pd.DataFrame:
-    """Return a row per system: both ends in ns and pJ per sample, the gain, and what the best changes."""
-    return pd.DataFrame(
-        {
-            "system": one.system,
-            "goal": one.goal,
-            "published_ns_per_sample": one.published.time_ns / one.published.samples,
-            "best_ns_per_sample": one.best.time_ns / one.best.samples,
-            "published_pJ_per_sample": one.published.energy_per_sample_pJ,
-            "best_pJ_per_sample": one.best.energy_per_sample_pJ,
-            "gain": one.gain,
-            "trials": len(one.trials),
-            "trials_that_cannot_be": int((one.trials["reason"] != "").sum()),
-            "changes": "; ".join(f"{key} = {value}" for key, value in one.overrides.items()),
-        }
-        for one in found
-    )
-
-
-def _write(output: Path, found: list[Tuned], table: pd.DataFrame) -> None:
-    frames = {"tuned.csv": table, **{f"trials-{Path(one.system).stem}.csv": one.trials for one in found}}
-    for name, frame in frames.items():
-        write_atomically(
-            output / name,
-            lambda part, frame=frame: frame.to_csv(part, index=False, lineterminator="\n"),  # type: ignore[misc]
-        )
-    ends = [result for one in found for result in (one.published, one.best)]
-    ResultSet(ends, provenance={"study": "tune", "order": "published, best of each system"}).save(
-        output / "results.h5"
-    )
 
 
 def _shown(found: list[Tuned], goal: str) -> Table:

@@ -1,25 +1,30 @@
 # SPDX-License-Identifier: MIT
-"""What a sweep consists of: traces, a base, grids and single points; from TOML or from Python."""
+"""What a study consists of: traces, variants, a base, grids and single points; from TOML or from Python."""
 
 from __future__ import annotations
 
+import functools
 import itertools
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from heam_sim.datasets import generate, read_dataset
+from heam_sim.datasets import expand_multi_hot, generate, read_dataset, shape_info
 from heam_sim.errors import ConfigError, DatasetError, unknown_name
 from heam_sim.experiments.points import Point, freeze
+from heam_sim.systems import known_systems, load_system
 from heam_sim.trace import LookupTrace
 
-__all__ = ["Design", "TraceSource", "expand", "read_design"]
+__all__ = ["DEFAULT", "Design", "Selection", "TraceSource", "Variant", "expand", "read_design"]
 
 #: Name of the trace when there is only one.
 MAIN = "main"
-_FIELDS = tuple(item.name for item in fields(Point) if item.name not in ("overrides", "variant"))
+#: The variant that changes nothing.
+DEFAULT = "default"
+_FIELDS = tuple(item.name for item in fields(Point) if item.name != "overrides")
+_T = TypeVar("_T")
 _TYPES: dict[str, tuple[type, ...]] = {"vector_bytes": (int,), "profile": (int, float)}
 
 
@@ -33,8 +38,13 @@ class TraceSource:
         A stored trace (HDF5).
     dataset, path
         Format of the file at `path`, or the shape of a generated trace if there is no `path`.
-    samples, seed, pooling
+    samples, seed
         As for :func:`heam_sim.generate` and :func:`heam_sim.read_dataset`.
+    pooling
+        Lookups per bag; 0: those of the shape. A one-hot dataset file is expanded
+        (:func:`heam_sim.datasets.expand_multi_hot`), so that it has as many lookups in fewer samples.
+    lookups
+        Instead of `samples`: as many samples as have at most so many lookups (generated traces only).
     """
 
     file: str = ""
@@ -43,6 +53,7 @@ class TraceSource:
     samples: int | None = None
     seed: int = 1
     pooling: int = 1
+    lookups: int | None = None
 
     def load(self, folder: Path) -> LookupTrace:
         """Load, read or generate; relative paths start at `folder`."""
@@ -52,9 +63,62 @@ class TraceSource:
                 loaded if self.samples is None else loaded.samples_slice(0, min(self.samples, loaded.samples))
             )
         if self.path:
-            return read_dataset(self.dataset, folder / self.path, samples=self.samples)
-        samples = 10_000 if self.samples is None else self.samples
-        return generate(self.dataset, samples=samples, seed=self.seed, pooling=self.pooling)
+            return self.expanded(read_dataset(self.dataset, folder / self.path, samples=self.samples))
+        return generate(self.dataset, samples=self._generated(), seed=self.seed, pooling=self.pooling or None)
+
+    def expanded(self, one_hot: LookupTrace) -> LookupTrace:
+        """Return a one-hot trace with the wanted lookups per bag, in as many lookups."""
+        if self.pooling <= 1:
+            return one_hot
+        bags = one_hot.samples // self.pooling
+        return expand_multi_hot(one_hot, pooling=self.pooling, seed=self.seed).samples_slice(0, bags)
+
+    def _generated(self) -> int:
+        if self.samples is not None:
+            return self.samples
+        if self.lookups is None:
+            return 10_000
+        shape = shape_info(self.dataset)
+        of_sample = len(shape.pooling) * self.pooling if self.pooling else sum(shape.pooling)
+        return self.lookups // of_sample
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A named change of the systems.
+
+    Attributes
+    ----------
+    set
+        Overrides by dotted keys.
+    against
+        The variant in which a baseline runs that has no such point itself.
+    why
+        What it is for, or where its numbers come from.
+    ablation
+        It takes away a part of the system, so that no claim about the system can be held against it.
+    """
+
+    set: Mapping[str, Any] = field(default_factory=dict)
+    against: str = DEFAULT
+    why: str = ""
+    ablation: bool = False
+
+
+@dataclass(frozen=True)
+class Selection:
+    """How much of a study is wanted.
+
+    Attributes
+    ----------
+    lookups
+        Of every generated trace that has neither ``samples`` nor ``lookups`` of its own; 0: 10,000 samples.
+    why
+        For whom.
+    """
+
+    lookups: int = 0
+    why: str = ""
 
 
 @dataclass(frozen=True)
@@ -71,12 +135,18 @@ class Design:
         What is simulated, in order, each once.
     folder
         Where relative paths of the sources start.
+    variants
+        By name.
+    base
+        What every point has unless it says otherwise.
     """
 
     name: str
     traces: Mapping[str, TraceSource]
     points: tuple[Point, ...]
     folder: Path
+    variants: Mapping[str, Variant] = field(default_factory=dict)
+    base: Mapping[str, Any] = field(default_factory=dict)
 
 
 def expand(
@@ -85,6 +155,7 @@ def expand(
     grids: Iterable[Mapping[str, Sequence[Any]]] = (),
     points: Iterable[Mapping[str, Any]] = (),
     traces: Iterable[str] = (MAIN,),
+    variants: Mapping[str, Variant] | None = None,
     where: str = "sweep",
 ) -> tuple[Point, ...]:
     """Turn a base, grids and single points into points.
@@ -95,11 +166,15 @@ def expand(
         What every point has unless it says otherwise: fields of :class:`Point` by their names, overrides of
         the system by dotted keys.
     grids
-        Each maps keys to lists of values; all combinations are taken, the last key changing fastest.
+        Each maps keys to lists of values; all combinations are taken, the last key changing fastest. The
+        system ``"*"`` stands for all known ones, ``"*/hbm"`` for those with a tier ``hbm``, ``"*/hbm.pim"``
+        for those with PEs in it.
     points
         Each maps keys to values.
     traces
         Names that a point may give as its ``trace``; the first is what it has by default.
+    variants
+        What a point may give as its ``variant``, besides ``"default"``.
     where
         Beginning of messages.
 
@@ -122,16 +197,42 @@ def expand(
                 raise ConfigError(
                     f"{where}: grid {number}: {key} is {values!r}; give a list of at least one value."
                 )
-        combinations = itertools.product(*grid.values())
-        rows += [dict(zip(grid, combination, strict=True)) for combination in combinations]
+        axes = {key: _systems(values, where) if key == "system" else values for key, values in grid.items()}
+        rows += [dict(zip(axes, values, strict=True)) for values in itertools.product(*axes.values())]
     rows += list(points)
-    made = [_point({**common, **row}, names, where) for row in rows or [{}]]
+    made = [_point({**common, **row}, names, variants or {}, where) for row in rows or [{}]]
     return tuple(dict.fromkeys(made))
 
 
-def _point(row: Mapping[str, Any], traces: tuple[str, ...], where: str) -> Point:
+def _systems(values: Sequence[Any], where: str) -> list[Any]:
+    """Put the names in the place of ``"*"``."""
+    found: list[Any] = []
+    for value in values:
+        if not isinstance(value, str) or value.partition("/")[0] != "*":
+            found.append(value)
+            continue
+        names = [name for name in known_systems() if _has(name, value[2:])]
+        if not names:
+            raise ConfigError(f"{where}: system is {value!r}, but no known system has a part {value[2:]!r}.")
+        found += names
+    return found
+
+
+@functools.cache
+def _has(system: str, part: str) -> bool:
+    tier, _, pim = part.partition(".")
+    tiers = {one.name: one for one in load_system(system).tiers}
+    return not tier or (tier in tiers and (not pim or tiers[tier].pim is not None))
+
+
+def _point(
+    row: Mapping[str, Any], traces: tuple[str, ...], variants: Mapping[str, Variant], where: str
+) -> Point:
     wanted: dict[str, Any] = {"trace": traces[0]}
-    overrides: dict[str, Any] = {}
+    variant = _typed("variant", row.get("variant", DEFAULT), where)
+    if variant != DEFAULT and variant not in variants:
+        raise unknown_name("variant", variant, (DEFAULT, *variants), where=where)
+    overrides = dict(variants[variant].set) if variant != DEFAULT else {}
     for key, value in row.items():
         if "." in key:
             overrides[key] = value
@@ -156,12 +257,21 @@ def _typed(key: str, value: Any, where: str) -> Any:
     return value
 
 
-def read_design(path: str | Path) -> Design:
-    """Read a sweep from TOML.
+def read_design(path: str | Path, *, selection: str | None = None) -> Design:
+    """Read a study from TOML.
 
-    ``[study]`` has a ``name``; ``[traces.NAME]`` the keys of :class:`TraceSource`; ``[base]`` what all points
-    have; ``[grid]`` (or several ``[[grid]]``) lists of values; ``[[point]]`` single points. Overrides are
-    quoted dotted keys: ``"hbm.pim.batch_tags" = [4, 16]``.
+    ``[study]`` has a ``name``; ``[traces.NAME]`` the keys of :class:`TraceSource`; ``[variants.NAME]`` those
+    of :class:`Variant`; ``[base]`` what all points have; ``[grid]`` (or several ``[[grid]]``) lists of
+    values; ``[[point]]`` single points. Overrides are quoted dotted keys: ``"hbm.pim.batch_tags" = [4, 16]``.
+    ``[selections.NAME]`` has the keys of :class:`Selection`; a grid or point with ``in = [NAME, ...]`` is in
+    these only.
+
+    Parameters
+    ----------
+    path
+        The file.
+    selection
+        One of its selections; None: everything.
 
     Raises
     ------
@@ -177,36 +287,71 @@ def read_design(path: str | Path) -> Design:
         raise DatasetError(f"{file}: cannot be read as a sweep: {error}.") from None
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{file}: is no TOML: {error}; mend the line.") from None
-    known = ("study", "traces", "base", "grid", "point")
+    known = ("study", "selections", "traces", "variants", "base", "grid", "point")
     for table in data:
         if table not in known:
             raise unknown_name("table", table, known, where=str(file))
-    traces = {
-        name: _source(table, f"{file}: [traces.{name}]") for name, table in data.get("traces", {}).items()
-    }
+    selections = _records(Selection, data, "selections", {"lookups": int, "why": str}, file)
+    if selection is not None and selection not in selections:
+        raise unknown_name("selection", selection, selections, where=str(file))
+    texts, whole = dict.fromkeys(("file", "dataset", "path"), str), ("samples", "seed", "pooling", "lookups")
+    traces = _records(TraceSource, data, "traces", {**texts, **dict.fromkeys(whole, int)}, file)
     traces = traces or {MAIN: TraceSource()}
+    if selection is not None and selections[selection].lookups:
+        traces = {name: _sized(source, selections[selection].lookups) for name, source in traces.items()}
+    variants = _records(
+        Variant, data, "variants", {"set": dict, "against": str, "why": str, "ablation": bool}, file
+    )
+    for name, variant in variants.items():
+        if variant.against not in (DEFAULT, *variants):
+            raise unknown_name("variant", variant.against, variants, where=f"{file}: [variants.{name}]")
     grids = data.get("grid", [])
     points = expand(
         base=data.get("base"),
-        grids=[grids] if isinstance(grids, dict) else grids,
-        points=data.get("point", ()),
+        grids=_selected([grids] if isinstance(grids, dict) else grids, selection, selections, file),
+        points=_selected(data.get("point", []), selection, selections, file),
         traces=traces,
+        variants=variants,
         where=str(file),
     )
     name = data.get("study", {}).get("name", file.stem)
-    return Design(str(name), traces, points, file.parent)
+    return Design(str(name), traces, points, file.parent, variants, data.get("base", {}))
 
 
-def _source(table: Any, where: str) -> TraceSource:
-    known = {item.name: item for item in fields(TraceSource)}
-    if not isinstance(table, dict):
-        raise ConfigError(f"{where}: is {table!r}; it must be a table.")
-    for key, value in table.items():
-        if key not in known:
-            raise unknown_name("key", key, known, where=where)
-        whole = key in ("samples", "seed", "pooling")
-        if isinstance(value, bool) or not isinstance(value, int if whole else str):
-            raise ConfigError(
-                f"{where}: {key} is {value!r}; it must be {'a whole number' if whole else 'text'}."
-            )
-    return TraceSource(**table)
+def _sized(source: TraceSource, lookups: int) -> TraceSource:
+    own = source.file or source.path or source.samples is not None or source.lookups is not None
+    return source if own else replace(source, lookups=lookups)
+
+
+def _selected(
+    rows: Sequence[Mapping[str, Any]], wanted: str | None, selections: Mapping[str, Selection], file: Path
+) -> list[dict[str, Any]]:
+    """The grids or points of a selection, without their key ``in``."""
+    found = []
+    for row in rows:
+        names = row.get("in", list(selections))
+        for name in names:
+            if name not in selections:
+                raise unknown_name("selection", str(name), selections, where=f"{file}: in")
+        if wanted is None or wanted in names:
+            found.append({key: value for key, value in row.items() if key != "in"})
+    return found
+
+
+def _records(
+    cls: type[_T], data: Mapping[str, Any], table: str, types: Mapping[str, type], file: Path
+) -> dict[str, _T]:
+    """Tables ``[table.NAME]`` as records, with the types of their keys checked."""
+    words = {int: "a whole number", str: "text", dict: "a table", bool: "true or false"}
+    found = {}
+    for name, record in data.get(table, {}).items():
+        where = f"{file}: [{table}.{name}]"
+        if not isinstance(record, dict):
+            raise ConfigError(f"{where}: is {record!r}; it must be a table.")
+        for key, value in record.items():
+            if key not in types:
+                raise unknown_name("key", key, types, where=where)
+            if type(value) is not types[key]:
+                raise ConfigError(f"{where}: {key} is {value!r}; it must be {words[types[key]]}.")
+        found[name] = cls(**record)
+    return found

@@ -21,6 +21,8 @@ __all__ = ["Point", "PointStore", "freeze", "point_key", "software_digest"]
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 _SOURCES = (".py", ".toml", ".so")
+#: Rooms that no simulation depends on.
+AROUND = ("analysis", "cli", "experiments", "plotting")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,13 +99,16 @@ def thaw(value: Any) -> Any:
 
 @functools.cache
 def software_digest() -> str:
-    """Return a digest of the version and of the package's own files.
+    """Return a digest of the version and of the package's own files, as far as a simulation depends on them.
 
     A version number alone would let a result of older code pass for one of newer code between two releases.
+    What only chooses or shows results is left out, so that another table or figure costs no simulation.
     """
     digest = hashlib.sha256(__version__.encode())
-    for file in sorted(path for path in _PACKAGE.rglob("*") if path.suffix in _SOURCES):
-        digest.update(file.relative_to(_PACKAGE).as_posix().encode())
+    files = (path.relative_to(_PACKAGE) for path in _PACKAGE.rglob("*") if path.suffix in _SOURCES)
+    for name in sorted(name for name in files if name.parts[0] not in AROUND):
+        file = _PACKAGE / name
+        digest.update(name.as_posix().encode())
         digest.update(hashlib.sha256(file.read_bytes()).digest())
     return digest.hexdigest()
 

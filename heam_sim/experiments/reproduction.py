@@ -1,42 +1,40 @@
 # SPDX-License-Identifier: MIT
-"""The reproduction study: one trace, all systems, tables and figures."""
+"""The reproduction study: all systems, their tables and figures, and the published claims beside them.
+
+What is simulated is data (``data/reproduction.toml``); what is finished is kept, as in every sweep.
+"""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from importlib import resources
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
+from matplotlib.figure import Figure
 
-from heam_sim.datasets import expand_multi_hot, generate, read_dataset
-from heam_sim.energy import energy_ratio
-from heam_sim.errors import ConfigError
-from heam_sim.experiments.claims import claims_table
-from heam_sim.experiments.points import Point, freeze
-from heam_sim.experiments.runner import Failure, check_workers, run_points
-from heam_sim.lowering.lower import Scope
-from heam_sim.plotting import energy_stack, save_figure, speedup_bars
-from heam_sim.results import Result, ResultSet
+from heam_sim import plotting
+from heam_sim.datasets import shape_info
+from heam_sim.errors import ConfigError, unknown_name
+from heam_sim.experiments import tables
+from heam_sim.experiments.best import default_trials, read_best, search_best, write_best
+from heam_sim.experiments.claims import claims_table, comparisons_table
+from heam_sim.experiments.comparisons import BASELINE, Results, summarise
+from heam_sim.experiments.design import DEFAULT, Design, TraceSource, read_design
+from heam_sim.experiments.points import Point
+from heam_sim.experiments.runner import Outcome, Progress, check_workers, run_points
+from heam_sim.results import ResultSet
 from heam_sim.results.atomic import make_folder, write_atomically
+from heam_sim.trace import LookupTrace
 
-__all__ = ["BAG_POOLING", "VARIANTS", "Study", "reproduce", "study_points", "summarise"]
+__all__ = ["SELECTIONS", "Study", "reproduce", "study_design"]
 
-SYSTEMS = ("host-dimm", "host-hbm-dimm", "recnmp", "heam")
-EMBEDDINGS = ("full", "qr:4:multiply", "qr:8:multiply")
-VECTOR_BYTES = (64, 128, 256, 512)
-SCOPES: tuple[Scope, ...] = ("sample", "bag")
-#: Lookups per bag of the multi-hot expansion (assumed; Criteo itself is one-hot).
-BAG_POOLING = 8
-_PSEUDO_CHANNELS: dict[str, object] = {"hbm.memory": "native/HBM2_4Gb/HBM2_2000", "hbm.power": "hbm2-4gb"}
-#: What a variant changes.
-VARIANTS: dict[str, dict[str, object]] = {
-    "default": {},
-    "no host LLC": {"host.llc_bytes": 0},
-    "HBM2 pseudo channels": _PSEUDO_CHANNELS,
-}
-Progress = Callable[[int, int, str], None]
+SELECTIONS = ("quick", "default", "full")
+# The profile part decides placement, the rest is timed: fewer samples leave one of them empty.
+_FEWEST = 5
 
 
 @dataclass(frozen=True)
@@ -45,138 +43,96 @@ class Study:
 
     Attributes
     ----------
-    results
-        All results.
-    summary, claims
-        The tables in ``summary.csv`` and ``claims.csv``.
+    points, results
+        What has a result, in order.
+    failures
+        What could not be simulated or searched, and why.
+    reused
+        Results that an earlier run had left.
+    summary, claims, comparisons
+        The tables in ``summary.csv``, ``claims.csv`` and ``comparisons.csv``.
+    lookups
+        Lookups of every trace.
+    compared
+        The results, to be held against each other.
     files
-        Everything that was written.
+        Everything that was written, but for the finished points.
     """
 
+    points: tuple[Point, ...]
     results: ResultSet
+    failures: tuple[str, ...]
+    reused: int
     summary: pd.DataFrame
     claims: pd.DataFrame
-    files: tuple[Path, ...]
+    comparisons: pd.DataFrame
+    lookups: Mapping[str, int]
+    compared: Results
+    files: tuple[Path, ...] = ()
 
 
-def study_points(*, quick: bool = False) -> tuple[Point, ...]:
-    """Return the simulations of the study.
+def study_design(selection: str = "default") -> Design:
+    """Return the study as far as a selection (:data:`SELECTIONS`) wants it.
 
-    The main grid is systems x embeddings x vector sizes x pooling scopes. Two variants of the scope
-    ``sample`` and the smaller
-    compression show what two assumptions are worth: the host's LLC, and the view of HBM2.
+    Raises
+    ------
+    ConfigError
+        An unknown selection.
     """
-    embeddings = EMBEDDINGS[:2] if quick else EMBEDDINGS
-    sizes = (64, 256) if quick else VECTOR_BYTES
-    points = [
-        _point(system, embedding, size, scope)
-        for scope in SCOPES
-        for embedding in embeddings
-        for size in sizes
-        for system in SYSTEMS
-    ]
-    if quick:
-        return tuple(points)
-    for size in sizes:
-        points += [_point(system, EMBEDDINGS[1], size, "sample", "no host LLC") for system in SYSTEMS]
-        points += [
-            _point(system, EMBEDDINGS[1], size, "sample", "HBM2 pseudo channels")
-            for system in ("host-hbm-dimm", "heam")
-        ]
-    return tuple(points)
+    if selection not in SELECTIONS:
+        raise unknown_name("selection", selection, SELECTIONS, where="reproduce")
+    with resources.as_file(resources.files("heam_sim.experiments") / "data" / "reproduction.toml") as file:
+        return read_design(file, selection=selection)
 
 
-def _point(system: str, embedding: str, size: int, scope: Scope, variant: str = "default") -> Point:
-    return Point(
-        trace=scope,
-        system=system,
-        embedding=embedding,
-        vector_bytes=size,
-        scope=scope,
-        overrides=freeze(VARIANTS[variant]),
-        variant=variant,
-    )
+def _sources(
+    design: Design, *, dataset: str, path: Path | None, samples: int | None, seed: int
+) -> dict[str, TraceSource]:
+    """The traces that the points use, of the shape or from the file that is wanted."""
+    own = TraceSource().dataset
+    wanted = dict.fromkeys(point.trace for point in design.points)
+    found = {}
+    for name in wanted:
+        source = replace(design.traces[name], seed=seed)
+        if samples is not None and path is None:
+            source = replace(source, lookups=samples * len(shape_info(dataset).pooling))
+        if source.dataset == own:
+            file = "" if path is None else str(path.resolve())
+            source = replace(source, dataset=dataset, path=file, samples=samples if file else None)
+        found[name] = source
+    return found
 
 
-def _store_traces(
-    output: Path, *, dataset: str, path: Path | None, samples: int | None, seed: int
-) -> dict[str, Path]:
-    """Store the one-hot trace, and its multi-hot expansion with an eighth of the samples: as many lookups."""
-    if path is None:
-        one_hot = generate(dataset, samples=10_000 if samples is None else samples, seed=seed)
-        bags = one_hot.samples // BAG_POOLING
-        multi_hot = generate(dataset, samples=bags, seed=seed, pooling=BAG_POOLING)
-    else:
-        one_hot = read_dataset(dataset, path, samples=samples)
-        bags = one_hot.samples // BAG_POOLING
-        multi_hot = expand_multi_hot(one_hot, pooling=BAG_POOLING, seed=seed).samples_slice(0, bags)
-    if one_hot.samples < 2 * BAG_POOLING:
-        raise ConfigError(
-            f"samples: {one_hot.samples} are too few for the study; use at least {2 * BAG_POOLING}."
-        )
-    files = {"sample": output / "trace.h5", "bag": output / "trace-multi-hot.h5"}
-    one_hot.save(files["sample"])
-    multi_hot.save(files["bag"])
-    return files
-
-
-def summarise(points: tuple[Point, ...], results: ResultSet) -> pd.DataFrame:
-    """Return a row per simulation, with speed-ups over host-dimm (same embedding, and full tables).
-
-    Energy saved over host-dimm with the same embedding has the interval that the sources leave;
-    ``energy_ranking_flips`` says that they leave open which of the two takes less.
-    """
-    frame = results.to_frame()
-    frame.insert(0, "variant", [point.variant for point in points])
-    found = {
-        (p.variant, p.system, p.embedding, p.vector_bytes, p.scope): r
-        for p, r in zip(points, results, strict=True)
-    }
-
-    def base(point: Point, embedding: str) -> Result:
-        keys = [
-            (variant, "host-dimm", embedding, point.vector_bytes, point.scope)
-            for variant in (point.variant, "default")
-        ]
-        return next(found[key] for key in keys if key in found)
-
-    pairs = [(r, base(p, p.embedding), base(p, "full")) for p, r in zip(points, results, strict=True)]
-    same = [r.samples_per_second / like.samples_per_second for r, like, _ in pairs]
-    full = [r.samples_per_second / whole.samples_per_second for r, _, whole in pairs]
-    frame.insert(9, "speedup_over_host_dimm", same)
-    frame.insert(10, "speedup_over_host_dimm_full", full)
-    ratios = [
-        energy_ratio(r.energy, like.energy, first_work=r.samples, second_work=like.samples)
-        for r, like, _ in pairs
-    ]
-    at = list(frame.columns).index("average_power_W")
-    frame.insert(at, "energy_saved_over_host_dimm", [1 - ratio.value for ratio in ratios])
-    frame.insert(at + 1, "energy_saved_over_host_dimm_low", [1 - ratio.high for ratio in ratios])
-    frame.insert(at + 2, "energy_saved_over_host_dimm_high", [1 - ratio.low for ratio in ratios])
-    frame.insert(at + 3, "energy_ranking_flips", [ratio.flips for ratio in ratios])
-    return frame
-
-
-def _figures(summary: pd.DataFrame, output: Path) -> list[Path]:
-    main = summary[summary["variant"] == "default"]
-    files: list[Path] = []
-    for scope in SCOPES:
-        part = main[main["scope"] == scope]
-        figure, table = speedup_bars(part)
-        files += save_figure(figure, output / f"speedup-{scope}", table)
-        figure, table = energy_stack(part)
-        files += save_figure(figure, output / f"energy-{scope}", table)
-    return files
+def _load(sources: Mapping[str, TraceSource]) -> dict[str, LookupTrace]:
+    """Generate the traces; a file is read once and expanded for each."""
+    read: dict[tuple[str, str, int | None], LookupTrace] = {}
+    traces = {}
+    for name, source in sources.items():
+        if not source.path:
+            traces[name] = source.load(Path.cwd())
+            continue
+        key = (source.dataset, source.path, source.samples)
+        if key not in read:
+            read[key] = replace(source, pooling=1).load(Path.cwd())
+        traces[name] = source.expanded(read[key])
+    for name, trace in traces.items():
+        if trace.samples < _FEWEST:
+            raise ConfigError(
+                f"samples: trace {name!r} of the study has {trace.samples} and needs {_FEWEST}; ask for more "
+                "samples."
+            )
+    return traces
 
 
 def reproduce(
     output: str | os.PathLike[str],
     *,
+    selection: str = "default",
     dataset: str = "criteo-kaggle",
     path: str | os.PathLike[str] | None = None,
     samples: int | None = None,
     seed: int = 1,
-    quick: bool = False,
+    trials: int | None = None,
     workers: int = 2,
     check: bool = False,
     progress: Progress | None = None,
@@ -186,75 +142,153 @@ def reproduce(
     Parameters
     ----------
     output
-        Folder for ``summary.csv``, ``results.h5``, ``claims.csv``, the traces and the figures; made if it is
-        missing.
+        Folder for ``summary.csv``, ``claims.csv``, ``comparisons.csv``, ``results.h5``, the traces, the
+        figures and, in ``points``, what is finished; made if it is missing. Points that an earlier run has
+        finished there are not simulated again.
+    selection
+        One of :data:`SELECTIONS`: how many points, and lookups of every generated trace.
     dataset, path
-        A generated trace of this shape, or the real file at `path`.
+        A generated trace of this shape, or the real file at `path`, for all traces but those of other models
+        (``mlperf``). Multi-hot traces are expanded from a file.
     samples
-        How many; 10,000 generated ones (1,000 with `quick`) or the whole file by default.
+        One-hot samples; the other traces have as many lookups. By default what the selection says, or the
+        whole file.
     seed
-        Of the generator and of the multi-hot expansion.
-    quick
-        A reduced set.
+        Of the generators and of the multi-hot expansion.
+    trials
+        Settings tried per system and embedding for the table of best against best; by default those of
+        :func:`heam_sim.tune` with the selection ``"full"`` if Optuna is installed, otherwise none. What an
+        earlier search has left in ``tuned`` is shown in any case.
     workers
         Processes.
     check
         Check every command log (slow).
     progress
-        Called with points done, points in all and the name of the last.
+        Called with points done, points in all, failures and the name of the last.
 
     Raises
     ------
     HeamSimError
-        As :func:`heam_sim.simulate`; :class:`~heam_sim.errors.OutputError` for a folder that cannot be
-        written.
+        A trace cannot be read or has too few samples, or no point could be simulated;
+        :class:`~heam_sim.errors.OutputError` for a folder that cannot be written.
     """
     check_workers(workers)
+    design = study_design(selection)
+    file = None if path is None else Path(path)
+    sources = _sources(design, dataset=dataset, path=file, samples=samples, seed=seed)
     folder = Path(output)
     make_folder(folder)
-    if quick and samples is None and path is None:
-        samples = 1_000
-    traces = _store_traces(
-        folder, dataset=dataset, path=None if path is None else Path(path), samples=samples, seed=seed
+    traces = _load(sources)
+    files = {name: folder / f"trace-{name}.h5" for name in traces}
+    for name, trace_file in files.items():
+        traces[name].save(trace_file)
+    outcome = run_points(
+        design.points, files, store=folder / "points", workers=workers, check=check, progress=progress
     )
-    points = study_points(quick=quick)
-    outcome = run_points(points, traces, workers=workers, check=check, progress=_told(progress))
-    for failure in outcome.failures:
-        _refuse(failure)
-    provenance = {
-        "study": "reproduce",
-        "dataset": dataset,
-        "seed": seed,
-        "quick": quick,
-        "generated": path is None,
-        "bag_pooling": BAG_POOLING,
-    }
-    results = ResultSet(outcome.results.values(), provenance=provenance)
-    summary = summarise(points, results)
-    claims = claims_table(summary)
-    files = _write(folder, results, summary, claims)
+    if not outcome.results:
+        raise outcome.failures[0].error or ConfigError(outcome.failures[0].message)
+    base = Point(system=BASELINE, **design.base)
+    best, not_searched = _best(
+        folder / "tuned",
+        traces[base.trace],
+        base,
+        trials=default_trials(selection) if trials is None else trials,
+        workers=workers,
+        progress=progress,
+    )
+    provenance = {"selection": selection, "dataset": dataset, "seed": seed, "generated": path is None}
+    failures = (*(f"{one.point.label}: {one.message}" for one in outcome.failures), *not_searched)
+    study = _tabulated(design, outcome, traces, failures, provenance)
+    written = _write(folder, study, base, best)
+    return replace(study, files=(*written, *files.values()))
+
+
+def _tabulated(
+    design: Design,
+    outcome: Outcome,
+    traces: Mapping[str, LookupTrace],
+    failures: tuple[str, ...],
+    provenance: Mapping[str, Any],
+) -> Study:
+    """Results and tables; nothing is written yet."""
+    found = Results(outcome.results, design.variants)
+    points = [[point.trace, point.variant] for point in outcome.results]
+    results = ResultSet(
+        outcome.results.values(), provenance={"study": design.name, **provenance, "points": points}
+    )
     return Study(
-        results,
-        summary,
-        claims,
-        (*files, *traces.values(), *_figures(summary, folder)),
+        points=tuple(outcome.results),
+        results=results,
+        failures=failures,
+        reused=outcome.reused,
+        summary=summarise(found, {name: trace.cardinalities for name, trace in traces.items()}),
+        claims=claims_table(found),
+        comparisons=comparisons_table(found),
+        lookups={name: trace.lookups for name, trace in traces.items()},
+        compared=found,
     )
 
 
-def _told(progress: Progress | None) -> Callable[[int, int, int, str], None] | None:
-    return None if progress is None else lambda done, total, failed, label: progress(done, total, label)
+def _best(
+    folder: Path,
+    trace: LookupTrace,
+    base: Point,
+    *,
+    trials: int,
+    workers: int,
+    progress: Progress | None,
+) -> tuple[pd.DataFrame | None, list[str]]:
+    """Search, or take what an earlier search has left."""
+    if trials < 1:
+        return read_best(folder, trace, base), []
+    found, failures = search_best(folder, trace, base, trials=trials, workers=workers, progress=progress)
+    return (write_best(folder, found) if found else None), failures
 
 
-def _refuse(failure: Failure) -> None:
-    """The study compares its points with each other, so it needs all of them."""
-    if failure.error is not None:
-        raise failure.error
-    raise ConfigError(f"{failure.point.label}: {failure.message}.")
-
-
-def _write(folder: Path, results: ResultSet, summary: pd.DataFrame, claims: pd.DataFrame) -> list[Path]:
-    files = [folder / "results.h5", folder / "summary.csv", folder / "claims.csv"]
-    results.save(files[0])
-    for file, frame in zip(files[1:], (summary, claims), strict=True):
-        write_atomically(file, lambda part, frame=frame: frame.to_csv(part, index=False, lineterminator="\n"))  # type: ignore[misc]
+def _write(folder: Path, study: Study, base: Point, best: pd.DataFrame | None) -> list[Path]:
+    """Write tables, results and figures."""
+    frames = {"summary.csv": study.summary, "claims.csv": study.claims, "comparisons.csv": study.comparisons}
+    failed = folder / "failures.csv"
+    if study.failures:
+        frames[failed.name] = pd.DataFrame({"failure": study.failures})
+    else:
+        failed.unlink(missing_ok=True)
+    for name, frame in frames.items():
+        write_atomically(
+            folder / name,
+            lambda part, frame=frame: frame.to_csv(part, index=False, lineterminator="\n"),  # type: ignore[misc]
+        )
+    study.results.save(folder / "results.h5")
+    files = [folder / name for name in (*frames, "results.h5")]
+    for name, (figure, table) in _figures(study.compared, study.summary, base, best).items():
+        files += plotting.save_figure(figure, folder / name, table)
     return files
+
+
+def _figures(
+    results: Results, summary: pd.DataFrame, base: Point, best: pd.DataFrame | None
+) -> dict[str, tuple[Figure, pd.DataFrame]]:
+    """Every figure for which the selection has points, by the name of its files."""
+    found: dict[str, tuple[Figure, pd.DataFrame]] = {}
+    plain = summary[(summary["variant"] == DEFAULT) & summary["embedding"].isin(("full", base.embedding))]
+    for trace, part in plain.groupby("trace", sort=False):
+        found[f"speedup-{trace}"] = plotting.speedup_bars(part)
+        found[f"energy-{trace}"] = plotting.energy_stack(part)
+    found["speedup-over-full"] = plotting.speedup_bars(plain[plain["trace"] == base.trace], against="full")
+    main = tables.main_table(summary, base)
+    found["bank-accesses"] = plotting.access_bars(main)
+    found["hit-rates"] = plotting.hit_rate_bars(main)
+    found["roofline"] = plotting.roofline(tables.roofline_table(results, base))
+    curves = tables.sensitivity_table(summary, base, results.variants)
+    more = {
+        "ablation": (plotting.ablation_bars, tables.ablation_table(summary, base)),
+        "sensitivity": (plotting.sensitivity_curves, curves),
+        "memories": (plotting.memory_bars, tables.memories_table(summary, base)),
+        "compression": (plotting.compression_curves, tables.compression_table(summary, base)),
+    }
+    for name, (draw, table) in more.items():
+        if not table.empty:
+            found[name] = draw(table)
+    if best is not None and not best.empty:
+        found["best"] = plotting.best_bars(best)
+    return found

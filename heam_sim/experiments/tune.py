@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -29,7 +29,7 @@ from heam_sim.trace import LookupTrace
 if TYPE_CHECKING:
     import optuna
 
-__all__ = ["GOALS", "LOOKUPS", "TRIALS", "Tuned", "search_space", "tune"]
+__all__ = ["GOALS", "LOOKUPS", "TRIALS", "Tuned", "as_overrides", "search_space", "tune"]
 
 TRIALS = 48
 LOOKUPS = 20_000
@@ -37,6 +37,8 @@ LOOKUPS = 20_000
 _BATCH = 4
 # Trials before the sampler starts to learn (Optuna's default is 10).
 _STARTUP = 12
+# Between the keys of a parameter that stands for two.
+_AND = " + "
 
 #: What is made small, per sample.
 GOALS = ("time", "energy", "energy-delay")
@@ -81,45 +83,99 @@ def goal_value(result: Result, goal: str) -> float:
 
 
 @functools.cache
-def _parameters() -> tuple[tuple[str, tuple[Any, ...]], ...]:
-    text = (resources.files("heam_sim.experiments") / "search_space.toml").read_text(encoding="utf-8")
-    return tuple((row["key"], tuple(row["values"])) for row in tomllib.loads(text)["parameter"])
+def _parameters() -> tuple[dict[str, Any], ...]:
+    folder = resources.files("heam_sim.experiments") / "data"
+    text = (folder / "search_space.toml").read_text(encoding="utf-8")
+    return tuple(tomllib.loads(text)["parameter"])
 
 
 def search_space(system: str, overrides: Mapping[str, Any] | None = None) -> dict[str, tuple[Any, ...]]:
     """Return the parameters that a search may change in a system, with their choices.
 
-    The published value is always among them.
+    The published value is always among them. Keys that share a sum are one parameter, ``"key + key"``, whose
+    choices are tuples (see :func:`as_overrides`).
     """
-    described = load_system(system, overrides=overrides).to_dict()
-    tiers = {tier["name"]: tier for tier in described["tiers"]}
-    parts = {"host": described["host"], "placement": described["placement"]}
+    described = _Described(system, overrides)
     space: dict[str, tuple[Any, ...]] = {}
-    for key, values in _parameters():
-        head, *path = key.split(".")
-        for name, node in tiers.items() if head == "*" else [(head, parts[head])]:
-            present = _value(node, path)
+    for row in _parameters():
+        if not described.fits(row):
+            continue
+        if "split" in row:
+            space |= _split(described, row)
+            continue
+        for key in described.keys(row["key"]):
+            present = described.value(key)
             if present:
-                choices = values if present in values else (present, *values)
-                space[".".join((name, *path))] = choices
+                space[key] = _with(present, row["values"])
     return space
 
 
-def _value(node: Any, path: list[str]) -> Any:
-    for part in path:
-        node = None if node is None else node.get(part)
-    return node
+def _with(present: Any, values: Sequence[Any]) -> tuple[Any, ...]:
+    return tuple(values) if present in values else (present, *values)
+
+
+def _split(described: _Described, row: Mapping[str, Any]) -> dict[str, tuple[Any, ...]]:
+    """Shares of what two keys have together, the first key's share first."""
+    found: dict[str, tuple[Any, ...]] = {}
+    for first, second in zip(*(described.keys(key) for key in row["split"]), strict=True):
+        present = tuple(described.value(key) or 0 for key in (first, second))
+        total = sum(present)
+        if total:
+            shares = [(round(total * share), total - round(total * share)) for share in row["shares"]]
+            found[f"{first}{_AND}{second}"] = _with(present, shares)
+    return found
+
+
+def as_overrides(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Turn choices of a search space into overrides: one key each."""
+    found: dict[str, Any] = {}
+    for key, value in settings.items():
+        keys = key.split(_AND)
+        found |= dict(zip(keys, value, strict=True)) if len(keys) > 1 else {key: value}
+    return found
+
+
+def described_value(system: str, key: str) -> Any:
+    """Return what a system's description says under a dotted key; None if it has no such part."""
+    return _Described(system, None).value(key)
+
+
+class _Described:
+    """A system's description by dotted keys."""
+
+    def __init__(self, system: str, overrides: Mapping[str, Any] | None) -> None:
+        described = load_system(system, overrides=overrides).to_dict()
+        self.tiers = {tier["name"]: tier for tier in described["tiers"]}
+        self.parts = {"host": described["host"], "placement": described["placement"], **self.tiers}
+
+    def keys(self, key: str) -> list[str]:
+        """The key, or with ``"*"`` that of every tier."""
+        head, _, rest = key.partition(".")
+        return [f"{name}.{rest}" for name in self.tiers] if head == "*" else [key]
+
+    def value(self, key: str) -> Any:
+        """What it says; None if it has no such part."""
+        node: Any = self.parts
+        for part in key.split("."):
+            node = None if node is None else node.get(part)
+        return node
+
+    def fits(self, row: Mapping[str, Any]) -> bool:
+        """Whether the conditions of a parameter hold."""
+        wanted = all(self.value(key) == value for key, value in row.get("when", {}).items())
+        return wanted and not any(self.value(key) == value for key, value in row.get("unless", {}).items())
 
 
 def _published(
     space: Mapping[str, tuple[Any, ...]], system: str, overrides: Mapping[str, Any]
 ) -> dict[str, Any]:
-    described = load_system(system, overrides=overrides).to_dict()
-    tiers = {tier["name"]: tier for tier in described["tiers"]}
-    found = {}
+    described = _Described(system, overrides)
+    found: dict[str, Any] = {}
     for key in space:
-        head, *path = key.split(".")
-        found[key] = _value(tiers[head] if head in tiers else described[head], path)
+        keys = key.split(_AND)
+        found[key] = (
+            tuple(described.value(one) or 0 for one in keys) if len(keys) > 1 else described.value(key)
+        )
     return found
 
 
@@ -208,7 +264,7 @@ def tune(
             vector_bytes=vector_bytes,
             scope=scope,
             profile=profile,
-            overrides=freeze({**fixed, **settings}),
+            overrides=freeze({**fixed, **as_overrides(settings)}),
         )
 
     published = _published(space, system, fixed)
@@ -224,7 +280,8 @@ def tune(
             if progress is not None:
                 progress(len(search.rows), trials, search.failed, system)
     best = search.best()
-    changed = {key: value for key, value in best.items() if value != published[key]}
+    before = as_overrides(published)
+    changed = {key: value for key, value in as_overrides(best).items() if value != before[key]}
     ends = [point("whole", published), point("whole", best)]
     outcome = run_points(ends, files, store=folder / "points", workers=workers)
     for failure in outcome.failures:
@@ -242,6 +299,7 @@ class _Search:
         self.space = space
         self.goal = goal
         self.rows: list[dict[str, Any]] = []
+        self.tried: list[dict[str, Any]] = []
         self.failed = 0
 
     def index(self, key: str, value: Any) -> int:
@@ -257,9 +315,7 @@ class _Search:
             asked.append((trial, {key: self.space[key][number] for key, number in numbers.items()}))
         return asked
 
-    def tell(
-        self, trial: optuna.Trial, settings: Mapping[str, Any], result: Result | None, reason: str
-    ) -> None:
+    def tell(self, trial: optuna.Trial, settings: dict[str, Any], result: Result | None, reason: str) -> None:
         """Hand back what came out; a setting that cannot be is worse than any."""
         from optuna.trial import TrialState
 
@@ -269,7 +325,9 @@ class _Search:
             self.study.tell(trial, state=TrialState.FAIL)
         else:
             self.study.tell(trial, value)
-        self.rows.append({"number": len(self.rows), **settings, "value": value, "reason": reason})
+        number = len(self.rows)
+        self.rows.append({"number": number, **as_overrides(settings), "value": value, "reason": reason})
+        self.tried.append(settings)
 
     def best(self) -> dict[str, Any]:
         """Settings of the best trial; of equal ones the first."""
@@ -279,4 +337,4 @@ class _Search:
                 f"tune: no setting could be simulated; the first said: {self.rows[0]['reason']}"
             )
         row = min(valid, key=lambda row: row["value"])
-        return {key: row[key] for key in self.space}
+        return self.tried[int(row["number"])]

@@ -48,7 +48,7 @@ _SCALES = ((1e6, "µJ"), (1e3, "nJ"), (1.0, "pJ"))
 
 
 def speedup_bars(
-    frame: pd.DataFrame, *, baseline: str = "host-dimm", columns: int = 2
+    frame: pd.DataFrame, *, baseline: str = "host-dimm", columns: int = 2, against: str | None = None
 ) -> tuple[Figure, pd.DataFrame]:
     """Bars of speed-up over a baseline, grouped by vector size, one panel per embedding and pooling scope.
 
@@ -60,6 +60,8 @@ def speedup_bars(
         System whose speed is 1; drawn as the line at 1.
     columns
         Width of the figure: 1 or 2 columns of a two-column page.
+    against
+        Embedding of the baseline (``"full"``); None: that of each panel, and the baseline has no bars.
 
     Returns
     -------
@@ -71,13 +73,20 @@ def speedup_bars(
     heam_sim.errors.ConfigError
         The data do not allow the figure (see :func:`speedup_table`), or ``columns`` is not 1 or 2.
     """
-    table = speedup_table(frame, baseline=baseline)
-    systems = [name for name in ordered_systems(table["system"]) if name != baseline] or [baseline]
+    table = speedup_table(frame, baseline=baseline, against=against)
+    ordered = ordered_systems(table["system"])
+    systems = [name for name in ordered if name != baseline or against is not None] or [baseline]
     looks = system_looks(table["system"])
     panels = facets(table)
     with figure_style():
         # Three panels side by side rather than a row with a hole, where the page is wide enough.
         across = 3 if _checked(columns) == 2 and len(panels) % 3 == 0 else min(len(panels), columns)
+        # One above the other if numbers fit over the bars only then.
+        bars = table["vector_bytes"].nunique() * len(systems) / 0.84
+        if (TWO_COLUMNS_IN / across - 0.5) / bars < _LABEL_IN < (
+            TWO_COLUMNS_IN - 0.5
+        ) / bars and columns == 2:
+            across = 1
         down = -(-len(panels) // across)
         figure, grid = _grid(down, across, columns, 1.55, [(name, looks[name]) for name in systems])
         for i, (title, part) in enumerate(panels):
@@ -86,7 +95,7 @@ def speedup_bars(
             _speedup_panel(axis, part, systems, looks, top)
             axis.set_title(title)
             if i % across == 0:
-                axis.set_ylabel(f"speed-up over\n{baseline}")
+                axis.set_ylabel(f"speed-up over\n{baseline}{'' if against is None else f', {against}'}")
             if i + across >= len(panels):
                 axis.set_xlabel("vector size")
         for axis in grid.flat[len(panels) :]:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Any
 
 import matplotlib as mpl
 
@@ -17,6 +18,7 @@ __all__ = [
     "component_looks",
     "figure_style",
     "ordered_systems",
+    "system_lines",
     "system_looks",
 ]
 
@@ -61,6 +63,8 @@ _SYSTEMS: Mapping[str, Look] = MappingProxyType(
         "proactivepim": Look(VERMILION, "////"),
     }
 )
+_MARKERS = "osv^DXP*<>h"
+_DARK = {"#FFFFFF": "#000000", LIGHT_GREY: "#4D4D4D", YELLOW: "#B8A500"}
 _SPARE = tuple(
     Look(colour, hatch) for hatch in ("oo", "++", "**") for colour in (GREEN, PURPLE, VERMILION, YELLOW, SKY)
 )
@@ -97,6 +101,24 @@ def system_looks(names: Iterable[str]) -> dict[str, Look]:
     others = [name for name in ordered if name not in _SYSTEMS]
     spare = {name: _SPARE[i % len(_SPARE)] for i, name in enumerate(others)}
     return {name: _SYSTEMS.get(name) or spare[name] for name in ordered}
+
+
+def system_lines(names: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """Colour, marker and dashes of each system's curve; faces too light for a line are drawn dark.
+
+    Keyword arguments of :meth:`matplotlib.axes.Axes.plot`.
+    """
+    found = {}
+    for number, (name, look) in enumerate(system_looks(names).items()):
+        colour = _DARK.get(look.colour, look.colour)
+        found[name] = {
+            "color": colour,
+            "marker": _MARKERS[number % len(_MARKERS)],
+            "linestyle": ("-", "--", ":")[number // 4 % 3],
+            "linewidth": 1.0,
+            "markersize": 3.5,
+        }
+    return found
 
 
 def component_looks() -> dict[str, Look]:

@@ -28,7 +28,9 @@ def _need(frame: pd.DataFrame, columns: list[str]) -> None:
         raise ConfigError(f"figure data: {tuple(twice.iloc[0][keys])} occurs twice; keep one row of each.")
 
 
-def speedup_table(frame: pd.DataFrame, *, baseline: str = "host-dimm") -> pd.DataFrame:
+def speedup_table(
+    frame: pd.DataFrame, *, baseline: str = "host-dimm", against: str | None = None
+) -> pd.DataFrame:
     """Speed-up of every system over a baseline in the same configuration.
 
     Parameters
@@ -38,6 +40,8 @@ def speedup_table(frame: pd.DataFrame, *, baseline: str = "host-dimm") -> pd.Dat
         ``vector_bytes``, ``scope``, ``samples_per_second``, and ``collisions`` if there.
     baseline
         System whose speed is 1.
+    against
+        Embedding of the baseline; None: that of each row.
 
     Returns
     -------
@@ -57,7 +61,8 @@ def speedup_table(frame: pd.DataFrame, *, baseline: str = "host-dimm") -> pd.Dat
     table = _columns(frame, ["samples_per_second"])
     reference = table[table["system"] == baseline].set_index(_KEYS)["samples_per_second"]
     speed = table["samples_per_second"].to_numpy(dtype=float)
-    base = reference.reindex(pd.MultiIndex.from_frame(table[_KEYS])).to_numpy(dtype=float)
+    wanted = table[_KEYS] if against is None else table[_KEYS].assign(embedding=against)
+    base = reference.reindex(pd.MultiIndex.from_frame(wanted)).to_numpy(dtype=float)
     wrong = ~(np.isfinite(speed) & (speed > 0) & np.isfinite(base))
     if wrong.any():
         row = table[wrong].iloc[0]

@@ -19,6 +19,7 @@ from heam_sim.cli import main
 from heam_sim.datasets import generate, read_dataset
 from heam_sim.embedding import QR
 from heam_sim.errors import ConfigError, HeamSimError, TraceError
+from heam_sim.results import ResultSet
 from heam_sim.simulation import simulate
 from heam_sim.trace import LookupTrace
 
@@ -467,14 +468,18 @@ def interrupt(process: subprocess.Popen[str]) -> str:
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_interrupted_study(workers: str, tmp_path: Path) -> None:
     process = start(tmp_path, "reproduce", "--samples", "20000", "--workers", workers, "--output", "out")
-    wait_for(tmp_path / "out" / "trace-multi-hot.h5", process)
+    wait_for(tmp_path / "out" / "trace-pooling-80.h5", process)
     time.sleep(1)  # into the simulations
     err = interrupt(process)
     assert "Traceback" not in err
     assert err.strip().splitlines()[-1].startswith("interrupted")
-    # The traces were complete before; of everything else there is nothing, under no name.
-    assert {path.name for path in (tmp_path / "out").iterdir()} == {"trace.h5", "trace-multi-hot.h5"}
-    assert LookupTrace.load(tmp_path / "out" / "trace.h5").samples == 20000
+    # The traces were complete before, and so is every point that is kept; of all else there is nothing.
+    names = {path.name for path in (tmp_path / "out").iterdir()} - {"points"}
+    traces = {f"trace-{name}.h5" for name in ("one-hot", "mlperf", "pooling-20", "pooling-80")}
+    assert names == traces
+    assert LookupTrace.load(tmp_path / "out" / "trace-one-hot.h5").samples == 20000
+    for path in (tmp_path / "out" / "points").glob("*"):
+        assert len(ResultSet.load(path)) == 1
 
 
 def test_interrupted_while_the_trace_is_made(tmp_path: Path) -> None:

@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -14,8 +16,9 @@ from heam_sim import LookupTrace, generate, simulate
 from heam_sim.cli import main
 from heam_sim.errors import ConfigError, DatasetError
 from heam_sim.experiments import Point, freeze, read_design, run_design
-from heam_sim.experiments.design import expand
+from heam_sim.experiments.design import TraceSource, expand
 from heam_sim.results import ResultSet
+from heam_sim.systems import known_systems, load_system
 
 STUDY = """
 [study]
@@ -172,3 +175,117 @@ def test_from_python(trace: LookupTrace, tmp_path: Path) -> None:
 def test_no_trace(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="LookupTrace"):
         heam_sim.sweep({}, base={"system": "heam"}, output=tmp_path)
+
+
+# -- variants, selections, stars
+
+SELECTED = """
+[selections.small]
+lookups = 260
+[selections.large]
+lookups = 2600
+why = "more"
+[traces.one-hot]
+[traces.bags]
+pooling = 4
+[traces.fixed]
+samples = 3
+[traces.model]
+dataset = "mlperf-dlrm-v2"
+pooling = 0
+[variants."no cache"]
+why = "as papers do"
+set = { "host.llc_bytes" = 0 }
+[variants."no cache, one rank"]
+set = { "host.llc_bytes" = 0, "dimm.overrides" = { rank = 1 } }
+against = "no cache"
+[base]
+vector_bytes = 64
+[[grid]]
+system = ["host-dimm", "*/hbm.pim"]
+[[grid]]
+in = ["large"]
+system = ["*"]
+variant = ["no cache"]
+[[point]]
+in = ["small"]
+system = "recnmp"
+variant = "no cache, one rank"
+"host.window_gnrs" = 8
+"""
+
+
+def test_stars_are_the_systems_of_the_registry(tmp_path: Path) -> None:
+    def systems(*names: str) -> list[str]:
+        return [point.system for point in expand(grids=[{"system": list(names)}])]
+
+    known = list(known_systems())
+    assert systems("*") == known
+    with_hbm = [name for name in known if any(tier.name == "hbm" for tier in load_system(name).tiers)]
+    assert systems("*/hbm") == with_hbm and "host-hbm-dimm" in with_hbm and "recnmp" not in with_hbm
+    assert "heam" in systems("*/hbm.pim") and "host-hbm-dimm" not in systems("*/hbm.pim")
+    with pytest.raises(ConfigError, match="tape"):
+        systems("*/tape")
+
+
+def test_a_selection_takes_its_grids_and_sizes(tmp_path: Path) -> None:
+    path = write(tmp_path, SELECTED)
+    small, large, whole = (read_design(path, selection=name) for name in ("small", "large", None))
+    assert {point.variant for point in small.points} == {"default", "no cache, one rank"}
+    assert {point.system for point in large.points if point.variant == "no cache"} == set(known_systems())
+    assert set(whole.points) == {*small.points, *large.points}
+    assert small.base == {"vector_bytes": 64}
+    sizes = {name: source.load(tmp_path).samples for name, source in small.traces.items()}
+    # 26 tables; the model has 214 lookups in a sample.
+    assert sizes == {"one-hot": 10, "bags": 2, "fixed": 3, "model": 1}
+    assert large.traces["one-hot"].load(tmp_path).samples == 100
+
+
+def test_a_variant_sets_what_it_says(tmp_path: Path) -> None:
+    design = read_design(write(tmp_path, SELECTED), selection="small")
+    point = design.points[-1]
+    overrides = {"host.llc_bytes": 0, "dimm.overrides": {"rank": 1}, "host.window_gnrs": 8}
+    assert point.arguments()["overrides"] == overrides
+    assert design.variants[point.variant].against == "no cache"
+    assert design.variants["no cache"].against == "default"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('in = ["large"]', 'in = ["lage"]', "large"),
+        ('variant = ["no cache"]', 'variant = ["no cash"]', "no cache"),
+        ('against = "no cache"', 'against = "no cash"', "no cache"),
+        ("lookups = 260\n", 'lookups = "260"\n', "a whole number"),
+        ('why = "more"', "wy = 1", "why"),
+        ('why = "as papers do"', "why = 1", "text"),
+        ('set = { "host.llc_bytes" = 0 }', "set = 0", "a table"),
+    ],
+)
+def test_what_is_wrong_with_a_study_is_named(tmp_path: Path, old: str, new: str, message: str) -> None:
+    assert old in SELECTED
+    with pytest.raises(ConfigError, match=message):
+        read_design(write(tmp_path, SELECTED.replace(old, new, 1)))
+
+
+def test_a_selection_on_the_command_line(tmp_path: Path) -> None:
+    path = write(tmp_path, SELECTED.replace('["host-dimm", "*/hbm.pim"]', '["host-dimm"]'))
+    assert (
+        main(["sweep", str(path), "--select", "small", "--workers", "1", "--output", str(tmp_path / "o")])
+        == 0
+    )
+    table = pd.read_csv(tmp_path / "o" / "summary.csv")
+    assert list(table["system"]) == ["host-dimm", "recnmp"]
+
+
+def test_an_unknown_selection(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="small"):
+        read_design(write(tmp_path, SELECTED), selection="smal")
+
+
+def test_a_one_hot_file_is_expanded_to_as_many_lookups(tmp_path: Path) -> None:
+    np.savez(tmp_path / "data.npz", X_cat=np.arange(30).reshape(10, 3))
+    source = TraceSource(dataset="npz", path="data.npz", pooling=5)
+    loaded = source.load(tmp_path)
+    assert loaded.samples == 2 and loaded.lookups == 30
+    assert replace(source, pooling=1).load(tmp_path).samples == 10

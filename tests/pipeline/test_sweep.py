@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 from heam_sim import generate
 from heam_sim.errors import ConfigError
 from heam_sim.experiments import Point, PointStore, freeze, point_key, run_points, runner
-from heam_sim.experiments.points import thaw
+from heam_sim.experiments.points import AROUND, thaw
 from heam_sim.simulation import simulate
 
 SYSTEMS = ("host-dimm", "heam")
@@ -77,6 +78,20 @@ def test_a_key_changes_with_the_software(monkeypatch: pytest.MonkeyPatch) -> Non
     before = point_key(point(), "abc")
     monkeypatch.setattr("heam_sim.experiments.points.software_digest", lambda: "another")
     assert point_key(point(), "abc") != before
+
+
+def test_simulations_depend_on_no_room_that_the_digest_leaves_out(root: Path) -> None:
+    """Otherwise a result of older code could pass for one of newer code."""
+    package = root / "heam_sim"
+    rooms = "|".join(AROUND)
+    foreign = re.compile(rf"^\s*(from|import) +(heam_sim\.({rooms})|heam_sim +import .*\b({rooms}))\b", re.M)
+    inside = [path for path in package.rglob("*.py") if path.relative_to(package).parts[0] not in AROUND]
+    assert len(inside) > 50
+    found = [path for path in inside if foreign.search(path.read_text()) and path.parent != package]
+    assert found == []
+    # At the top only the package itself, which offers all rooms to its users.
+    top = [path.name for path in package.glob("*.py") if foreign.search(path.read_text())]
+    assert top == ["__init__.py"]
 
 
 def test_overrides_come_back_as_they_were() -> None:

@@ -14,7 +14,7 @@ from heam_sim import generate, simulate
 from heam_sim.cli import main
 from heam_sim.errors import ConfigError
 from heam_sim.experiments import runner, search_space, tune
-from heam_sim.experiments.tune import goal_value
+from heam_sim.experiments.tune import as_overrides, goal_value
 from heam_sim.systems import known_systems, load_system
 from heam_sim.trace import LookupTrace
 
@@ -47,12 +47,31 @@ def test_the_space_holds_the_published_settings(system: str) -> None:
     for tier in described["tiers"]:
         assert (f"{tier['name']}.pim.batch_tags" in space) == (tier["pim"] is not None)
     assert ("placement.hot_share" in space) == (described["placement"]["policy"] == "hot-cold")
+    assert ("placement.replicate_share" in space) == (described["placement"]["replicate_share"] > 0)
+
+
+@pytest.mark.parametrize(("system", "published"), [("heam", (131072, 0)), ("proactivepim", (0, 131072))])
+def test_table_and_cache_share_the_published_bytes(system: str, published: tuple[int, int]) -> None:
+    choices = search_space(system)["hbm.pim.lut_bytes + hbm.pim.cache_bytes"]
+    assert published in choices and len(choices) > 2
+    assert {sum(choice) for choice in choices} == {131072}
+    halves = as_overrides({"hbm.pim.lut_bytes + hbm.pim.cache_bytes": (1, 2), "host.window_gnrs": 3})
+    assert halves == {"hbm.pim.lut_bytes": 1, "hbm.pim.cache_bytes": 2, "host.window_gnrs": 3}
+
+
+def test_a_cache_without_a_table_has_a_size_of_its_own() -> None:
+    space = search_space("recnmp")
+    assert 131072 in space["dimm.pim.cache_bytes"] and 2 in space["dimm.pim.cache_min_reads"]
+    assert not any(" + " in key for key in space)
+    assert "hbm.pim.prefetch" in search_space("proactivepim")
+    assert "hbm.pim.prefetch" not in search_space("heam")
 
 
 def test_every_choice_can_be_simulated_or_says_why(trace: LookupTrace) -> None:
     for key, choices in search_space("heam").items():
         for choice in choices:
-            result = simulate(trace.samples_slice(0, 6), system="heam", overrides={key: choice}, **OPTIONS)
+            overrides = as_overrides({key: choice})
+            result = simulate(trace.samples_slice(0, 6), system="heam", overrides=overrides, **OPTIONS)
             assert result.time_ns > 0
 
 
@@ -68,8 +87,8 @@ def test_the_best_is_the_least_of_the_trials(tuned: Any, trace: LookupTrace) -> 
     trials = tuned.trials
     assert len(trials) == TRIALS and list(trials["number"]) == list(range(TRIALS))
     best = trials.loc[trials["value"].idxmin()]
-    settings = {key: best[key] for key in search_space("heam")}
-    assert {key: value for key, value in tuned.overrides.items() if settings[key] != value} == {}
+    assert {key: value for key, value in tuned.overrides.items() if best[key] != value} == {}
+    assert all(key in trials.columns for key in tuned.overrides)
     assert tuned.best == simulate(trace, system="heam", overrides=tuned.overrides, **OPTIONS)
     assert tuned.gain == goal_value(tuned.published, "time") / goal_value(tuned.best, "time")
 
@@ -158,5 +177,6 @@ def test_on_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     assert "host-dimm" in capsys.readouterr().out
     table = pd.read_csv(tmp_path / "out" / "tuned.csv")
     assert list(table["system"]) == ["host-dimm"] and table["gain"][0] > 0
-    assert len(pd.read_csv(tmp_path / "out" / "trials-host-dimm.csv")) == 2
+    assert table["published_speedup"][0] == 1 and table["best_speedup"][0] == 1
+    assert len(pd.read_csv(tmp_path / "out" / "trials-host-dimm-full.csv")) == 2
     assert (tmp_path / "out" / "results.h5").is_file()

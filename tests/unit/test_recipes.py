@@ -10,15 +10,18 @@ import pytest
 
 from heam_sim.datasets import generate_from_recipe
 from heam_sim.errors import ConfigError
-from heam_sim.experiments.reproduction import BAG_POOLING
+from heam_sim.experiments import study_design
 from heam_sim.trace import LookupTrace
 
 
 @pytest.mark.parametrize("name", ["criteo-kaggle", "criteo-kaggle-multi-hot"])
 def test_shipped_recipes_keep_their_hash(root: Path, name: str) -> None:
     trace = generate_from_recipe(root / "traces" / f"{name}.toml")
-    pooling = BAG_POOLING if "multi" in name else 1
+    pooling = 20 if "multi" in name else 1
     assert trace.lookups == trace.samples * trace.tables * pooling
+    # They are traces of the study.
+    source = study_design().traces["pooling-20" if "multi" in name else "one-hot"]
+    assert trace.content_hash == source.load(root).content_hash
 
 
 def test_the_stored_sample_is_the_beginning_of_the_recipe(root: Path) -> None:

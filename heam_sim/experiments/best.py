@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: MIT
+"""Best against best: every system at its published settings and at the best that one search budget finds."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+
+import pandas as pd
+
+from heam_sim.errors import ConfigError, HeamSimError
+from heam_sim.experiments.comparisons import BASELINE
+from heam_sim.experiments.points import Point
+from heam_sim.experiments.runner import Progress
+from heam_sim.experiments.tune import TRIALS, Tuned, tune
+from heam_sim.results import ResultSet
+from heam_sim.results.atomic import write_atomically
+from heam_sim.systems import known_systems
+from heam_sim.trace import LookupTrace
+
+__all__ = ["best_table", "default_trials", "read_best", "search_best", "write_best"]
+
+_TABLE = "tuned.csv"
+
+
+def default_trials(selection: str) -> int:
+    """Trials of a selection of the study: the usual budget for the full one, if Optuna is there."""
+    return TRIALS if selection == "full" and find_spec("optuna") is not None else 0
+
+
+def search_best(
+    folder: Path,
+    trace: LookupTrace,
+    base: Point,
+    *,
+    trials: int,
+    workers: int = 2,
+    progress: Progress | None = None,
+) -> tuple[list[Tuned], list[str]]:
+    """Search the best settings of all systems at a base point, with full tables and with its embedding.
+
+    Returns
+    -------
+    list of Tuned, and list of str
+        What was found, and why a system could not be searched.
+    """
+    found: list[Tuned] = []
+    failures: list[str] = []
+    for embedding in dict.fromkeys(("full", base.embedding)):
+        for system in known_systems():
+            try:
+                found.append(
+                    tune(
+                        system,
+                        trace,
+                        folder=folder,
+                        embedding=embedding,
+                        vector_bytes=base.vector_bytes,
+                        scope=base.scope,
+                        profile=base.profile,
+                        trials=trials,
+                        workers=workers,
+                        progress=progress,
+                    )
+                )
+            except HeamSimError as error:
+                failures.append(f"{system} {embedding}: {error}")
+    return found, failures
+
+
+def best_table(found: Sequence[Tuned]) -> pd.DataFrame:
+    """Return a row per search: both ends on the whole trace, the gain, and what the best changes.
+
+    ``published_speedup`` and ``best_speedup`` are over host-dimm at its published and at its best settings
+    with the same embedding (NaN where it was not searched).
+    """
+    table = pd.DataFrame(
+        {
+            "system": one.system,
+            "embedding": one.best.embedding,
+            "vector_bytes": one.best.vector_bytes,
+            "scope": one.best.scope,
+            "trace_hash": str(one.best.provenance["trace_hash"]),
+            "goal": one.goal,
+            "published_ns_per_sample": one.published.time_ns / one.published.samples,
+            "best_ns_per_sample": one.best.time_ns / one.best.samples,
+            "published_pJ_per_sample": one.published.energy_per_sample_pJ,
+            "best_pJ_per_sample": one.best.energy_per_sample_pJ,
+            "gain": one.gain,
+            "trials": len(one.trials),
+            "trials_that_cannot_be": int((one.trials["reason"] != "").sum()),
+            "changes": "; ".join(f"{key} = {value}" for key, value in one.overrides.items()),
+        }
+        for one in found
+    )
+    for end in ("published", "best"):
+        host = table[table["system"] == BASELINE].set_index("embedding")[f"{end}_ns_per_sample"]
+        times = table[f"{end}_ns_per_sample"]
+        over = table["embedding"].map(host) if len(host) else math.nan
+        table.insert(table.columns.get_loc("gain"), f"{end}_speedup", over / times)  # type: ignore[arg-type]
+    return table
+
+
+def write_best(folder: Path, found: Sequence[Tuned]) -> pd.DataFrame:
+    """Write ``tuned.csv``, ``trials-SYSTEM-EMBEDDING.csv`` and ``results.h5``; returns the first."""
+    table = best_table(found)
+    frames = {_TABLE: table}
+    for one in found:
+        name = f"{Path(one.system).stem}-{one.best.embedding.replace(':', '-')}"
+        frames[f"trials-{name}.csv"] = one.trials
+    for file, frame in frames.items():
+        write_atomically(
+            folder / file,
+            lambda part, frame=frame: frame.to_csv(part, index=False, lineterminator="\n"),  # type: ignore[misc]
+        )
+    ends = [result for one in found for result in (one.published, one.best)]
+    ResultSet(ends, provenance={"study": "tune", "order": "published, best of each search"}).save(
+        folder / "results.h5"
+    )
+    return table
+
+
+def read_best(folder: Path, trace: LookupTrace, base: Point) -> pd.DataFrame | None:
+    """Return what a search has left in a folder for a trace, vector size and scope; None if there is nothing.
+
+    Raises
+    ------
+    ConfigError
+        The table is of another version.
+    """
+    file = folder / _TABLE
+    if not file.is_file():
+        return None
+    table = pd.read_csv(file, keep_default_na=False, na_values=[""])
+    if not {"trace_hash", "best_speedup"} <= set(table.columns):
+        raise ConfigError(f"{file}: is a table of an older version; search again or remove it.")
+    wanted = {"trace_hash": trace.content_hash, "vector_bytes": base.vector_bytes, "scope": base.scope}
+    for name, value in wanted.items():
+        table = table[table[name] == value]
+    table = table.fillna({"changes": ""}).reset_index(drop=True)
+    return None if table.empty else table
