@@ -114,7 +114,7 @@ void heam_channel_issue(heam_channel *self, uint32_t kind, uint64_t cycle, const
     spend(self, kind, cycle, record);
     if (self->ledger != NULL) {
         bool row = record->bound >= 0;
-        uint32_t cause = row ? heam_timing_cause(&self->timing, command, record->bank) : self->because;
+        uint32_t cause = row ? self->row_by : self->because;
         self->last = heam_channel_event(self, cycle, cause, row ? record->bound : self->reason);
     }
     heam_timing_issue(&self->timing, command, record->bank, record->row, cycle, self->last);

@@ -61,6 +61,7 @@ typedef struct {
     heam_window *windows; /* energy: of the channel, then of every rank; NULL without windows */
     heam_ledger *ledger; /* of the run, or NULL */
     uint32_t last;      /* the ledger's number of the last command */
+    uint32_t row_by;    /* the ledger's number of the command from which the row counts that sets the next one's time */
     uint32_t because;   /* what the next command waited for if no row says so, and why */
     int16_t reason;
     uint64_t counters[HEAM_COUNTERS];
@@ -72,6 +73,13 @@ void heam_channel_clear(heam_channel *self);
 /* Notes an event of this channel in the ledger. */
 static inline uint32_t heam_channel_event(heam_channel *self, uint64_t cycle, uint32_t cause, int16_t reason) {
     return heam_ledger_note(self->ledger, cycle * self->desc.period, cause, reason, self->index);
+}
+
+/* Finds out from which command the row counts that sets a command's time. */
+static inline void heam_channel_find_cause(heam_channel *self, uint32_t kind, uint32_t bank) {
+    if (self->ledger != NULL) {
+        self->row_by = heam_timing_cause(&self->timing, self->timing.spec.of_kind[kind], bank);
+    }
 }
 
 /* Says what the next command waited for, in case that no row does. */

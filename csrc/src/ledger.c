@@ -70,6 +70,9 @@ static void charge(heam_ledger *self, uint32_t place, int16_t reason, uint64_t t
 }
 
 void heam_ledger_walk(heam_ledger *self, uint32_t last, uint64_t tick) {
+    if (self->window == 0) {
+        return;
+    }
     uint64_t from = self->charged_to;
     const heam_event *event = find(self, last);
     uint64_t now = tick;

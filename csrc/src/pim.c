@@ -372,7 +372,7 @@ static void move_arrived(heam_pim *self, uint32_t at, uint64_t cycle) {
 }
 
 /* From when a burst of a partial may move, as far as is known. */
-static uint64_t moves_due(const heam_pim *self) {
+static uint64_t moves_due(heam_pim *self) {
     uint64_t due = HEAM_NEVER;
     for (uint32_t i = 0; i < self->moves.size; i++) {
         const waiting *item = &self->moves.items[i];

@@ -162,8 +162,13 @@ static inline void heam_pim_wake(heam_pim *self, pim_step step, uint64_t cycle) 
     self->due[step] = cycle < self->due[step] ? cycle : self->due[step];
 }
 
-static inline uint64_t earliest(const heam_pim *self, uint32_t kind, uint32_t bank, uint64_t cycle, int32_t *row) {
-    return heam_timing_from(&self->base.timing, self->base.timing.spec.of_kind[kind], bank, cycle, row);
+/* When a command may be issued, and the row that says so. Whoever issues one has asked for it last. */
+static inline uint64_t earliest(heam_pim *self, uint32_t kind, uint32_t bank, uint64_t cycle, int32_t *row) {
+    uint32_t command = self->base.timing.spec.of_kind[kind];
+    heam_cell binding = heam_timing_binding(&self->base.timing, command, bank);
+    *row = binding.who;
+    self->base.row_by = binding.by;
+    return heam_timing_seen_from(&self->base.timing, command, binding.ready, cycle);
 }
 
 static inline int16_t bound_of(uint64_t earliest_cycle, int32_t row, uint64_t cycle, int16_t otherwise) {

@@ -206,7 +206,7 @@ static bool wanted_by_older(const heam_pim *self, uint32_t position, uint32_t ba
 }
 
 /* What a READ needs next; HEAM_NEVER as its time while something else must happen first. */
-static uint32_t next_command(const heam_pim *self, uint32_t position, uint64_t cycle, uint64_t *due, int32_t *row) {
+static uint32_t next_command(heam_pim *self, uint32_t position, uint64_t cycle, uint64_t *due, int32_t *row) {
     const entry *e = &self->pool[self->order[position]];
     uint32_t bank = e->what.bank;
     uint32_t open = self->base.timing.open_row[bank];

@@ -207,6 +207,7 @@ static void issue(heam_plain *self, const choice *chosen, uint64_t cycle) {
                               .unit = HEAM_NO_UNIT, .bound = chosen->bound, .role = r->what.role};
     bool arrived = chosen->bound == HEAM_BOUND_ARRIVAL;
     heam_channel_because(&self->base, arrived ? r->what.by : self->base.last, arrived ? HEAM_REASON(ISSUE) : HEAM_REASON(SLOT));
+    heam_channel_find_cause(&self->base, chosen->kind, bank);
     heam_channel_issue(&self->base, chosen->kind, cycle, &record);
     heam_plain_stir(self);
     if (chosen->kind == HEAM_KIND_ACT) {

@@ -214,6 +214,7 @@ static void served(heam_plain *self, uint32_t rank, uint64_t cycle) {
 void heam_plain_precharge(heam_plain *self, uint32_t bank, int16_t bound, uint64_t cycle) {
     heam_log_record record = {.bank = (uint16_t)bank, .unit = HEAM_NO_UNIT, .bound = bound, .role = HEAM_ROLE_NONE};
     heam_channel_because(&self->base, self->base.last, HEAM_REASON(REFRESH));
+    heam_channel_find_cause(&self->base, HEAM_KIND_PRE, bank);
     heam_channel_issue(&self->base, HEAM_KIND_PRE, cycle, &record);
     self->base.counters[HEAM_COUNT_pre_unasked]++;
     heam_plain_wake_bank(self, bank);
@@ -227,6 +228,7 @@ static void issue_step(heam_plain *self, uint32_t rank, const choice *chosen, ui
     }
     heam_log_record record = {.bank = (uint16_t)chosen->position, .unit = HEAM_NO_UNIT, .bound = chosen->bound};
     heam_channel_because(&self->base, self->base.last, HEAM_REASON(REFRESH));
+    heam_channel_find_cause(&self->base, chosen->kind, chosen->position);
     heam_channel_issue(&self->base, chosen->kind, cycle, &record);
     if (chosen->kind == HEAM_KIND_PREA) {
         heam_plain_wake_all(self);

@@ -177,6 +177,7 @@ void heam_system_destroy(heam_system *self) {
     heam_ring_clear(&self->latencies);
     heam_ring_clear(&self->finishes);
     heam_work_clear(&self->work);
+    heam_work_clear(&self->spare);
     heam_ledger_clear(&self->ledger);
     free(self);
 }
@@ -189,13 +190,13 @@ int32_t heam_system_feed(heam_system *self, const heam_items *items, uint32_t la
         return HEAM_WRONG_CALL;
     }
     int32_t status = heam_work_validate(self, items, detail);
-    work taken = {.gnrs = 0};
     if (status == HEAM_OK) {
-        status = heam_work_copy(&taken, items);
+        status = heam_work_copy(&self->spare, items);
     }
     if (status == HEAM_OK) {
-        heam_work_clear(&self->work);
-        self->work = taken;
+        work before = self->work;
+        self->work = self->spare;
+        self->spare = before;
         self->position = 0;
         self->last_input = last != 0;
     }

@@ -44,6 +44,8 @@ typedef struct {
 typedef struct {
     uint64_t gnrs;
     uint64_t count;
+    uint64_t gnr_capacity;
+    uint64_t capacity;
     uint64_t *offsets;
     heam_order *orders;
     uint64_t *lines;
@@ -74,6 +76,7 @@ struct heam_system {
     uint32_t vacant_size;
     heam_ring finishes;    /* in order of cycle */
     work work;
+    work spare;            /* the arrays of the piece before */
     bool last_input;
     uint64_t position;     /* next GnR of the work */
     uint64_t item;         /* next item of the GnR that is being issued */
@@ -121,7 +124,7 @@ static inline void wake_channel(heam_system *self, uint32_t channel, uint64_t cy
 
 /* Checks the caller's arrays; *detail (may be NULL) gets the item that was refused. */
 int32_t heam_work_validate(const heam_system *self, const heam_items *items, uint64_t *detail);
-/* Copies checked items. */
+/* Copies checked items into the arrays that are there, or into new ones. */
 int32_t heam_work_copy(work *to, const heam_items *items);
 void heam_work_clear(work *self);
 /* The next burst of channel `c` is another one than before. */

@@ -137,28 +137,39 @@ static inline uint64_t heam_timing_align(const heam_spec *spec, uint32_t command
     return alignment == 1 ? cycle : cycle + (alignment - (cycle + alignment - 1) % alignment) % alignment;
 }
 
-/* For commands that stand on one path: all but REFSB. */
-static inline uint64_t heam_timing_earliest(const heam_timing *self, uint32_t command, uint32_t bank, int32_t *row) {
+/* What the earliest time of a command follows from; for commands that stand on one path: all but REFSB. */
+static inline heam_cell heam_timing_binding(const heam_timing *self, uint32_t command, uint32_t bank) {
     const heam_spec *spec = &self->spec;
     const uint32_t *node = self->node_of + (size_t)bank * spec->levels;
-    uint64_t best = 0;
-    int32_t who = HEAM_BOUND_NONE;
+    heam_cell best = {.who = HEAM_BOUND_NONE};
     for (uint32_t level = 0; level <= spec->scope[command]; level++) {
-        size_t at = (size_t)node[level] * spec->commands + command;
-        if (self->cells[at].ready > best) {
-            best = self->cells[at].ready;
-            who = self->cells[at].who;
+        const heam_cell *cell = &self->cells[(size_t)node[level] * spec->commands + command];
+        if (cell->ready > best.ready) {
+            best = *cell;
         }
     }
-    *row = who;
-    return heam_timing_align(spec, command, best);
+    return best;
 }
 
-/* As heam_timing_earliest for a caller in `cycle`: at most `cycle` exactly if the command may be issued now. */
-static inline uint64_t heam_timing_from(const heam_timing *self, uint32_t command, uint32_t bank, uint64_t cycle, int32_t *row) {
-    uint64_t earliest = heam_timing_earliest(self, command, bank, row);
+/* The same aligned, with the row that says so. */
+static inline uint64_t heam_timing_earliest(const heam_timing *self, uint32_t command, uint32_t bank, int32_t *row) {
+    heam_cell binding = heam_timing_binding(self, command, bank);
+    *row = binding.who;
+    return heam_timing_align(&self->spec, command, binding.ready);
+}
+
+/* When a command may be issued for a caller in `cycle` who knows the earliest time: at most `cycle` exactly if that is now. */
+static inline uint64_t heam_timing_seen_from(const heam_timing *self, uint32_t command, uint64_t ready, uint64_t cycle) {
+    uint64_t earliest = heam_timing_align(&self->spec, command, ready);
     uint64_t now = heam_timing_align(&self->spec, command, cycle);
     return earliest > cycle || now == cycle ? earliest : now;
+}
+
+/* As heam_timing_earliest for a caller in `cycle`. */
+static inline uint64_t heam_timing_from(const heam_timing *self, uint32_t command, uint32_t bank, uint64_t cycle, int32_t *row) {
+    heam_cell binding = heam_timing_binding(self, command, bank);
+    *row = binding.who;
+    return heam_timing_seen_from(self, command, binding.ready, cycle);
 }
 
 #endif

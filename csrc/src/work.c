@@ -158,21 +158,32 @@ static uint64_t burst_set(const heam_items *items, uint64_t i) {
     return UINT64_MAX >> (64 - covered(items, i)) << first_of(items, i);
 }
 
+/* The arrays of an earlier piece are used again where they are large enough: fresh memory costs more than copying. */
+static bool make_room(work *to, uint64_t gnrs, uint64_t count) {
+    if (to->offsets != NULL && gnrs <= to->gnr_capacity && count <= to->capacity) {
+        return true;
+    }
+    heam_work_clear(to);
+    to->offsets = malloc((gnrs + 1) * sizeof(*to->offsets));
+    to->orders = malloc((count + 1) * sizeof(*to->orders));
+    to->lines = malloc((count + 1) * sizeof(*to->lines));
+    to->channels = malloc((count + 1) * sizeof(*to->channels));
+    to->gnr_capacity = gnrs;
+    to->capacity = count;
+    return to->offsets != NULL && to->orders != NULL && to->lines != NULL && to->channels != NULL;
+}
+
 int32_t heam_work_copy(work *to, const heam_items *items) {
     uint64_t count = items->offsets[items->gnrs];
     if (items->gnrs >= SIZE_MAX / 64 || count >= SIZE_MAX / 64) {
         return HEAM_OUT_OF_MEMORY;
     }
-    to->gnrs = items->gnrs;
-    to->count = count;
-    to->offsets = malloc((items->gnrs + 1) * sizeof(*to->offsets));
-    to->orders = malloc((count + 1) * sizeof(*to->orders));
-    to->lines = malloc((count + 1) * sizeof(*to->lines));
-    to->channels = malloc((count + 1) * sizeof(*to->channels));
-    if (to->offsets == NULL || to->orders == NULL || to->lines == NULL || to->channels == NULL) {
+    if (!make_room(to, items->gnrs, count)) {
         heam_work_clear(to);
         return HEAM_OUT_OF_MEMORY;
     }
+    to->gnrs = items->gnrs;
+    to->count = count;
     memcpy(to->offsets, items->offsets, (items->gnrs + 1) * sizeof(*to->offsets));
     for (uint64_t i = 0; i < count; i++) {
         to->orders[i] = (heam_order){.row = items->row[i], .slot = items->slot[i], .bank = items->bank[i], .column = items->column[i],

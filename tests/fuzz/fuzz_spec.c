@@ -111,7 +111,7 @@ static const char *spoil(description *self, bytes *in, uint64_t *place) {
         case 4: ((uint16_t *)self->arrays[7])[i] = (uint16_t)(excess & 1u ? 0 : 65 + excess); break;
         case 5: ((uint8_t *)self->arrays[8])[i] = (uint8_t)(2 + excess % 200u); break;
         case 6: ((int16_t *)self->arrays[9])[i] = (int16_t)(-1 - excess); break;
-        case 7: ((uint8_t *)self->arrays[1])[i] = (uint8_t)(HEAM_KIND_REFSB + 1u + excess % 200u); break;
+        case 7: ((uint8_t *)self->arrays[1])[i] = (uint8_t)(HEAM_KINDS + excess % 200u); break;
         case 8: ((uint8_t *)self->arrays[10])[i] = 0; break;
         default: ((uint8_t *)self->arrays[2])[i] = (uint8_t)(d->levels + excess % 200u); break;
     }
