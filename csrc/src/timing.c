@@ -12,7 +12,7 @@ int32_t heam_timing_init(heam_timing *self, const heam_spec *source) {
     }
     const heam_spec *spec = &self->spec;
     size_t cells = (size_t)spec->total_nodes * spec->commands;
-    self->node_of = calloc((size_t)spec->banks * spec->levels, sizeof(*self->node_of));
+    self->node_of = calloc((size_t)spec->banks * HEAM_MAX_LEVELS, sizeof(*self->node_of));
     self->cells = calloc(cells, sizeof(*self->cells));
     self->history = calloc((size_t)spec->history_size + 1, sizeof(*self->history));
     self->rings = calloc((size_t)spec->history_size + 1, sizeof(*self->rings));
@@ -24,13 +24,16 @@ int32_t heam_timing_init(heam_timing *self, const heam_spec *source) {
         heam_timing_clear(self);
         return HEAM_OUT_OF_MEMORY;
     }
+    for (uint32_t i = 0; i < spec->updates_count; i++) {
+        self->spec.updates[i].cells = self->spec.updates[i].following * spec->total_nodes;
+    }
     for (size_t i = 0; i < cells; i++) {
         self->cells[i].who = HEAM_BOUND_NONE;
     }
     for (uint32_t bank = 0; bank < spec->banks; bank++) {
         self->open_row[bank] = HEAM_CLOSED;
         for (uint32_t level = 0; level < spec->levels; level++) {
-            self->node_of[(size_t)bank * spec->levels + level] = spec->base[level] + bank / spec->stride[level];
+            self->node_of[(size_t)bank * HEAM_MAX_LEVELS + level] = spec->base[level] + bank / spec->stride[level];
         }
     }
     return HEAM_OK;
@@ -65,7 +68,7 @@ void heam_timing_drop(heam_timing *self, uint32_t kinds) {
 }
 
 static inline void raise_bound(heam_timing *self, uint32_t node, const heam_update *update, uint64_t time, uint32_t by) {
-    heam_cell *cell = &self->cells[(size_t)node * self->spec.commands + update->following];
+    heam_cell *cell = &self->cells[update->cells + node];
     if (time > cell->ready) {
         *cell = (heam_cell){.ready = time, .by = by, .who = update->row_id};
     }
@@ -163,8 +166,8 @@ static inline void apply(heam_timing *self, uint32_t node, const heam_update *up
 /* The node of `level` above the i-th bank of a span, or NO_NODE if it is that of the bank before. */
 #define NO_NODE UINT32_MAX
 static uint32_t new_node(const heam_timing *self, const heam_span *span, uint32_t i, uint32_t level) {
-    const uint32_t *node = self->node_of + (size_t)(span->first + i * span->step) * self->spec.levels + level;
-    bool same = i > 0 && node[-(ptrdiff_t)((size_t)span->step * self->spec.levels)] == node[0];
+    const uint32_t *node = self->node_of + (size_t)(span->first + i * span->step) * HEAM_MAX_LEVELS + level;
+    bool same = i > 0 && node[-(ptrdiff_t)((size_t)span->step * HEAM_MAX_LEVELS)] == node[0];
     return same ? NO_NODE : node[0];
 }
 
@@ -198,7 +201,7 @@ void heam_timing_issue(heam_timing *self, uint32_t command, uint32_t bank, uint3
         issue_span(self, command, &span, now);
         return;
     }
-    const uint32_t *node = self->node_of + (size_t)bank * spec->levels;
+    const uint32_t *node = self->node_of + (size_t)bank * HEAM_MAX_LEVELS;
     push_history(self, command, node, now);
     const heam_update *end = spec->updates + spec->update_begin[command + 1];
     for (const heam_update *update = spec->updates + spec->update_begin[command]; update < end; update++) {
@@ -235,9 +238,9 @@ uint32_t heam_timing_cause(const heam_timing *self, uint32_t command, uint32_t b
     heam_span span = heam_timing_span(self, command, bank);
     heam_cell best = {.ready = 0};
     for (uint32_t i = 0; i < span.count; i++) {
-        const uint32_t *node = self->node_of + (size_t)(span.first + i * span.step) * spec->levels;
+        const uint32_t *node = self->node_of + (size_t)(span.first + i * span.step) * HEAM_MAX_LEVELS;
         for (uint32_t level = 0; level <= spec->scope[command]; level++) {
-            const heam_cell *cell = &self->cells[(size_t)node[level] * spec->commands + command];
+            const heam_cell *cell = &self->cells[(size_t)command * spec->total_nodes + node[level]];
             best = cell->ready > best.ready ? *cell : best;
         }
     }

@@ -20,6 +20,7 @@
 typedef struct {
     uint32_t cycles;
     uint32_t group; /* history to read when window > 1 */
+    uint32_t cells; /* number of the first cell of `following`; set by heam_timing_init */
     int16_t row_id;
     uint16_t window;
     uint8_t level;
@@ -87,8 +88,8 @@ typedef struct {
 
 typedef struct {
     heam_spec spec;     /* own copy */
-    uint32_t *node_of;  /* [bank * levels + level] -> node among all */
-    heam_cell *cells;   /* [node * commands + command] */
+    uint32_t *node_of;  /* [bank * HEAM_MAX_LEVELS + level] -> node among all */
+    heam_cell *cells;   /* [command * total_nodes + node]: the nodes of a path lie side by side, or nearly so */
     heam_past *history;
     heam_ring_state *rings; /* at the offset of a ring in the history */
     uint32_t *open_row; /* per bank; HEAM_CLOSED */
@@ -128,7 +129,7 @@ uint64_t heam_timing_earliest_any(const heam_timing *self, uint32_t command, uin
 uint64_t heam_timing_active(const heam_timing *self, uint64_t cycle);
 
 static inline uint32_t heam_rank_of(const heam_timing *self, uint32_t bank) {
-    return self->node_of[(size_t)bank * self->spec.levels + 1] - self->spec.base[1]; /* no division */
+    return self->node_of[(size_t)bank * HEAM_MAX_LEVELS + 1] - self->spec.base[1]; /* no division */
 }
 
 /* The first cycle from `cycle` on in which a command may start. */
@@ -140,13 +141,12 @@ static inline uint64_t heam_timing_align(const heam_spec *spec, uint32_t command
 /* What the earliest time of a command follows from; for commands that stand on one path: all but REFSB. */
 static inline heam_cell heam_timing_binding(const heam_timing *self, uint32_t command, uint32_t bank) {
     const heam_spec *spec = &self->spec;
-    const uint32_t *node = self->node_of + (size_t)bank * spec->levels;
+    const uint32_t *node = self->node_of + (size_t)bank * HEAM_MAX_LEVELS;
+    const heam_cell *cells = self->cells + (size_t)command * spec->total_nodes;
     heam_cell best = {.who = HEAM_BOUND_NONE};
     for (uint32_t level = 0; level <= spec->scope[command]; level++) {
-        const heam_cell *cell = &self->cells[(size_t)node[level] * spec->commands + command];
-        if (cell->ready > best.ready) {
-            best = *cell;
-        }
+        const heam_cell *cell = &cells[node[level]];
+        best = cell->ready > best.ready ? *cell : best;
     }
     return best;
 }
