@@ -279,6 +279,7 @@ def _figures(
     found["bank-accesses"] = plotting.access_bars(main)
     found["hit-rates"] = plotting.hit_rate_bars(main)
     found["roofline"] = plotting.roofline(tables.roofline_table(results, base))
+    found["time-parts"] = plotting.time_bars(tables.time_table(results, base))
     curves = tables.sensitivity_table(summary, base, results.variants)
     more = {
         "ablation": (plotting.ablation_bars, tables.ablation_table(summary, base)),

@@ -20,6 +20,7 @@ __all__ = [
     "memories_table",
     "roofline_table",
     "sensitivity_table",
+    "time_table",
 ]
 
 #: HEAM from a memory without PEs to the whole; names of variants, and of the steps.
@@ -45,6 +46,30 @@ def main_table(summary: pd.DataFrame, point: Point) -> pd.DataFrame:
     rows = _at(summary, point)
     wanted = rows["embedding"].isin(("full", point.embedding)) & (rows["variant"] == DEFAULT)
     return rows.loc[wanted, [*_COMMON, *_ACCESSES, *_HITS]].reset_index(drop=True)
+
+
+def time_table(results: Results, point: Point) -> pd.DataFrame:
+    """What the time of all systems went to at a base point, with full tables and its embedding.
+
+    One row per tier (or ``"host"``) and resource: ``time_ns``, ``share`` of the run's time, ``waits``.
+    """
+    rows = [
+        {
+            "system": at.system,
+            "embedding": at.embedding,
+            "vector_bytes": at.vector_bytes,
+            "scope": at.scope,
+            **part,
+            "share": part["time_ns"] / result.time_ns,
+        }
+        for at, result in results.found.items()
+        if (at.trace, at.scope, at.vector_bytes) == (point.trace, point.scope, point.vector_bytes)
+        and at.variant == DEFAULT
+        and at.embedding in ("full", point.embedding)
+        for part in result.time_parts
+    ]
+    of_point = ["system", "embedding", "vector_bytes", "scope"]
+    return pd.DataFrame(rows, columns=[*of_point, "tier", "resource", "time_ns", "waits", "share"])
 
 
 def _at(summary: pd.DataFrame, point: Point, *, vector: bool = True) -> pd.DataFrame:

@@ -17,6 +17,7 @@ from heam_sim.plotting.studies import (
 )
 from heam_sim.plotting.style import figure_style
 from heam_sim.plotting.tables import energy_table, speedup_table
+from heam_sim.plotting.times import time_bars
 from heam_sim.plotting.traces import access_figure, cache_figure, fit_figure, reuse_figure
 
 __all__ = [
@@ -38,4 +39,5 @@ __all__ = [
     "sensitivity_curves",
     "speedup_bars",
     "speedup_table",
+    "time_bars",
 ]

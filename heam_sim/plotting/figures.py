@@ -27,7 +27,7 @@ from heam_sim.plotting.style import (
 )
 from heam_sim.plotting.tables import GEOMEAN, energy_table, facets, speedup_table
 
-__all__ = ["energy_stack", "speedup_bars"]
+__all__ = ["energy_stack", "panel_grid", "speedup_bars"]
 
 _LEGEND_IN = 0.17  # height of a row of the legend
 _ENTRY_IN = 1.15  # width of its longest entries at 7 pt
@@ -88,7 +88,7 @@ def speedup_bars(
         ) / bars and columns == 2:
             across = 1
         down = -(-len(panels) // across)
-        figure, grid = _grid(down, across, columns, 1.55, [(name, looks[name]) for name in systems])
+        figure, grid = panel_grid(down, across, columns, 1.55, [(name, looks[name]) for name in systems])
         for i, (title, part) in enumerate(panels):
             axis = grid[i // across][i % across]
             top = float(table.loc[table["scope"] == part["scope"].iloc[0], "speedup"].max())
@@ -170,7 +170,7 @@ def energy_stack(frame: pd.DataFrame, *, columns: int = 2) -> tuple[Figure, pd.D
     _check_room(len(sizes), len(systems), _checked(columns))
     with figure_style():
         entries = [(_LABELS.get(name, name), looks[name]) for name in used]
-        figure, grid = _grid(len(panels), len(sizes), columns, 1.55, entries, bottom_in=0.75)
+        figure, grid = panel_grid(len(panels), len(sizes), columns, 1.55, entries, bottom_in=0.75)
         for i, (title, part) in enumerate(panels):
             for j, size in enumerate(sizes):
                 _energy_panel(grid[i][j], part[part["vector_bytes"] == size], systems, used, factor)
@@ -236,7 +236,7 @@ def _group_width_in(axis: Axes, groups: int) -> float:
     return float(figure.get_size_inches()[0] / spec.get_gridspec().ncols - 0.5) / groups
 
 
-def _grid(
+def panel_grid(
     down: int,
     across: int,
     columns: int,
