@@ -34,7 +34,7 @@ from heam_sim.dram import Spec
 from heam_sim.embedding import EmbeddingScheme, Full
 from heam_sim.embedding.parse import parse_embedding
 from heam_sim.errors import CeilingError, ConfigError, unknown_name
-from heam_sim.lowering import Lowered, Work, lower, with_prefetch
+from heam_sim.lowering import Lowered, Work, bags_in_order, lower, with_prefetch
 from heam_sim.lowering.lower import Scope
 from heam_sim.placement import ModelPlacement, TierLayout, place_model
 from heam_sim.results import Result
@@ -142,11 +142,12 @@ class Plan:
         samples = self.simulated.samples
         per_sample = max(1, self.simulated.lookups // max(samples, 1))
         step = max(1, _CHUNK_LOOKUPS // per_sample)
+        # Neither a packet nor a window of the dispatcher must be cut.
+        whole = self.packet_samples
         if self.placement.spread.rows.size:
-            # A window of the dispatcher must not be cut.
             window = self.system.dispatch_window
-            whole = window // math.gcd(window, self.gnrs_per_sample)
-            step = -(-step // whole) * whole
+            whole = math.lcm(whole, window // math.gcd(window, self.gnrs_per_sample))
+        step = -(-step // whole) * whole
         return [(start, min(start + step, samples)) for start in range(0, samples, step)]
 
     def lowered(self, start: int, stop: int) -> Lowered:
@@ -173,6 +174,23 @@ class Plan:
         """GnRs that a sample makes."""
         return self.simulated.tables if self.scope == "bag" else 1
 
+    @property
+    def packet_samples(self) -> int:
+        """Samples whose GnRs are sent table by table."""
+        return self.system.placement.packet_samples if self.scope == "bag" else 1
+
+    def gnrs_in_order(self, admitted: NDArray[Any]) -> NDArray[np.int64]:
+        """Return which GnRs were admitted as the given ones, counted from 0."""
+        number = admitted.astype(np.int64)
+        if self.packet_samples == 1:
+            return number
+        return bags_in_order(
+            number,
+            samples=self.simulated.samples,
+            tables=self.simulated.tables,
+            packet_samples=self.packet_samples,
+        )
+
     def whole(self) -> LookupTrace:
         """Return the simulated part in the memory."""
         return self.simulated.read() if isinstance(self.simulated, TraceFile) else self.simulated
@@ -191,13 +209,14 @@ class Plan:
 
 @dataclass(frozen=True)
 class Run:
-    """What the engine gave back."""
+    """What the engine gave back; `latencies_ns` and `gnrs` in the order in which GnRs finished."""
 
     time_ns: float
     channels: list[dict[str, int]]
     bounds: list[dict[str, int]]
     host: dict[str, int]
     latencies_ns: NDArray[np.float64]
+    gnrs: NDArray[np.int64]
     log: NDArray[Any]
     command_names: tuple[str, ...]
     demand: Demand
@@ -425,7 +444,9 @@ def _execute(
             pass
         latencies.append(core.take_latencies())
         if with_log:
-            logs.append(_renumber(core.take_log(), tables))
+            log = _renumber(core.take_log(), tables)
+            log["tag"] = planned.gnrs_in_order(log["tag"])
+            logs.append(log)
         if progress is not None:
             progress(stop)
     tick_ns = float(planned.tick_ps) / 1000
@@ -436,6 +457,7 @@ def _execute(
         bounds=[_bounds(core.bounds(c), planned.specs[owner]) for c, owner in enumerate(owners)],
         host=core.host_counters(),
         latencies_ns=(times["finish"] - times["arrival"]).astype(np.float64) * tick_ns,
+        gnrs=planned.gnrs_in_order(times["gnr"]),
         log=np.concatenate(logs) if logs else np.empty(0, LOG_DTYPE),
         command_names=names,
         demand=demand,

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from heam_sim._core import FLAG_CARRIED
 from heam_sim.embedding import EmbeddingScheme
 from heam_sim.lowering.arithmetic import Work, count_work
+from heam_sim.lowering.packets import bags_in_order
 from heam_sim.lowering.parts import Parts
 from heam_sim.placement import MEETING, Located, ModelPlacement, TierLayout, dispatch
 from heam_sim.trace import LookupTrace
@@ -73,11 +74,17 @@ class _Lookups:
     gnr_offsets: _Int
 
 
-def _program_order(trace: LookupTrace, scope: Scope) -> tuple[list[_Int], _Int, _Int]:
-    """Positions of every table's lookups in sample-major order, the bags' offsets, the ordinals in them."""
+def _program_order(trace: LookupTrace, scope: Scope, packet_samples: int) -> tuple[list[_Int], _Int, _Int]:
+    """Positions of every table's lookups when bag follows bag, the GnRs' offsets, the ordinals in them."""
     lengths = np.stack([np.diff(offsets) for offsets in trace.offsets], axis=1)
-    starts = np.concatenate(([0], np.cumsum(lengths.ravel())))
-    bag_starts = starts[:-1].reshape(lengths.shape)
+    order = np.arange(lengths.size)
+    if scope == "bag" and packet_samples > 1:
+        order = bags_in_order(
+            order, samples=trace.samples, tables=trace.tables, packet_samples=packet_samples
+        )
+    starts = np.concatenate(([0], np.cumsum(lengths.ravel()[order])))
+    bag_starts = np.empty(lengths.shape, np.int64)
+    bag_starts.ravel()[order] = starts[:-1]
     positions = []
     for table in range(trace.tables):
         shift = bag_starts[:, table] - trace.offsets[table][:-1]
@@ -90,7 +97,8 @@ def _program_order(trace: LookupTrace, scope: Scope) -> tuple[list[_Int], _Int, 
 def _gather_lookups(
     trace: LookupTrace, scheme: EmbeddingScheme, placement: ModelPlacement, scope: Scope
 ) -> _Lookups:
-    positions, offsets, slot = _program_order(trace, scope)
+    packet = placement.system.placement.packet_samples
+    positions, offsets, slot = _program_order(trace, scope, packet)
     read = [scheme.operands(t, trace.indices[t], placement.subtables) for t in range(trace.tables)]
     width = max(len(operands) for operands in read)
     tables, rows = (np.full((width, slot.size), -1, np.int64) for _ in range(2))
@@ -274,7 +282,8 @@ def lower(
     scope
         ``"bag"``: a GnR per sample and table; ``"sample"``: per sample.
     first_gnr
-        GnRs of the trace before this piece; with copies at every PE, a multiple of the dispatch window.
+        GnRs of the trace before this piece; with copies at every PE, a multiple of the dispatch window, and
+        with packets a piece must begin with one.
     """
     lookups = _gather_lookups(trace, scheme, placement, scope)
     gnr = np.repeat(np.arange(lookups.gnr_offsets.size - 1), np.diff(lookups.gnr_offsets))

@@ -311,6 +311,9 @@ class Placement:
         operands goes to the PE with the fewest operands so far.
     dispatch_window
         GnRs over which operands are counted; 0: the host's batch, or its window without one.
+    packet_samples
+        Samples whose bags are sent table by table; 1: the order of the trace. Says nothing where a whole
+        sample is pooled into one vector.
     """
 
     source: str
@@ -323,6 +326,7 @@ class Placement:
     stripe: Literal["channel", "tier"] = "tier"
     replicate_share: float = 0.0
     dispatch_window: int = 0
+    packet_samples: int = 1
 
     def __post_init__(self) -> None:
         _check_choice("placement.policy", self.policy, ("single", "hot-cold"))
@@ -334,6 +338,7 @@ class Placement:
             if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
                 raise ConfigError(f"placement.{name}: {value!r} is no number between 0 and 1.")
         _check_numbers(self, ("dispatch_window",), "placement", minimum=0)
+        _check_numbers(self, ("packet_samples",), "placement", minimum=1)
         if self.partition == "vertical" and (self.policy != "single" or self.replicate_share > 0):
             raise ConfigError(
                 "placement.partition: 'vertical' stripes every vector over the nodes of the one tier; use it "
@@ -442,6 +447,7 @@ _LARGEST = {
     "cache_ways": 4096,
     "page_bytes": 1 << 40,
     "page_seed": 1 << 62,
+    "packet_samples": 1 << 16,
 }
 
 
