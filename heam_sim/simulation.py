@@ -31,7 +31,7 @@ from heam_sim._version import __version__
 from heam_sim.accounting import account_energy, account_power, channel_rows, energy_weights, tier_totals
 from heam_sim.bounds import Demand, ceilings
 from heam_sim.dram import Spec
-from heam_sim.embedding import EmbeddingScheme, Full
+from heam_sim.embedding import EmbeddingScheme, Full, composes_sums, sum_bytes
 from heam_sim.embedding.parse import parse_embedding
 from heam_sim.errors import CeilingError, ConfigError, unknown_name
 from heam_sim.lowering import Lowered, Work, bags_in_order, lower, with_prefetch
@@ -46,6 +46,8 @@ __all__ = ["Plan", "Run", "plan", "resolved_config", "simulate"]
 
 # Long enough to keep Python out of the loop, short enough for Ctrl-C to be felt at once.
 _STEPS = 1 << 20
+# Bursts of a sum that the engine's PEs can keep.
+_LONGEST_SUM = 64
 # Lookups lowered at a time: bounds memory, whatever the length of the trace.
 _CHUNK_LOOKUPS = 1 << 18
 
@@ -111,8 +113,18 @@ class Plan:
             cache_sets=self.placement.cache.sets,
             cache_ways=self.placement.cache.ways,
             merge_identical=pim.merge_identical,
-            result_bursts=layout.vector_bursts,
+            result_bursts=self._sum_bursts(spec),
         )
+
+    def _sum_bursts(self, spec: Spec) -> int:
+        """Bursts of what a bag is pooled into."""
+        bursts = -(-sum_bytes(self.placement.subtables) // spec.burst_bytes)
+        if bursts > _LONGEST_SUM:
+            raise ConfigError(
+                f"vector_bytes: a bag of {self.scheme.label} is pooled into {bursts} bursts of {spec.name}, "
+                f"but a PE's sum has at most {_LONGEST_SUM}; use shorter vectors or fewer parts."
+            )
+        return bursts
 
     def _ticks(self, period_ps: Fraction, what: str) -> int:
         ticks = int(period_ps / self.tick_ps)
@@ -294,7 +306,13 @@ def _resolve(
     if isinstance(profile, bool) or not isinstance(profile, int | float) or not 0 <= profile < 1:
         raise ConfigError(f"profile: {profile!r} is no share from 0 up to (but not including) 1.")
     described = system if isinstance(system, System) else load_system(system, overrides=overrides)
-    return described, {tier.name: tier.spec() for tier in described.tiers}, _scheme(embedding)
+    scheme = _scheme(embedding)
+    if composes_sums(scheme) and scope == "sample":
+        raise ConfigError(
+            f"embedding: {scheme.label} composes the sums of a bag, but scope 'sample' pools all tables "
+            "into one vector before; use scope 'bag'."
+        )
+    return described, {tier.name: tier.spec() for tier in described.tiers}, scheme
 
 
 def _config(

@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heam_sim._core import FLAG_CARRIED
-from heam_sim.embedding import EmbeddingScheme
-from heam_sim.lowering.arithmetic import Work, count_work
+from heam_sim.embedding import EmbeddingScheme, composes_sums, rows_meet
+from heam_sim.lowering.arithmetic import Work, count_work, products_of_sums
 from heam_sim.lowering.packets import bags_in_order
 from heam_sim.lowering.parts import Parts
-from heam_sim.placement import MEETING, Located, ModelPlacement, TierLayout, dispatch
+from heam_sim.placement import Located, ModelPlacement, TierLayout, dispatch
 from heam_sim.trace import LookupTrace
 
 __all__ = ["Lowered", "Scope", "lower"]
@@ -122,7 +122,7 @@ class _Builder:
         self.global_row = np.where(self.has, placement.first_row[lookups.table] + lookups.row, -1)
         self.window_of = window_of
         # Lookups whose rows must meet: those of several rows that are multiplied.
-        self.meets = np.full(lookups.slot.size, scheme.compose in MEETING and self.width > 1)
+        self.meets = np.full(lookups.slot.size, rows_meet(scheme) and self.width > 1)
         if self.width > 1:
             self.meets &= self.has[self.width - 2]
         self.parts = Parts(placement, lookups.table, self.global_row, self.meets)
@@ -299,6 +299,8 @@ def lower(
         weighted=trace.weights is not None,
         lut_bytes=builder.parts.lut_bytes,
     )
+    if composes_sums(scheme):
+        work += products_of_sums(trace, placement)
     return Lowered(
         items,
         offsets,

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heam_sim.dram import Spec
-from heam_sim.embedding import EmbeddingScheme, Subtable
+from heam_sim.embedding import EmbeddingScheme, Subtable, rows_meet
 from heam_sim.errors import CapacityError, ConfigError
 from heam_sim.placement.cache import CachePolicy, choose_cached
 from heam_sim.placement.hot import RowSet, rank_rows
@@ -21,8 +21,6 @@ from heam_sim.trace import LookupTrace
 __all__ = ["ModelPlacement", "place_model"]
 
 _Int = NDArray[np.int64]
-#: Compositions whose rows must meet in one place.
-MEETING = ("multiply", "gemm")
 
 
 @dataclass(frozen=True)
@@ -260,7 +258,7 @@ def _small_rows(
     number = np.full(len(tables), -1, np.int64)
     base = np.zeros(len(tables), np.int64)
     parts = [table for table in tables if table.small]
-    kind, meet = system.placement.small_tables, scheme.compose in MEETING
+    kind, meet = system.placement.small_tables, rows_meet(scheme)
     if tier is not None and kind == "home" and meet and parts:
         raise ConfigError(
             "placement.small_tables: 'home' leaves small rows where no PE can multiply them with their main "

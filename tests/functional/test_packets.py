@@ -14,7 +14,6 @@ from heam_sim import simulation
 from heam_sim.errors import ConfigError
 from heam_sim.lowering import bags_in_order
 from heam_sim.simulation import simulate
-from heam_sim.trace import LookupTrace
 from tests.functional.small import SYSTEMS, functional, mixed_trace, run_of
 
 TRACE = mixed_trace(samples=17, seed=4)
