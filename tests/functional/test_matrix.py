@@ -1,0 +1,211 @@
+# SPDX-License-Identifier: MIT
+"""Every system with every scheme, and with every two settings of its switches: protocol and sums hold.
+
+Systems come from the registry: one that is added is part of all this.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from heam_sim.errors import ConfigError
+from heam_sim.results import Result
+from heam_sim.simulation import plan, simulate
+from heam_sim.systems import load_system
+from heam_sim.trace import LookupTrace
+from tests.functional.pairwise import Pair, Row, cover, met_in, pairs_of
+from tests.functional.small import SYSTEMS, mixed_trace, trace_of
+from tests.functional.switches import arguments, factors_of, reasons
+
+SCHEMES = (
+    "full",
+    "hash:0.25",
+    "qr:4",
+    "qr:8:add",
+    "qr:4:concatenate",
+    "qr:4:multiply:200",
+    "qr:1",
+    "qr:100000",
+    "qr:4:pool-first",
+    "partitions:3",
+    "partitions:3:add:4:7",
+    "partitions:3:multiply:4:7:pool-first",
+    "tt:16",
+    "tt:5:auto:7",
+)
+# Half of it is the profile: enough to have hot rows that are looked up again.
+MIXED = mixed_trace(samples=12)
+
+
+def weighted(trace: LookupTrace) -> LookupTrace:
+    weights = [np.arange(one.size) / 8 for one in trace.indices]
+    return LookupTrace.from_arrays(
+        trace.indices, trace.offsets, cardinalities=trace.cardinalities, weights=weights
+    )
+
+
+WEIGHTED = weighted(MIXED)
+
+
+def refusal(system: str, embedding: str, scope: str, vector_bytes: int) -> str:
+    """Why a combination is refused at the defaults; empty if it is not."""
+    if "concatenate" in embedding and vector_bytes == 64:
+        return r"less than a burst or host line .* at least 128 bytes"
+    if "pool-first" in embedding and scope == "sample":
+        return r"pools all tables into one vector"
+    if embedding.startswith("tt") and load_system(system).placement.partition == "vertical":
+        return r"cannot stripe the cores of a tensor train"
+    return ""
+
+
+@pytest.mark.parametrize(
+    ("vector_bytes", "trace"),
+    [(64, MIXED), (128, MIXED), (128, WEIGHTED), (512, WEIGHTED)],
+    ids=["64", "128", "128-weights", "512-weights"],
+)
+@pytest.mark.parametrize("scope", ["bag", "sample"])
+@pytest.mark.parametrize("embedding", SCHEMES)
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_sums_and_protocol_hold(
+    system: str, embedding: str, scope: Any, vector_bytes: int, trace: LookupTrace
+) -> None:
+    options: dict[str, Any] = {
+        "system": system,
+        "embedding": embedding,
+        "scope": scope,
+        "vector_bytes": vector_bytes,
+        "profile": 0.5,
+    }
+    why = refusal(system, embedding, scope, vector_bytes)
+    if why:
+        with pytest.raises(ConfigError, match=why):
+            simulate(trace, **options)
+        return
+    result = simulate(trace, check=True, **options)
+    assert result.samples == 6
+    assert result.gnrs == (6 if scope == "sample" else 6 * MIXED.tables)
+    assert result.lookups == MIXED.split(0.5)[1].lookups > 0
+    assert result.time_ns > 0
+
+
+# --- every two settings of all switches
+
+
+@cache
+def array(system: str) -> tuple[list[Row], list[Pair]]:
+    names = {factor: list(levels) for factor, levels in factors_of(system).items()}
+    return cover(names, lambda row: not reasons(row))
+
+
+TRACE = mixed_trace(samples=16, seed=6)
+ROWS = [(system, number) for system in SYSTEMS for number in range(len(array(system)[0]))]
+
+
+def run(trace: LookupTrace, system: str, row: Mapping[str, str]) -> Result:
+    options = arguments(system, row)
+    return simulate(weighted(trace) if options.pop("weights") else trace, check=True, **options)
+
+
+@pytest.mark.parametrize(("system", "number"), ROWS)
+def test_every_two_settings_hold(system: str, number: int) -> None:
+    row = array(system)[0][number]
+    result = run(TRACE, system, row)
+    assert result.gnrs == result.samples * (1 if row["scope"] == "sample" else TRACE.tables)
+    assert result.time_ns > 0
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_every_two_settings_meet_or_are_refused(system: str) -> None:
+    """What is left out of the array is refused with one sentence, and for a reason that is known."""
+    factors = factors_of(system)
+    rows, refused = array(system)
+    met = met_in(rows, factors)
+    wanted = pairs_of({factor: list(levels) for factor, levels in factors.items()})
+    assert set(wanted) - met == set(refused)
+    for pair in refused:
+        # The rest of the row is what the first row has, but for what that one refuses on its own.
+        row = {**rows[0], **dict(pair)}
+        found = reasons(row)
+        assert found, f"{pair} is left out, but no rule forbids it"
+        options = arguments(system, row)
+        options.pop("weights")
+        with pytest.raises(ConfigError, match="|".join(found)) as caught:
+            plan(TRACE, **options)
+        assert str(caught.value).endswith(".")
+
+
+# --- whatever is left, with whatever trace
+
+
+@st.composite
+def traces(draw: st.DrawFn) -> LookupTrace:
+    """Up to three tables and five samples, bags of up to five lookups."""
+    cardinalities = draw(st.lists(st.sampled_from([1, 2, 5, 30, 1000, 70_000]), min_size=1, max_size=3))
+    samples = draw(st.integers(0, 5))
+    bags = [
+        draw(st.lists(st.lists(st.integers(0, rows - 1), max_size=5), min_size=samples, max_size=samples))
+        for rows in cardinalities
+    ]
+    return trace_of(bags, cardinalities=cardinalities)
+
+
+@st.composite
+def settings_of_all(draw: st.DrawFn) -> tuple[str, Row]:
+    """A system, and one setting of each of its switches."""
+    system = draw(st.sampled_from(SYSTEMS))
+    return system, {
+        factor: draw(st.sampled_from(list(levels))) for factor, levels in factors_of(system).items()
+    }
+
+
+def holds_or_is_refused(trace: LookupTrace, system: str, row: Row) -> None:
+    # Where no table is split, nothing is multiplied: only what the switches themselves exclude is refused.
+    why = reasons(row)
+    if why:
+        options = arguments(system, row)
+        options.pop("weights")
+        with pytest.raises(ConfigError, match="|".join(why)):
+            plan(trace, **options)
+        return
+    result = run(trace, system, row)
+    assert result.samples == trace.split(0.5 if row["profile"] == "half" else 0)[1].samples
+    assert result.energy_pJ >= 0
+
+
+@settings(max_examples=40)
+@given(traces(), settings_of_all())
+def test_random_runs_are_right(trace: LookupTrace, drawn: tuple[str, Row]) -> None:
+    holds_or_is_refused(trace, *drawn)
+
+
+@pytest.mark.slow
+@settings(max_examples=3000)
+@given(traces(), settings_of_all())
+def test_many_random_runs_are_right(trace: LookupTrace, drawn: tuple[str, Row]) -> None:
+    holds_or_is_refused(trace, *drawn)
+
+
+# --- the array itself
+
+
+def test_a_cover_of_three_switches() -> None:
+    factors = {"a": ["0", "1"], "b": ["0", "1"], "c": ["0", "1", "2"]}
+
+    def allowed(row: Mapping[str, str]) -> bool:
+        return not (row.get("a") == "1" and row.get("c") == "2") and row.get("b") != "1"
+
+    rows, refused = cover(factors, lambda row: True)
+    assert refused == [] and len(rows) == 6  # no fewer can be: b and c alone have six pairs
+    assert met_in(rows, factors) == set(pairs_of(factors))
+    rows, refused = cover(factors, allowed)
+    assert rows and all(allowed(row) for row in rows)
+    assert set(refused) == {
+        pair for pair in pairs_of(factors) if ("b", "1") in pair or pair == (("a", "1"), ("c", "2"))
+    }
