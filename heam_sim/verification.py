@@ -17,7 +17,7 @@ from heam_sim.placement import Located, ModelPlacement, TierLayout
 if TYPE_CHECKING:
     from heam_sim.simulation import Plan, Run
 
-__all__ = ["verify"]
+__all__ = ["check_commands", "check_sums", "declare_homes", "verify"]
 
 _Int = NDArray[np.int64]
 
@@ -30,21 +30,26 @@ def verify(planned: Plan, run: Run) -> None:
     CheckError
         The first violation of either.
     """
-    for name, layout in planned.placement.layouts.items():
-        pim = layout.tier.pim
-        span = range(layout.first_channel, layout.first_channel + layout.tier.channels)
-        report = check_protocol(
-            run.log,
-            run.command_names,
-            layout.spec,
-            channel=span,
-            refresh=layout.tier.controller.refresh_kind is not None,
-            unit_level=pim.unit_level if pim is not None else None,
-            res_latency=pim.latency(pim.res_latency, layout.spec) if pim is not None else None,
-        )
+    for name in planned.placement.layouts:
+        report = check_commands(planned, name, run.log, run.command_names)
         _demand_ok(report, f"protocol check of {planned.system.name}, tier {name}")
     outcome = check_sums(planned, run.log, run.command_names)
     _demand_ok(outcome, f"functional check of {planned.system.name}")
+
+
+def check_commands(planned: Plan, tier: str, log: NDArray[Any], command_names: Sequence[str]) -> Report:
+    """Run the protocol check on the channels of one tier of a planned run."""
+    layout = planned.placement.layouts[tier]
+    pim = layout.tier.pim
+    return check_protocol(
+        log,
+        command_names,
+        layout.spec,
+        channel=layout.channels,
+        refresh=layout.tier.controller.refresh_kind is not None,
+        unit_level=pim.unit_level if pim is not None else None,
+        res_latency=pim.latency(pim.res_latency, layout.spec) if pim is not None else None,
+    )
 
 
 def check_sums(planned: Plan, log: NDArray[Any], command_names: Sequence[str]) -> FunctionalReport:
