@@ -13,7 +13,9 @@ from heam_sim import generate
 from heam_sim.errors import ConfigError
 from heam_sim.experiments import Point, PointStore, freeze, point_key, run_points, runner
 from heam_sim.experiments.points import thaw
+from heam_sim.results import ResultSet
 from heam_sim.simulation import simulate
+from heam_sim.systems import known_systems
 
 SYSTEMS = ("host-dimm", "heam")
 
@@ -98,6 +100,20 @@ def test_results_are_those_of_simulate(traces: dict[str, Path], tmp_path: Path, 
     for one, result in outcome.results.items():
         assert result == simulate(trace, **one.arguments())
     assert len(list(PointStore(tmp_path).keys())) == len(points)
+
+
+def test_one_worker_and_two_write_the_same_bytes(traces: dict[str, Path], tmp_path: Path) -> None:
+    """Of every system that there is, in the order of the points."""
+    points = [point(system, scope=scope) for system in known_systems() for scope in ("bag", "sample")]
+    for workers in (1, 2):
+        outcome = run_points(points, traces, store=tmp_path / str(workers), workers=workers)
+        assert not outcome.failures and len(outcome.results) == len(points)
+        ResultSet([outcome.results[one] for one in points]).write_csv(tmp_path / f"{workers}.csv")
+    assert (tmp_path / "1.csv").read_bytes() == (tmp_path / "2.csv").read_bytes()
+    one, two = (PointStore(tmp_path / str(workers)) for workers in (1, 2))
+    keys = sorted(one.keys())
+    assert keys == sorted(two.keys()) and len(keys) == len(points)
+    assert all(one.get(key) == two.get(key) is not None for key in keys)
 
 
 def test_what_is_stored_is_not_simulated_again(

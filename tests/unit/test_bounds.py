@@ -14,7 +14,15 @@ from heam_sim import simulation
 from heam_sim.bounds import Demand, ceilings
 from heam_sim.errors import CeilingError, CheckError
 from heam_sim.simulation import plan, simulate
-from tests.functional.small import DIMM_IN_ORDER, IN_ORDER, PSEUDO_CHANNELS, SYSTEMS, mixed_trace, trace_of
+from tests.functional.small import (
+    DIMM_IN_ORDER,
+    IN_ORDER,
+    PSEUDO_CHANNELS,
+    SYSTEMS,
+    mixed_trace,
+    tier_names,
+    trace_of,
+)
 
 NO_LLC = {"host.llc_bytes": 0}
 
@@ -150,8 +158,7 @@ def test_the_estimate_is_not_enforced() -> None:
 def test_a_streaming_run_comes_close_to_its_bound(system: str) -> None:
     """Not only below: some ceiling explains most of the time of a long run."""
     trace = mixed_trace(samples=600, cardinalities=(100_000,), longest=16, seed=2)
-    has_hbm = system in ("heam", "host-hbm-dimm", "proactivepim")
-    overrides = {**NO_LLC, **({"hbm.channels": 1} if has_hbm else {})}
+    overrides = {**NO_LLC, **({"hbm.channels": 1} if "hbm" in tier_names(system) else {})}
     result = simulate(trace, system=system, embedding="full", vector_bytes=512, overrides=overrides)
     assert 0.3 < result.achieved_fraction <= 1
     assert result.bound
