@@ -26,24 +26,33 @@ SCHEMES = (
     "partitions:3",
     "tt:8",
 )
+DDR5 = {"dimm.memory": "native/DDR5_16Gb_x8/DDR5_4800", "dimm.power": "ddr5-4800-16gb-x8"}
 XOR = "row column bank rank bank_group channel column.vector | bank_group.0^row.0 bank.0^row.1"
 
 SHARED: Factors = {
     "scheme": {name: {"run.embedding": name} for name in SCHEMES},
     "scope": {"bag": {"run.scope": "bag"}, "sample": {"run.scope": "sample"}},
     "weights": {"none": {}, "floats": {"run.weights": True}},
-    "vector": {size: {"run.vector_bytes": int(size)} for size in ("128", "64", "256")},
+    "vector": {
+        **{size: {"run.vector_bytes": int(size)} for size in ("128", "64", "256")},
+        "256 in lines of 128": {"run.vector_bytes": 256, "host.line_bytes": 128},
+    },
     "profile": {"half": {"run.profile": 0.5}, "none": {"run.profile": 0}},
     "packets": {"no": {}, "of three": {"placement.packet_samples": 3}},
     "window": {"wide": {}, "of two": {"host.window_gnrs": 2}},
     "batch": {"sliding": {}, "barrier": {"host.batch_gnrs": 3}},
-    "LLC": {"large": {}, "none": {"host.llc_bytes": 0}, "small": {"host.llc_bytes": 1024}},
+    "LLC": {
+        "large": {},
+        "none": {"host.llc_bytes": 0},
+        "small": {"host.llc_bytes": 2048, "host.llc_ways": 4},
+    },
     "host": {
         "strong": {},
         "weak": {
             "host.outstanding_bursts": 4,
             "host.issue_per_cycle": 1,
             "host.add_bytes_per_cycle": 8,
+            "host.clock_ps": 1250,
         },
     },
     "map": {
@@ -52,7 +61,12 @@ SHARED: Factors = {
         "channel outside": {"all.address_map": "row channel rank bank bank_group column column.vector"},
         "XOR": {"all.address_map": XOR},
     },
-    "pages": {"random": {}, "in order": {"all.pages": "table-order"}, "small": {"all.page_bytes": 1024}},
+    "pages": {
+        "random": {},
+        "in order": {"all.pages": "table-order"},
+        "small": {"all.page_bytes": 1024, "all.page_seed": 7},
+    },
+    "size": {"own": {}, "doubled": {"all.capacity_scale": 2}},
     "refresh": {"on": {}, "off": {"all.refresh": False}, "often": {"all.nREFI": 700}},
     "channels": {"own": {}, "one": {"all.channels": 1}, "three": {"all.channels": 3}},
 }
@@ -61,8 +75,11 @@ PLAIN: Factors = {
         "FR-FCFS": {},
         "FCFS": {"plain.scheduler": "fcfs"},
         "closed rows": {"plain.row_policy": "closed"},
+        "rows with a timeout": {"plain.row_policy": "timeout", "plain.row_timeout": 60},
+        "two hits a row": {"plain.row_policy": "capped", "plain.row_cap": 2},
+        "two hits first": {"plain.scheduler": "frfcfs-cap", "plain.row_hit_cap": 2},
         "one read": {"plain.read_queue": 1},
-        "staggered": {"plain.refresh_stagger": True},
+        "late refreshes": {"plain.refresh_stagger": True, "plain.refresh_postpone": 3},
     },
 }
 PIM: Factors = {
@@ -105,6 +122,12 @@ PIM: Factors = {
             "pim.merge_bytes_per_cycle": 8,
             "pim.lut_bytes_per_cycle": 4,
         },
+        "at once": {
+            "pim.instruction_bits": 10,
+            "pim.alu_latency_cycles": 0,
+            "pim.mov_latency": 0,
+            "pim.res_latency": 0,
+        },
     },
 }  # fmt: skip
 VERTICAL: Factors = {
@@ -119,6 +142,28 @@ HOT: Factors = {
 }
 
 
+#: Parameters without settings here, and why.
+NO_SWITCHES = {
+    "host": {"source": "text"},
+    "placement": {
+        "source": "text",
+        "policy": "what a system is",
+        "tier": "the same",
+        "hot_tier": "the same",
+    },
+    "pim": {"source": "text"},
+    "tier": {
+        "name": "text",
+        "source": "text",
+        "power_budget_W": "changes notes only",
+        "pim": "see there",
+        "write_queue": "embeddings are not written",
+        "write_high_percent": "the same",
+        "write_low_percent": "the same",
+    },
+}
+
+
 @cache
 def factors_of(system: str) -> Factors:
     """All switches of a system."""
@@ -129,6 +174,8 @@ def factors_of(system: str) -> Factors:
         found |= PLAIN
     if any(tier.name == "hbm" for tier in described.tiers):
         found["HBM"] = {"128 bit": {}, "pseudo channels": PSEUDO_CHANNELS}
+    if any(tier.name == "dimm" for tier in described.tiers):
+        found["DIMM"] = {"DDR4": {}, "DDR5": DDR5}
     if described.placement.policy == "hot-cold":
         found |= HOT
     if pim is not None:
@@ -146,6 +193,8 @@ def _levels(tier: Tier) -> dict[str, Setting]:
     for unit in inner:
         found[unit] = {"pim.unit_level": unit, "pim.merge_level": "channel"}
         found[f"{unit}, no adder"] = {"pim.unit_level": unit, "pim.merge_level": ""}
+    far = "stack" if tier.name == "hbm" else "dimm"
+    found["far adder"] = {"pim.merge_level": far}
     return found
 
 
@@ -174,7 +223,7 @@ RULES: dict[str, Callable[[Mapping[str, str]], bool]] = {
         row.get("small tables") == "home" and multiplies(row.get("scheme", ""))
     ),
     r"can be neither staggered nor postponed": lambda row: (
-        row.get("controller") == "staggered" and row.get("refresh") == "off"
+        row.get("controller") == "late refreshes" and row.get("refresh") == "off"
     ),
     r"there is no cache to bring rows into": lambda row: (
         row.get("prefetch") == "on" and row.get("cache") == "none"
@@ -215,7 +264,9 @@ def arguments(system: str, row: Mapping[str, str]) -> dict[str, Any]:
                 if part == "pim" and tier.pim is not None:
                     overrides[f"{tier.name}.pim.{rest}"] = value
                 elif rest == "nREFI":
-                    overrides[f"{tier.name}.overrides"] = {**tier.overrides, rest: value}
+                    # As short as two ranks of the memory allow.
+                    due = 3 * value if tier.name == "dimm" and row.get("DIMM") == "DDR5" else value
+                    overrides[f"{tier.name}.overrides"] = {**tier.overrides, rest: due}
                 elif part == "all" or (part == "plain" and tier.pim is None):
                     overrides[f"{tier.name}.{rest}"] = value
     return {**result, "overrides": overrides}

@@ -7,6 +7,7 @@ Systems come from the registry: one that is added is part of all this.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import fields
 from functools import cache
 from typing import Any
 
@@ -18,11 +19,11 @@ from hypothesis import strategies as st
 from heam_sim.errors import ConfigError
 from heam_sim.results import Result
 from heam_sim.simulation import plan, simulate
-from heam_sim.systems import load_system
+from heam_sim.systems import Host, Pim, Placement, Tier, load_system
 from heam_sim.trace import LookupTrace
 from tests.functional.pairwise import Pair, Row, cover, met_in, pairs_of
 from tests.functional.small import SYSTEMS, mixed_trace, trace_of
-from tests.functional.switches import arguments, factors_of, reasons
+from tests.functional.switches import NO_SWITCHES, arguments, factors_of, reasons
 
 SCHEMES = (
     "full",
@@ -139,6 +140,24 @@ def test_every_two_settings_meet_or_are_refused(system: str) -> None:
         with pytest.raises(ConfigError, match="|".join(found)) as caught:
             plan(TRACE, **options)
         assert str(caught.value).endswith(".")
+
+
+@pytest.mark.parametrize("record", [Host, Placement, Pim, Tier])
+def test_every_parameter_is_a_switch_of_the_array_or_known_not_to_be_one(record: type) -> None:
+    """A parameter that is added to descriptions needs settings in switches.py, or a reason there."""
+    part = {Host: "host", Placement: "placement", Pim: "pim", Tier: "tier"}[record]
+    changed = {
+        key.split(".")[-1]
+        for system in SYSTEMS
+        for levels in factors_of(system).values()
+        for setting in levels.values()
+        for key in setting
+        if part == ("tier" if key.split(".")[0] in ("all", "plain", "dimm", "hbm") else key.split(".")[0])
+    }
+    if record is Tier:
+        changed = {"overrides" if name == "nREFI" else name for name in changed}
+    left = {field.name for field in fields(record)} - changed
+    assert left == set(NO_SWITCHES[part])
 
 
 # --- whatever is left, with whatever trace
