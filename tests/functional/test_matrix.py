@@ -21,8 +21,9 @@ from heam_sim.results import Result
 from heam_sim.simulation import plan, simulate
 from heam_sim.systems import Host, Pim, Placement, Tier, load_system
 from heam_sim.trace import LookupTrace
+from heam_sim.verification import check_commands
 from tests.functional.pairwise import Pair, Row, cover, met_in, pairs_of
-from tests.functional.small import SYSTEMS, mixed_trace, trace_of
+from tests.functional.small import SYSTEMS, mixed_trace, run_of, trace_of
 from tests.functional.switches import NO_SWITCHES, arguments, factors_of, reasons
 
 SCHEMES = (
@@ -94,6 +95,19 @@ def test_sums_and_protocol_hold(
     assert result.gnrs == (6 if scope == "sample" else 6 * MIXED.tables)
     assert result.lookups == MIXED.split(0.5)[1].lookups > 0
     assert result.time_ns > 0
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_the_protocol_check_reads_every_command(system: str) -> None:
+    """Tier by tier, and all of them together are the whole log but for what is no command."""
+    planned, done = run_of(WEIGHTED, system=system, embedding="qr:4", vector_bytes=128, profile=0.5)
+    reports = [
+        check_commands(planned, tier, done.log, done.command_names) for tier in planned.placement.layouts
+    ]
+    assert all(report.ok for report in reports)
+    notes = [done.command_names.index(name) for name in ("LLC_HIT", "PE_HIT", "MERGED")]
+    issued = int((~np.isin(done.log["command"], notes)).sum())
+    assert sum(report.commands for report in reports) == issued > 50
 
 
 # --- every two settings of all switches

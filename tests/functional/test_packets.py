@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from heam_sim import simulation
 from heam_sim.errors import ConfigError
 from heam_sim.lowering import bags_in_order
 from heam_sim.simulation import simulate
+from heam_sim.trace import TraceFile
 from tests.functional.small import SYSTEMS, functional, mixed_trace, run_of
 
 TRACE = mixed_trace(samples=17, seed=4)
@@ -93,6 +95,16 @@ def test_chunks_do_not_cut_packets(system: str, monkeypatch: pytest.MonkeyPatch)
     planned, pieces = run_of(trace, **options)
     assert len(planned.chunks()) > 2
     assert np.array_equal(pieces.log, whole.log) and np.array_equal(pieces.gnrs, whole.gnrs)
+
+
+def test_a_trace_in_a_file_has_the_same_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    trace = mixed_trace(samples=50, seed=3)
+    trace.save(tmp_path / "trace.h5")
+    options = {**OPTIONS, "system": "recnmp", "overrides": {"placement.packet_samples": 4}}
+    whole = simulate(trace, **options)
+    monkeypatch.setattr(simulation, "_CHUNK_LOOKUPS", 5)
+    with TraceFile(tmp_path / "trace.h5") as stored:
+        assert simulate(stored, check=True, **options) == whole
 
 
 @pytest.mark.parametrize("wrong", [0, -1, 2.0, True, "all"])

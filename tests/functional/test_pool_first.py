@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -137,6 +138,15 @@ def test_a_broken_sum_is_found_out(name: str) -> None:
         swapped = done.log.copy()
         swapped["column"][which[0]] ^= 2
         assert not functional(planned, done, swapped).ok
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_the_two_models_are_told_apart(system: str) -> None:
+    """The log of a run that multiplies rows is no run of the other model, though it reads the same rows."""
+    planned, done = run_of(TRACE, system=system, embedding="qr:4", **HALF)
+    assert functional(planned, done, done.log).ok
+    other = functional(replace(planned, scheme=QR(4, pool_first=True)), done, done.log)
+    assert other.counts["sum"] > 0 and "operand" not in other.counts
 
 
 def test_what_cannot_be_pooled_first_is_refused() -> None:
