@@ -258,11 +258,12 @@ def _pim_rows(layout: TierLayout, demand: Demand, parameters: ChannelParameters)
     tck = float(spec.tCK_ps) / 1000
     span = slice(layout.first_channel, layout.first_channel + layout.tier.channels)
     unit_gap = max(earliest_gap(spec, "PIM_RD", "PIM_RD", _RELATION.get(pim.unit_level, "other_rank")), 1)
-    reads, what = int(demand.reads[span].max(initial=0)), "bursts of the busiest PE x PIM_RD spacing"
+    of_units, what = demand.reads, "bursts of the busiest PE x PIM_RD spacing"
     if demand.shortest:
         needed = np.bincount(demand.pe_rows.values() >> 44, minlength=demand.reads.size)
-        reads = int(needed.reshape(demand.reads.shape)[span].max(initial=0)) * demand.shortest
+        of_units = needed.reshape(demand.reads.shape) * demand.shortest
         what = "bursts of the distinct rows of the busiest PE x PIM_RD spacing"
+    reads = int(of_units[span].max(initial=0))
     results = demand.results[span] if parameters.merge else demand.partials[span]
     out = int(results.max(initial=0))
     instructions = demand.instructions[span] * parameters.instruction_cycles + results
@@ -298,7 +299,30 @@ def _pim_rows(layout: TierLayout, demand: Demand, parameters: ChannelParameters)
         of_rank = -(-moved // spec.nodes(spec.second_level))
         what = "partial bursts per rank of the busiest channel x PIM_MOV spacing"
         rows.append(("partials on their way", max(of_rank - 1, 0) * gap, what))
+    if parameters.second_stage_cycles:
+        of_rank = -(-int(demand.instructions[span].max(initial=0)) // spec.nodes(spec.second_level))
+        what = "instructions per rank of the busiest channel x cycles of its path"
+        rows.append(("second instruction path", of_rank * parameters.second_stage_cycles, what))
+    if parameters.host_driven:
+        columns = of_units[span].sum(axis=1) + results
+        if parameters.merge:
+            columns = columns + demand.partials[span]
+        rows.append(("command bus", *_command_bus(layout, demand, columns)))
     return [_row(resource, name, cycles * tck, formula) for resource, cycles, formula in rows]
+
+
+def _command_bus(layout: TierLayout, demand: Demand, columns: _Int) -> tuple[int, str]:
+    """Cycles that the commands of the busiest channel take, with one ACT for each of its rows at least."""
+    activates = np.bincount(demand.rows.values() >> 48, minlength=demand.channels)[list(layout.channels)]
+    if demand.shortest:
+        activates = np.zeros_like(activates)  # a row that a PE has need not be opened
+    if layout.spec.split_command_buses:
+        return max(int(np.maximum(columns, activates).max(initial=0)) - 1, 0), (
+            "column commands, or distinct rows, of the busiest channel"
+        )
+    return max(int((columns + activates).max(initial=0)) - 1, 0), (
+        "column commands and distinct rows of the busiest channel"
+    )
 
 
 def ceilings(
