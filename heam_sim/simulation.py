@@ -463,7 +463,8 @@ def _execute(
         latencies.append(core.take_latencies())
         if with_log:
             log = _renumber(core.take_log(), tables)
-            log["tag"] = planned.gnrs_in_order(log["tag"])
+            if planned.packet_samples > 1:
+                log["tag"] = planned.gnrs_in_order(log["tag"])
             logs.append(log)
         if progress is not None:
             progress(stop)

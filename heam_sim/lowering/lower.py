@@ -77,14 +77,18 @@ class _Lookups:
 def _program_order(trace: LookupTrace, scope: Scope, packet_samples: int) -> tuple[list[_Int], _Int, _Int]:
     """Positions of every table's lookups when bag follows bag, the GnRs' offsets, the ordinals in them."""
     lengths = np.stack([np.diff(offsets) for offsets in trace.offsets], axis=1)
-    order = np.arange(lengths.size)
+    order: _Int | slice = slice(None)
     if scope == "bag" and packet_samples > 1:
         order = bags_in_order(
-            order, samples=trace.samples, tables=trace.tables, packet_samples=packet_samples
+            np.arange(lengths.size),
+            samples=trace.samples,
+            tables=trace.tables,
+            packet_samples=packet_samples,
         )
     starts = np.concatenate(([0], np.cumsum(lengths.ravel()[order])))
-    bag_starts = np.empty(lengths.shape, np.int64)
-    bag_starts.ravel()[order] = starts[:-1]
+    bag_starts = np.empty(lengths.size, np.int64)
+    bag_starts[order] = starts[:-1]
+    bag_starts = bag_starts.reshape(lengths.shape)
     positions = []
     for table in range(trace.tables):
         shift = bag_starts[:, table] - trace.offsets[table][:-1]
