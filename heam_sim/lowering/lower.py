@@ -86,7 +86,7 @@ def _program_order(trace: LookupTrace, scope: Scope, packet_samples: int) -> tup
             packet_samples=packet_samples,
         )
     starts = np.concatenate(([0], np.cumsum(lengths.ravel()[order])))
-    bag_starts = np.empty(lengths.size, np.int64)
+    bag_starts: _Int = np.empty(lengths.size, np.int64)
     bag_starts[order] = starts[:-1]
     bag_starts = bag_starts.reshape(lengths.shape)
     positions = []
