@@ -93,8 +93,3 @@ def counted(run: Run, name: str, channels: Sequence[int] | None = None) -> int:
     """A counter summed over (some) channels."""
     picked = range(len(run.channels)) if channels is None else channels
     return sum(run.channels[channel][name] for channel in picked)
-
-
-def merged(*parts: Mapping[str, Any]) -> dict[str, Any]:
-    """Overrides put together, the later ones win."""
-    return {key: value for part in parts for key, value in part.items()}
