@@ -254,17 +254,21 @@ def _activation_rows(
     ]
 
 
-def _pim_rows(layout: TierLayout, demand: Demand, parameters: ChannelParameters) -> list[dict[str, Any]]:
+def _pim_rows(
+    layout: TierLayout, demand: Demand, parameters: ChannelParameters, opened: _Int
+) -> list[dict[str, Any]]:
+    """What the PEs' side allows; `opened`: distinct DRAM rows (channels of the tier,)."""
     spec, pim, name = layout.spec, layout.tier.pim, layout.tier.name
     assert pim is not None
     tck = float(spec.tCK_ps) / 1000
     span = slice(layout.first_channel, layout.first_channel + layout.tier.channels)
     unit_gap = max(earliest_gap(spec, "PIM_RD", "PIM_RD", _RELATION.get(pim.unit_level, "other_rank")), 1)
-    reads, what = int(demand.reads[span].max(initial=0)), "bursts of the busiest PE x PIM_RD spacing"
+    of_units, what = demand.reads, "bursts of the busiest PE x PIM_RD spacing"
     if demand.shortest:
         needed = np.bincount(demand.pe_rows.values() >> 44, minlength=demand.reads.size)
-        reads = int(needed.reshape(demand.reads.shape)[span].max(initial=0)) * demand.shortest
+        of_units = needed.reshape(demand.reads.shape) * demand.shortest
         what = "bursts of the distinct rows of the busiest PE x PIM_RD spacing"
+    reads = int(of_units[span].max(initial=0))
     results = demand.results[span] if parameters.merge else demand.partials[span]
     read_out = demand.stack_sums[span] if parameters.stack else results
     out = int(read_out.max(initial=0))
@@ -316,7 +320,29 @@ def _pim_rows(layout: TierLayout, demand: Demand, parameters: ChannelParameters)
             )
         )
         rows.append(("stack node", crossed * parameters.stack_cycles, "the same x adder cycles"))
+    if parameters.second_stage_cycles:
+        of_rank = -(-int(demand.instructions[span].max(initial=0)) // spec.nodes(spec.second_level))
+        what = "instructions per rank of the busiest channel x cycles of its path"
+        rows.append(("second instruction path", of_rank * parameters.second_stage_cycles, what))
+    if parameters.host_driven:
+        columns = of_units[span].sum(axis=1) + read_out + given
+        if parameters.merge:
+            columns = columns + demand.partials[span]
+        # A row that a PE has need not be opened.
+        activates = np.zeros_like(opened) if demand.shortest else opened
+        rows.append(("command bus", *_command_bus(layout, columns, activates)))
     return [_row(resource, name, cycles * tck, formula) for resource, cycles, formula in rows]
+
+
+def _command_bus(layout: TierLayout, columns: _Int, activates: _Int) -> tuple[int, str]:
+    """Cycles that the commands of the busiest channel take, with one ACT for each of its rows at least."""
+    if layout.spec.split_command_buses:
+        return max(int(np.maximum(columns, activates).max(initial=0)) - 1, 0), (
+            "column commands, or distinct rows, of the busiest channel"
+        )
+    return max(int((columns + activates).max(initial=0)) - 1, 0), (
+        "column commands and distinct rows of the busiest channel"
+    )
 
 
 def ceilings(
@@ -366,7 +392,7 @@ def ceilings(
         results = demand.results[span] if parameters[name].merge else demand.partials[span]
         results = demand.stack_sums[span] if parameters[name].stack else results
         added += int(results.sum()) * layout.spec.burst_bytes
-        rows += _pim_rows(layout, demand, parameters[name])
+        rows += _pim_rows(layout, demand, parameters[name], distinct[span].sum(axis=1))
     rows.append(
         _row("host adder", "host", (added // host.add_bytes_per_cycle) * period, "bytes added / adder width")
     )

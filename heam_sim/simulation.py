@@ -31,14 +31,14 @@ from heam_sim._version import __version__
 from heam_sim.accounting import account_energy, account_power, channel_rows, energy_weights, tier_totals
 from heam_sim.bounds import Demand, ceilings
 from heam_sim.dram import Spec
-from heam_sim.embedding import EmbeddingScheme, Full
+from heam_sim.embedding import EmbeddingScheme, Full, composes_sums, sum_bytes
 from heam_sim.embedding.parse import parse_embedding
 from heam_sim.errors import CeilingError, ConfigError, unknown_name
-from heam_sim.lowering import Lowered, Work, lower, with_prefetch
+from heam_sim.lowering import Lowered, Work, bags_in_order, lower, with_prefetch
 from heam_sim.lowering.lower import Scope
 from heam_sim.placement import ModelPlacement, TierLayout, place_model
 from heam_sim.results import Result
-from heam_sim.systems import System, load_system
+from heam_sim.systems import System, Tier, load_system
 from heam_sim.trace import LookupTrace, TraceFile
 from heam_sim.verification import verify
 
@@ -46,6 +46,8 @@ __all__ = ["Plan", "Run", "plan", "resolved_config", "simulate"]
 
 # Long enough to keep Python out of the loop, short enough for Ctrl-C to be felt at once.
 _STEPS = 1 << 20
+# Bursts of a sum that the engine's PEs can keep.
+_LONGEST_SUM = 64
 # How far apart the walks lie that say what the time went to: many GnRs long, short enough for the memory.
 _WALK_PS = 20_000_000
 # Lookups lowered at a time: bounds memory, whatever the length of the trace. Fewer would stay in the
@@ -117,8 +119,8 @@ class Plan:
             cache_sets=self.placement.cache.sets,
             cache_ways=self.placement.cache.ways,
             merge_identical=pim.merge_identical,
-            result_bursts=layout.vector_bursts,
-            imm_latency=pim.latency(pim.imm_latency, spec) if pim.immediates else 0,
+            result_bursts=self._sum_bursts(spec),
+            imm_latency=spec.timing["nCWL"] if pim.immediates else 0,
             **self._stack_parameters(layout, number),
         )
 
@@ -134,6 +136,16 @@ class Plan:
             "xmov_cycles": pim.xmov_cycles,
             "xmov_latency": pim.latency(pim.xmov_latency, spec),
         }
+
+    def _sum_bursts(self, spec: Spec) -> int:
+        """Bursts of what a bag is pooled into."""
+        bursts = -(-sum_bytes(self.placement.subtables) // spec.burst_bytes)
+        if bursts > _LONGEST_SUM:
+            raise ConfigError(
+                f"vector_bytes: a bag of {self.scheme.label} is pooled into {bursts} bursts of {spec.name}, "
+                f"but a PE's sum has at most {_LONGEST_SUM}; use shorter vectors or fewer parts."
+            )
+        return bursts
 
     def _ticks(self, period_ps: Fraction, what: str) -> int:
         ticks = int(period_ps / self.tick_ps)
@@ -164,11 +176,12 @@ class Plan:
         samples = self.simulated.samples
         per_sample = max(1, self.simulated.lookups // max(samples, 1))
         step = max(1, _CHUNK_LOOKUPS // per_sample)
+        # Neither a packet nor a window of the dispatcher must be cut.
+        whole = self.packet_samples
         if self.placement.spread.rows.size:
-            # A window of the dispatcher must not be cut.
             window = self.system.dispatch_window
-            whole = window // math.gcd(window, self.gnrs_per_sample)
-            step = -(-step // whole) * whole
+            whole = math.lcm(whole, window // math.gcd(window, self.gnrs_per_sample))
+        step = -(-step // whole) * whole
         return [(start, min(start + step, samples)) for start in range(0, samples, step)]
 
     def lowered(self, start: int, stop: int) -> Lowered:
@@ -195,6 +208,23 @@ class Plan:
         """GnRs that a sample makes."""
         return self.simulated.tables if self.scope == "bag" else 1
 
+    @property
+    def packet_samples(self) -> int:
+        """Samples whose GnRs are sent table by table."""
+        return self.system.placement.packet_samples if self.scope == "bag" else 1
+
+    def gnrs_in_order(self, admitted: NDArray[Any]) -> NDArray[np.int64]:
+        """Return which GnRs were admitted as the given ones, counted from 0."""
+        number = admitted.astype(np.int64)
+        if self.packet_samples == 1:
+            return number
+        return bags_in_order(
+            number,
+            samples=self.simulated.samples,
+            tables=self.simulated.tables,
+            packet_samples=self.packet_samples,
+        )
+
     def whole(self) -> LookupTrace:
         """Return the simulated part in the memory."""
         return self.simulated.read() if isinstance(self.simulated, TraceFile) else self.simulated
@@ -213,7 +243,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class Run:
-    """What the engine gave back."""
+    """What the engine gave back; `latencies_ns` and `gnrs` in the order in which GnRs finished."""
 
     time_ns: float
     channels: list[dict[str, int]]
@@ -221,6 +251,7 @@ class Run:
     spent: dict[tuple[str, str], tuple[int, int]]
     host: dict[str, int]
     latencies_ns: NDArray[np.float64]
+    gnrs: NDArray[np.int64]
     log: NDArray[Any]
     command_names: tuple[str, ...]
     demand: Demand
@@ -305,7 +336,26 @@ def _resolve(
     if isinstance(profile, bool) or not isinstance(profile, int | float) or not 0 <= profile < 1:
         raise ConfigError(f"profile: {profile!r} is no share from 0 up to (but not including) 1.")
     described = system if isinstance(system, System) else load_system(system, overrides=overrides)
-    return described, {tier.name: tier.spec() for tier in described.tiers}, _scheme(embedding)
+    scheme = _scheme(embedding)
+    if composes_sums(scheme) and scope == "sample":
+        raise ConfigError(
+            f"embedding: {scheme.label} composes the sums of a bag, but scope 'sample' pools all tables "
+            "into one vector before; use scope 'bag'."
+        )
+    specs = {tier.name: tier.spec() for tier in described.tiers}
+    for tier in described.tiers:
+        _check_latencies(tier, specs[tier.name])
+    return described, specs, scheme
+
+
+def _check_latencies(tier: Tier, spec: Spec) -> None:
+    """Refuse results that would meet immediates on the data bus."""
+    pim = tier.pim
+    if pim is not None and pim.immediates and pim.latency(pim.res_latency, spec) != spec.timing["nCL"]:
+        raise ConfigError(
+            f"tier {tier.name}: pim.res_latency is {pim.res_latency!r}, but immediates share the data bus "
+            "with results, and its turn-round is that of writes and reads; leave it at 'nCL'."
+        )
 
 
 def _config(
@@ -436,6 +486,7 @@ def _execute(
     names, tables = _log_names(handles, owners)
     logs: list[NDArray[Any]] = []
     latencies: list[NDArray[np.uint64]] = []
+    finished: list[NDArray[np.uint64]] = []
     totals = np.zeros(6, np.int64)
     work = Work()
     chunks = planned.chunks() or [(0, 0)]
@@ -456,8 +507,12 @@ def _execute(
             pass
         times = core.take_latencies()
         latencies.append(times["finish"] - times["arrival"])
+        finished.append(times["gnr"])
         if with_log:
-            logs.append(_renumber(core.take_log(), tables))
+            log = _renumber(core.take_log(), tables)
+            if planned.packet_samples > 1:
+                log["tag"] = planned.gnrs_in_order(log["tag"])
+            logs.append(log)
         if progress is not None:
             progress(stop)
     tick_ns = float(planned.tick_ps) / 1000
@@ -468,6 +523,7 @@ def _execute(
         spent=_spent(core, planned, owners),
         host=core.host_counters(),
         latencies_ns=np.concatenate(latencies).astype(np.float64) * tick_ns,
+        gnrs=planned.gnrs_in_order(np.concatenate(finished)),
         log=np.concatenate(logs) if logs else np.empty(0, LOG_DTYPE),
         command_names=names,
         demand=demand,
@@ -611,6 +667,7 @@ def _notes(planned: Plan, run: Run) -> tuple[str, ...]:
     if planned.system.placement.pair_share > 0:
         served = 2 * run.pair_reads / max(planned.simulated.lookups, 1)
         why = "; none for weighted lookups" if planned.simulated.weighted else ""
+        why = "; none where bags are pooled first" if composes_sums(planned.scheme) else why
         notes.append(f"{placement.pairs.count} sums of pairs serve {served:.3f} of the lookups{why}")
     if run.replica_reads:
         notes.append(

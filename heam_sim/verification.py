@@ -25,7 +25,7 @@ from heam_sim.placement import Located, ModelPlacement, TierLayout
 if TYPE_CHECKING:
     from heam_sim.simulation import Plan, Run
 
-__all__ = ["verify"]
+__all__ = ["check_commands", "check_sums", "declare_homes", "verify"]
 
 _Int = NDArray[np.int64]
 
@@ -40,23 +40,29 @@ def verify(planned: Plan, run: Run) -> None:
     """
     for name, layout in planned.placement.layouts.items():
         pim = layout.tier.pim
-        span = range(layout.first_channel, layout.first_channel + layout.tier.channels)
-        report = check_protocol(
-            run.log,
-            run.command_names,
-            layout.spec,
-            channel=span,
-            refresh=layout.tier.controller.refresh_kind is not None,
-            unit_level=pim.unit_level if pim is not None else None,
-            res_latency=pim.latency(pim.res_latency, layout.spec) if pim is not None else None,
-            imm_latency=pim.latency(pim.imm_latency, layout.spec) if pim and pim.immediates else None,
-        )
+        report = check_commands(planned, name, run.log, run.command_names)
         _demand_ok(report, f"protocol check of {planned.system.name}, tier {name}")
         if pim is not None and pim.stack_bytes_per_cycle > 0:
-            report = check_crossbar(run.log, run.command_names, span, cycles=pim.xmov_cycles)
+            report = check_crossbar(run.log, run.command_names, layout.channels, cycles=pim.xmov_cycles)
             _demand_ok(report, f"protocol check of {planned.system.name}, stack of tier {name}")
     outcome = check_sums(planned, run.log, run.command_names)
     _demand_ok(outcome, f"functional check of {planned.system.name}")
+
+
+def check_commands(planned: Plan, tier: str, log: NDArray[Any], command_names: Sequence[str]) -> Report:
+    """Run the protocol check on the channels of one tier of a planned run."""
+    layout = planned.placement.layouts[tier]
+    pim = layout.tier.pim
+    return check_protocol(
+        log,
+        command_names,
+        layout.spec,
+        channel=layout.channels,
+        refresh=layout.tier.controller.refresh_kind is not None,
+        unit_level=pim.unit_level if pim is not None else None,
+        res_latency=pim.latency(pim.res_latency, layout.spec) if pim is not None else None,
+        imm_latency=layout.spec.timing["nCWL"] if pim is not None and pim.immediates else None,
+    )
 
 
 def check_sums(planned: Plan, log: NDArray[Any], command_names: Sequence[str]) -> FunctionalReport:

@@ -13,7 +13,7 @@ from heam_sim.check.operands import Values
 from heam_sim.check.report import Findings
 from heam_sim.embedding import EmbeddingScheme, Subtable
 
-__all__ = ["Weights", "compose", "compose_cores"]
+__all__ = ["Weights", "compose", "compose_cores", "compose_sums"]
 
 IntArray = npt.NDArray[np.int64]
 #: Integer weight of (GnR, slot).
@@ -152,6 +152,34 @@ def compose_cores(
         moment[each],
         product.reshape(-1, lanes),
     )
+
+
+def compose_sums(
+    sums: IntArray, subtables: Sequence[Subtable], tables: int, granules: int, granule_bytes: int
+) -> IntArray:
+    """Multiply the sums of every bag's parts, which lie side by side.
+
+    Parameters
+    ----------
+    sums
+        int64 (bags, granules of all sums, lanes), bags by ``sample * tables + table``.
+    subtables
+        Those of the model; `segment_bytes` says where a part's sum lies.
+    tables
+        Tables of the model.
+    granules, granule_bytes
+        Granules of a vector, and their size.
+
+    Returns
+    -------
+    numpy.ndarray
+        int64 (bags, granules, lanes).
+    """
+    result = np.ones((len(sums), granules, sums.shape[2]), dtype=np.int64)
+    for part in subtables:
+        first = part.segment_bytes // granule_bytes
+        result[part.table :: tables] *= sums[part.table :: tables, first : first + granules]
+    return result
 
 
 def _order_of_cores(a: Access, start: IntArray, clock: IntArray, findings: Findings) -> None:

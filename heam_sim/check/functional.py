@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from heam_sim.check.chains import Weights, compose, compose_cores
+from heam_sim.check.chains import Weights, compose, compose_cores, compose_sums
 from heam_sim.check.events import need_fields
 from heam_sim.check.flow import FILL, Access, Flow, drain
 from heam_sim.check.flow import report as tell
@@ -19,7 +19,7 @@ from heam_sim.check.homes import AddressMap, Homes
 from heam_sim.check.operands import Values, count_operands, weights_of
 from heam_sim.check.report import Findings, Report, Violation
 from heam_sim.check.reuse import CacheRules, reuse
-from heam_sim.embedding import EmbeddingScheme, Subtable, reference
+from heam_sim.embedding import EmbeddingScheme, Subtable, composes_sums, reference, sum_bytes
 from heam_sim.errors import CheckError
 from heam_sim.trace import LookupTrace
 
@@ -126,7 +126,6 @@ def _prepare(
     log: npt.NDArray[Any],
     names: Sequence[str],
     bursts: dict[int, int],
-    vector_bytes: int,
     subtables: tuple[Subtable, ...],
     limit: int,
 ) -> _Run:
@@ -148,7 +147,7 @@ def _prepare(
         raise CheckError(
             f"burst_bytes_of_channel does not name channel {channel}, which the log uses; add it."
         )
-    granules = -(-vector_bytes // smallest)
+    granules = -(-sum_bytes(subtables) // smallest)
     return _Run(column, kind, per_burst, granules, smallest, subtables, Findings(limit))
 
 
@@ -466,10 +465,11 @@ def check_functional(
 
     Rows are found by their physical addresses alone. Operands of role LOAD, MUL and MAC with one GnR, slot
     and burst are multiplied where they meet (in the host, or in one unit); the cores of a tensor train are
-    multiplied when all of them are there, whole; the rest is added. A weighted trace's vectors are multiplied
-    with small integers that stand for the weights. PIM_MOV empties a
-    unit's partial into the channel's merge node, PIM_XMOV a channel's result into its stack's node, PIM_RDRES
-    empties the merge node (or the unit, or the stack's node) into the host; each burst exactly once.
+    multiplied when all of them are there, whole; the rest is added. Where sums are composed, the host
+    multiplies those of a bag's parts in the end. A weighted trace's vectors are multiplied with small
+    integers that stand for the weights. PIM_MOV empties a unit's partial into the channel's merge node,
+    PIM_XMOV a channel's result into its stack's node, PIM_RDRES empties the merge node (or the unit, or the
+    stack's node) into the host; each burst exactly once.
 
     Parameters
     ----------
@@ -523,7 +523,7 @@ def check_functional(
     bursts = _burst_table(burst_bytes_of_channel)
     granule_bytes = min(bursts.values())
     subtables = embedding.subtables(trace.cardinalities, vector_bytes)
-    run = _prepare(log, command_names, bursts, vector_bytes, subtables, limit)
+    run = _prepare(log, command_names, bursts, subtables, limit)
     truth = reference.pooled(trace, embedding, vector_bytes, granule_bytes, scope)
     lut = _lut_arrays(lut_rows)
     given = {}
@@ -577,6 +577,8 @@ def check_functional(
     added = _composed(run, access, values, embedding, weights_of(trace, scope), vector_bytes)
     added = added if sends is None else _sent(run, added, sends)
     host = _execute(run, added, merges, default, stacks or {}, len(truth))
+    if composes_sums(embedding):
+        host = compose_sums(host, subtables, trace.tables, truth.shape[1], granule_bytes)
     mismatches, first = _compare(run, host, truth, scope, trace)
     report = run.findings.report(int((run.kind >= 0).sum()))
     return FunctionalReport(

@@ -77,7 +77,7 @@ def simulation_options(command: _F) -> _F:
                 "--embedding",
                 default="full",
                 show_default=True,
-                help="full, qr:4, qr:8:add, qr:4:concatenate, hash:0.25, partitions:3, tt:16 ...",
+                help="full, qr:4, qr:8:add, qr:4:pool-first, hash:0.25, partitions:3, tt:16 ...",
             ),
             click.option(
                 "--vector-bytes", type=int, default=256, show_default=True, help="Size of a pooled vector."

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -113,4 +114,10 @@ def _entries(folder: Path | None) -> Iterator[tuple[str, Traversable]]:
 
 
 def _parse(family: str, entry: Traversable, text: str) -> StandardFile:
-    return parse_standard(text, where=f"{family}/{entry.name}")
+    return _parsed(text, f"{family}/{entry.name}")
+
+
+# A pure function of the text, and most of what a short run takes: sweeps and tests load the same few files.
+@lru_cache(maxsize=16)
+def _parsed(text: str, where: str) -> StandardFile:
+    return parse_standard(text, where=where)

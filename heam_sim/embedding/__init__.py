@@ -5,7 +5,15 @@ from __future__ import annotations
 
 from heam_sim.embedding.parse import EMBEDDING_FORMS, parse_embedding
 from heam_sim.embedding.schemes import QR, Full, Hashing, Partitions
-from heam_sim.embedding.tables import EmbeddingScheme, Operand, Subtable, check_vector_bytes
+from heam_sim.embedding.tables import (
+    EmbeddingScheme,
+    Operand,
+    Subtable,
+    check_vector_bytes,
+    composes_sums,
+    rows_meet,
+    sum_bytes,
+)
 from heam_sim.embedding.tensor_train import TT
 
 __all__ = [
@@ -19,5 +27,8 @@ __all__ = [
     "Partitions",
     "Subtable",
     "check_vector_bytes",
+    "composes_sums",
     "parse_embedding",
+    "rows_meet",
+    "sum_bytes",
 ]

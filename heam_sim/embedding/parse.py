@@ -16,8 +16,8 @@ __all__ = ["EMBEDDING_FORMS", "parse_embedding"]
 EMBEDDING_FORMS = {
     "full": "full",
     "hash": "hash:RATIO|ROWS",
-    "qr": "qr:COLLISIONS[:multiply|add|concatenate[:THRESHOLD]]",
-    "partitions": "partitions:K[:multiply|add[:RADIX[:THRESHOLD]]]",
+    "qr": "qr:COLLISIONS[:multiply|add|concatenate[:THRESHOLD]][:pool-first]",
+    "partitions": "partitions:K[:multiply|add[:RADIX[:THRESHOLD]]][:pool-first]",
     "tt": "tt:RANK[:auto|N1xN2xN3[:THRESHOLD]]",
 }
 
@@ -25,8 +25,8 @@ EMBEDDING_FORMS = {
 def parse_embedding(text: str) -> EmbeddingScheme:
     """Read an embedding scheme in one of the forms of :data:`EMBEDDING_FORMS`.
 
-    What is left out has the defaults of the classes. ``hash:0.25`` keeps a quarter of the rows of every
-    table, ``hash:1000`` 1000 rows. ``parse_embedding(scheme.label) == scheme``.
+    What is left out has the defaults of the classes; ``pool-first`` stands last. ``hash:0.25`` keeps a
+    quarter of the rows of every table, ``hash:1000`` 1000 rows. ``parse_embedding(scheme.label) == scheme``.
 
     Raises
     ------
@@ -39,6 +39,8 @@ def parse_embedding(text: str) -> EmbeddingScheme:
     if name not in EMBEDDING_FORMS:
         raise unknown_name("embedding", text, (*EMBEDDING_FORMS, "qr:4", "qr:4:add", "tt:16", "hash:0.25"))
     read, fewest, most = _READERS[name]
+    if name in _POOLED and options[-1:] == [_POOL_FIRST]:
+        most += 1
     if not fewest <= len(options) <= most:
         raise ConfigError(f"embedding {text!r} is incomplete or too long; write {EMBEDDING_FORMS[name]!r}.")
     return read(text, options)
@@ -61,18 +63,26 @@ def _hash(text: str, options: Sequence[str]) -> EmbeddingScheme:
 
 
 def _qr(text: str, options: Sequence[str]) -> EmbeddingScheme:
+    options, pool_first = _order(options)
+    if not options:
+        raise ConfigError(f"embedding {text!r} has no number of collisions; write {EMBEDDING_FORMS['qr']!r}.")
     collisions = _number(text, "collisions", options[0])
     compose = _compose(text, options, ("multiply", "add", "concatenate"))
     threshold = _number(text, "threshold", options[2]) if len(options) > 2 else 0
-    return QR(collisions, compose, threshold)  # type: ignore[arg-type]  # checked, and again by QR
+    return QR(collisions, compose, threshold, pool_first)  # type: ignore[arg-type]  # checked, and again by QR
 
 
 def _partitions(text: str, options: Sequence[str]) -> EmbeddingScheme:
+    options, pool_first = _order(options)
+    if not options:
+        raise ConfigError(
+            f"embedding {text!r} has no number of partitions; write {EMBEDDING_FORMS['partitions']!r}."
+        )
     parts = _number(text, "parts", options[0])
     compose = _compose(text, options, ("multiply", "add"))
     radix = _number(text, "radix", options[2]) if len(options) > 2 else 0
     threshold = _number(text, "threshold", options[3]) if len(options) > 3 else 0
-    return Partitions(parts, compose, radix, threshold)  # type: ignore[arg-type]  # as above
+    return Partitions(parts, compose, radix, threshold, pool_first)  # type: ignore[arg-type]  # as above
 
 
 def _tt(text: str, options: Sequence[str]) -> EmbeddingScheme:
@@ -92,6 +102,16 @@ _READERS: dict[str, tuple[Callable[[str, Sequence[str]], EmbeddingScheme], int, 
     "partitions": (_partitions, 1, 4),
     "tt": (_tt, 1, 3),
 }
+
+
+#: Schemes that may be pooled before they are composed, and how a text says so.
+_POOLED, _POOL_FIRST = ("qr", "partitions"), "pool-first"
+
+
+def _order(options: Sequence[str]) -> tuple[Sequence[str], bool]:
+    """What stands before a last ``pool-first``, and whether it is there."""
+    pool_first = options[-1:] == [_POOL_FIRST]
+    return (options[:-1], True) if pool_first else (options, False)
 
 
 def _compose(text: str, options: Sequence[str], choices: Sequence[str]) -> str:

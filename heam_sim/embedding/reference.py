@@ -14,7 +14,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from heam_sim.embedding.tables import ELEMENT_BYTES, EmbeddingScheme, Subtable, check_vector_bytes
+from heam_sim.embedding.tables import (
+    ELEMENT_BYTES,
+    EmbeddingScheme,
+    Subtable,
+    check_vector_bytes,
+    composes_sums,
+)
 from heam_sim.errors import unknown_name
 from heam_sim.trace import LookupTrace
 from heam_sim.trace.checks import whole_number
@@ -103,7 +109,7 @@ def combined(
     vector_bytes: int,
     burst_bytes: int,
 ) -> Int64Array:
-    """Compose the rows of lookups into their vectors.
+    """Compose the rows of lookups into their vectors, or the sums of bags into pooled ones.
 
     Parameters
     ----------
@@ -159,7 +165,7 @@ def pooled(
         The lookups.
     scheme
         The parts of a lookup are composed, and multiplied with its weight if the trace has any, before
-        pooling.
+        pooling; or every part is multiplied with the weight and pooled, and the sums are composed.
     vector_bytes
         Size of a pooled vector in bytes.
     burst_bytes
@@ -232,11 +238,18 @@ def _block_sums(
         row_values(part.id, operand.rows, -(-part.row_bytes // burst_bytes), lanes)
         for part, operand in zip(parts, operands, strict=True)
     ]
-    vectors = combined(scheme, parts, values, vector_bytes, burst_bytes)
+    weights = np.ones((1, 1, 1), np.int64)
     if trace.weights is not None:
-        vectors = vectors * weight_values(trace.weights[table][cuts[0] : cuts[-1]])[:, None, None]
+        weights = weight_values(trace.weights[table][cuts[0] : cuts[-1]])[:, None, None]
+    if composes_sums(scheme):
+        sums = [_bag_sums(one * weights, cuts) for one in values]
+        return combined(scheme, parts, sums, vector_bytes, burst_bytes)
+    return _bag_sums(combined(scheme, parts, values, vector_bytes, burst_bytes) * weights, cuts)
+
+
+def _bag_sums(vectors: Int64Array, cuts: Int64Array) -> Int64Array:
     # Differences of running sums: exact modulo 2**64, and right for empty bags, which np.add.reduceat is not.
-    running = np.zeros((len(indices) + 1, *vectors.shape[1:]), dtype=np.int64)
+    running = np.zeros((len(vectors) + 1, *vectors.shape[1:]), dtype=np.int64)
     np.cumsum(vectors, axis=0, out=running[1:])
     sums: Int64Array = running[cuts[1:] - cuts[0]] - running[cuts[:-1] - cuts[0]]
     return sums

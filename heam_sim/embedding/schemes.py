@@ -24,6 +24,7 @@ from heam_sim.embedding.tables import (
     check_indices,
     check_threshold,
     check_vector_bytes,
+    composes_sums,
     one_of,
     operands_of,
     part_of,
@@ -38,6 +39,7 @@ __all__ = ["QR", "Full", "Hashing", "Partitions", "ceil_root"]
 Int64Array = NDArray[np.int64]
 QRCompose = Literal["multiply", "add", "concatenate"]
 Compose = Literal["multiply", "add"]
+_ORDER = {False: "", True: ":pool-first"}
 
 
 @dataclass(frozen=True)
@@ -157,7 +159,7 @@ class Hashing:
 
 @dataclass(frozen=True)
 class QR:
-    """Quotient-remainder embeddings, composed for every lookup.
+    """Quotient-remainder embeddings, composed for every lookup unless pooled first.
 
     With ``c = collisions``, index ``i`` of a table with ``n`` rows reads row ``i mod c`` of R (``min(c, n)``
     rows) and row ``i // c`` of Q (``ceil(n / c)`` rows). ``c = 1`` leaves Q as large as the table and R with
@@ -173,6 +175,10 @@ class QR:
     threshold
         Tables of at most this many rows stay whole. 0 compresses all, as HEAM does; DLRM's flag has the
         default 200.
+    pool_first
+        A bag's Q rows are pooled, and its R rows, and the two sums composed once (DLRM's ``QREmbeddingBag``;
+        weights go to both). With ``"multiply"`` this is another model; the other compositions stay as they
+        are.
 
     Raises
     ------
@@ -183,8 +189,10 @@ class QR:
     collisions: int
     compose: QRCompose = "multiply"
     threshold: int = 0
+    pool_first: bool = False
 
     def __post_init__(self) -> None:
+        _check_flag("pool_first", self.pool_first)
         object.__setattr__(
             self, "collisions", whole_number("collisions", self.collisions, minimum=1, maximum=INT64_MAX)
         )
@@ -193,9 +201,9 @@ class QR:
 
     @property
     def label(self) -> str:
-        """``"qr:4:multiply"``, with the threshold behind it unless that is 0."""
+        """``"qr:4:multiply"``, with threshold and ``pool-first`` behind it unless those are the defaults."""
         tail = f":{self.threshold}" if self.threshold else ""
-        return f"qr:{self.collisions}:{self.compose}{tail}"
+        return f"qr:{self.collisions}:{self.compose}{tail}{_ORDER[self.pool_first]}"
 
     def to_dict(self) -> dict[str, Any]:
         """Return the scheme in plain JSON types."""
@@ -204,6 +212,7 @@ class QR:
             "collisions": self.collisions,
             "compose": self.compose,
             "threshold": self.threshold,
+            "pool_first": self.pool_first,
         }
 
     def subtables(self, cardinalities: Sequence[int] | Int64Array, vector_bytes: int) -> tuple[Subtable, ...]:
@@ -223,6 +232,8 @@ class QR:
         """
         size = check_vector_bytes(vector_bytes)
         half = size // 2 if self.compose == "concatenate" else 0
+        # Behind Q's half of a vector, or behind the sum of the Q rows.
+        behind = half or (size if composes_sums(self) else 0)
         result: list[Subtable] = []
         for table, rows in enumerate(check_cardinalities(cardinalities)):
             if rows <= self.threshold:
@@ -239,7 +250,7 @@ class QR:
                         count,
                         half or size,
                         small=role == "R",
-                        segment_bytes=half if role == "R" else 0,
+                        segment_bytes=behind if role == "R" else 0,
                     )
                 )
         return tuple(result)
@@ -287,6 +298,8 @@ class Partitions:
         partitions of a table are about equally long.
     threshold
         Tables of at most this many rows stay whole.
+    pool_first
+        As for :class:`QR`: every partition's rows are pooled, and the sums composed once.
 
     Raises
     ------
@@ -298,8 +311,10 @@ class Partitions:
     compose: Compose = "multiply"
     radix: int = 0
     threshold: int = 0
+    pool_first: bool = False
 
     def __post_init__(self) -> None:
+        _check_flag("pool_first", self.pool_first)
         object.__setattr__(self, "parts", whole_number("parts", self.parts, minimum=2, maximum=8))
         object.__setattr__(self, "radix", whole_number("radix", self.radix, minimum=0, maximum=INT64_MAX))
         object.__setattr__(self, "threshold", check_threshold(self.threshold))
@@ -307,9 +322,9 @@ class Partitions:
 
     @property
     def label(self) -> str:
-        """``"partitions:3:multiply"``, with radix and threshold behind it unless both are 0."""
+        """``"partitions:3:multiply"``, with what else is not the default behind it."""
         tail = f":{self.radix}:{self.threshold}" if self.threshold else f":{self.radix}" if self.radix else ""
-        return f"partitions:{self.parts}:{self.compose}{tail}"
+        return f"partitions:{self.parts}:{self.compose}{tail}{_ORDER[self.pool_first]}"
 
     def to_dict(self) -> dict[str, Any]:
         """Return the scheme in plain JSON types."""
@@ -319,6 +334,7 @@ class Partitions:
             "compose": self.compose,
             "radix": self.radix,
             "threshold": self.threshold,
+            "pool_first": self.pool_first,
         }
 
     def _digits(self, rows: int) -> list[int]:
@@ -346,8 +362,12 @@ class Partitions:
                 continue
             for digit, count in enumerate(self._digits(rows)):
                 role, last = f"P{digit}", digit == self.parts - 1
+                segment = digit * size if composes_sums(self) else 0
+                name = f"table{table}.{role}"
                 result.append(
-                    Subtable(len(result), f"table{table}.{role}", table, role, count, size, small=not last)
+                    Subtable(
+                        len(result), name, table, role, count, size, small=not last, segment_bytes=segment
+                    )
                 )
         return tuple(result)
 
@@ -371,6 +391,11 @@ class Partitions:
             left = left // radix
         rows[f"P{self.parts - 1}"] = left
         return operands_of(table, parts, rows)
+
+
+def _check_flag(name: str, value: object) -> None:
+    if not isinstance(value, bool):
+        raise ConfigError(f"{name} must be True or False, not {value!r}.")
 
 
 def ceil_root(number: int, degree: int) -> int:

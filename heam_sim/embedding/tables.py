@@ -23,10 +23,13 @@ __all__ = [
     "check_indices",
     "check_threshold",
     "check_vector_bytes",
+    "composes_sums",
     "one_of",
     "operands_of",
     "part_of",
     "parts_of",
+    "rows_meet",
+    "sum_bytes",
     "whole_table",
 ]
 
@@ -59,9 +62,9 @@ class Subtable:
         Whether its rows go where the main row of their lookup is. A lookup has one main row, the last in
         program order; every row before it is a small one.
     segment_bytes
-        First byte of the pooled vector that a row is part of.
+        First byte of what a bag is pooled into (its *sum*) that a row is part of.
     covers_bytes
-        Bytes of the pooled vector that a row is part of; 0: as many as it has itself.
+        Bytes of the sum that a row is part of; 0: as many as it has itself.
     macs
         Multiply-adds that bringing in a row costs; 0: one pass over its elements.
     """
@@ -117,6 +120,24 @@ class EmbeddingScheme(Protocol):
 
     def operands(self, table: int, indices: Int64Array, subtables: Sequence[Subtable]) -> tuple[Operand, ...]:
         """Return what the lookups of one table read, in program order, the main row last."""
+
+
+def rows_meet(scheme: EmbeddingScheme) -> bool:
+    """Whether the rows of a lookup are multiplied with each other, so that they must meet in one place."""
+    return scheme.compose in ("multiply", "gemm") and not composes_sums(scheme)
+
+
+def composes_sums(scheme: EmbeddingScheme) -> bool:
+    """Whether bags are pooled part by part, and the sums multiplied with each other at the end.
+
+    Parts that are only added or put side by side give the same either way.
+    """
+    return scheme.compose == "multiply" and bool(getattr(scheme, "pool_first", False))
+
+
+def sum_bytes(subtables: Sequence[Subtable]) -> int:
+    """Bytes of what a bag is pooled into: a vector, or with composed sums one for each part."""
+    return max(part.segment_bytes + (part.covers_bytes or part.row_bytes) for part in subtables)
 
 
 def check_vector_bytes(vector_bytes: object) -> int:

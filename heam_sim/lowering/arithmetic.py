@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from heam_sim.embedding.tables import ELEMENT_BYTES
 from heam_sim.placement import ModelPlacement
+from heam_sim.trace import LookupTrace
 
-__all__ = ["Work", "count_work"]
+__all__ = ["Work", "count_work", "products_of_sums"]
 
 _Int = NDArray[np.int64]
 
@@ -98,3 +99,12 @@ def _sum_of(values: _Int, table: _Int, which: NDArray[np.bool_]) -> int:
     if (values == values[0]).all():
         return int(np.count_nonzero(which)) * int(values[0])
     return int(values[table[which]].sum())
+
+
+def products_of_sums(trace: LookupTrace, placement: ModelPlacement) -> Work:
+    """Count what the host multiplies when parts are pooled first: per bag, one product less than parts."""
+    elements = placement.home.vector_bytes // ELEMENT_BYTES
+    parts = np.bincount([part.table for part in placement.subtables], minlength=trace.tables)
+    bags = [int(np.count_nonzero(np.diff(offsets))) for offsets in trace.offsets]
+    products = sum(count * (int(own) - 1) for count, own in zip(bags, parts, strict=True))
+    return Work(host_multiplies=products * elements)

@@ -11,10 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heam_sim._core import FLAG_CARRIED
-from heam_sim.embedding import EmbeddingScheme
-from heam_sim.lowering.arithmetic import Work, count_work
+from heam_sim.embedding import EmbeddingScheme, composes_sums, rows_meet
+from heam_sim.lowering.arithmetic import Work, count_work, products_of_sums
+from heam_sim.lowering.packets import bags_in_order
 from heam_sim.lowering.parts import ALL, Index, Parts, chosen, entries, narrowed
-from heam_sim.placement import MEETING, Located, ModelPlacement, TierLayout, dispatch
+from heam_sim.placement import Located, ModelPlacement, TierLayout, dispatch
 from heam_sim.trace import LookupTrace
 
 __all__ = ["Lowered", "Scope", "lower"]
@@ -81,14 +82,22 @@ class _Lookups:
 
 
 class _ProgramOrder:
-    """Where the lookups of every table stand in sample-major order."""
+    """Where the lookups of every table stand when bag follows bag: sample by sample, or packet by packet."""
 
-    def __init__(self, trace: LookupTrace) -> None:
+    def __init__(self, trace: LookupTrace, scope: Scope, packet_samples: int) -> None:
         self.trace = trace
         self.lengths = np.stack([np.diff(offsets) for offsets in trace.offsets], axis=1)
-        self.starts = np.concatenate(([0], np.cumsum(self.lengths.ravel())))
+        in_packets = scope == "bag" and packet_samples > 1
+        order: _Int | slice = slice(None)
+        if in_packets:
+            bags = np.arange(self.lengths.size)
+            order = bags_in_order(
+                bags, samples=trace.samples, tables=trace.tables, packet_samples=packet_samples
+            )
+        self.order = order
+        self.starts = np.concatenate(([0], np.cumsum(self.lengths.ravel()[order])))
         # Where all samples are alike the lookups form a matrix with a row per sample: no need to scatter.
-        self.alike = bool((self.lengths == self.lengths[:1]).all())
+        self.alike = not in_packets and bool((self.lengths == self.lengths[:1]).all())
         self.columns = [0, *np.cumsum(self.lengths[:1].sum(axis=0)).tolist()]
 
     def put(self, table: int, to: _Int, values: _Int | int) -> None:
@@ -101,8 +110,9 @@ class _ProgramOrder:
             to[self._positions(table)] = values
 
     def _positions(self, table: int) -> _Int:
-        bag_starts = self.starts[:-1].reshape(self.lengths.shape)
-        shift = bag_starts[:, table] - self.trace.offsets[table][:-1]
+        bag_starts: _Int = np.empty(self.lengths.size, np.int64)
+        bag_starts[self.order] = self.starts[:-1]
+        shift = bag_starts.reshape(self.lengths.shape)[:, table] - self.trace.offsets[table][:-1]
         places = np.repeat(shift, self.lengths[:, table])
         places += np.arange(places.size)
         return places
@@ -111,7 +121,7 @@ class _ProgramOrder:
 def _gather_lookups(
     trace: LookupTrace, scheme: EmbeddingScheme, placement: ModelPlacement, scope: Scope
 ) -> _Lookups:
-    order = _ProgramOrder(trace)
+    order = _ProgramOrder(trace, scope, placement.system.placement.packet_samples)
     read = [scheme.operands(t, trace.indices[t], placement.subtables) for t in range(trace.tables)]
     width = max(len(operands) for operands in read)
     tables, rows = (np.full((width, order.starts[-1]), -1, np.int64) for _ in range(2))
@@ -124,11 +134,13 @@ def _gather_lookups(
     return _Lookups(tables, rows, slot, offsets)
 
 
-def _take_pairs(trace: LookupTrace, placement: ModelPlacement, lookups: _Lookups) -> tuple[_Int, _Int]:
+def _take_pairs(
+    trace: LookupTrace, placement: ModelPlacement, scope: Scope, lookups: _Lookups
+) -> tuple[_Int, _Int]:
     """Take out lookups that sums of pairs serve; returns the earlier one of each pair, and the pair."""
     if not placement.pairs.count or trace.weights is not None:
         return np.empty(0, np.int64), np.empty(0, np.int64)
-    order = _ProgramOrder(trace)
+    order = _ProgramOrder(trace, scope, placement.system.placement.packet_samples)
     number = np.empty(lookups.slot.size, np.int64)
     for table, rows in enumerate(trace.indices):
         order.put(table, number, rows + placement.pairs.base[table])
@@ -160,9 +172,9 @@ class _Builder:
             self.global_row[~self.has] = -1
         self.first_gnr = first_gnr
         self.pairs = pairs
-        self.compose = scheme.compose
+        self.joined = scheme.compose == "concatenate" or composes_sums(scheme)
         # Lookups whose rows must meet: those of several rows that are multiplied.
-        self.meets = np.full(lookups.slot.size, scheme.compose in MEETING and self.width > 1)
+        self.meets = np.full(lookups.slot.size, rows_meet(scheme) and self.width > 1)
         if self.width > 1:
             self.meets &= self.has[self.width - 2]
         self.parts = Parts(placement, lookups.table, self.global_row, self.meets)
@@ -319,7 +331,7 @@ class _Builder:
             return
         turn, channel = np.divmod(self.lookups.gnr() + self.first_gnr, layout.tier.channels)
         node = channel * layout.units + turn % layout.units
-        self.sent_elements = self.parts.add_immediates(layout, node, joined=self.compose == "concatenate")
+        self.sent_elements = self.parts.add_immediates(layout, node, joined=self.joined)
 
     def _small(self, operand: int, spread: _Int | None) -> None:
         """Place the small operands of one position."""
@@ -368,10 +380,11 @@ def lower(
     scope
         ``"bag"``: a GnR per sample and table; ``"sample"``: per sample.
     first_gnr
-        GnRs of the trace before this piece; with copies at every PE, a multiple of the dispatch window.
+        GnRs of the trace before this piece; with copies at every PE, a multiple of the dispatch window, and
+        with packets a piece must begin with one.
     """
     lookups = _gather_lookups(trace, scheme, placement, scope)
-    pairs = _take_pairs(trace, placement, lookups)
+    pairs = _take_pairs(trace, placement, scope, lookups)
     builder = _Builder(placement, lookups, scheme, first_gnr, pairs)
     items, offsets, cold = builder.build()
     work = count_work(
@@ -384,6 +397,8 @@ def lower(
         lut_bytes=builder.parts.lut_bytes,
     )
     work += Work(pe_adds=builder.sent_elements + builder.parts.pair_elements)
+    if composes_sums(scheme):
+        work += products_of_sums(trace, placement)
     return Lowered(
         items,
         offsets,

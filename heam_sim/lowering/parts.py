@@ -223,7 +223,7 @@ class Parts:
         begin = np.array([part.segment_bytes // burst for part in tables], np.int64)
         size = np.array([(part.covers_bytes or part.row_bytes) // burst for part in tables], np.int64)
         mine, table = on_host[:, which], self.table[:, which]
-        first = np.where(mine, begin[table], layout.vector_bursts).min(axis=0)
+        first = np.where(mine, begin[table], int((begin + size).max())).min(axis=0)
         last = np.where(mine, begin[table] + size[table], 0).max(axis=0)
         channel, unit = np.divmod(node[which], layout.units)
         fields: dict[str, _Int | int] = {

@@ -5,6 +5,6 @@ from __future__ import annotations
 
 from heam_sim.placement.dispatch import dispatch
 from heam_sim.placement.layout import Located, TierLayout
-from heam_sim.placement.model import MEETING, ModelPlacement, place_model
+from heam_sim.placement.model import ModelPlacement, place_model
 
-__all__ = ["MEETING", "Located", "ModelPlacement", "TierLayout", "dispatch", "place_model"]
+__all__ = ["Located", "ModelPlacement", "TierLayout", "dispatch", "place_model"]

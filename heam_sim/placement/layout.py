@@ -139,11 +139,6 @@ class TierLayout:
     replicas: Mapping[int, Replicas]
 
     @property
-    def vector_bursts(self) -> int:
-        """Bursts of a pooled vector."""
-        return self.vector_bytes // self.spec.burst_bytes
-
-    @property
     def units(self) -> int:
         """PEs per channel."""
         return self.spec.banks // self.unit_stride

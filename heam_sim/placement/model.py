@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heam_sim.dram import Spec
-from heam_sim.embedding import EmbeddingScheme, Subtable
+from heam_sim.embedding import EmbeddingScheme, Subtable, composes_sums, rows_meet
 from heam_sim.errors import CapacityError, ConfigError
 from heam_sim.placement.cache import CachePolicy, choose_cached
 from heam_sim.placement.hot import RowSet, rank_rows
@@ -22,8 +22,6 @@ from heam_sim.trace import LookupTrace
 __all__ = ["ModelPlacement", "place_model"]
 
 _Int = NDArray[np.int64]
-#: Compositions whose rows must meet in one place.
-MEETING = ("multiply", "gemm")
 
 
 @dataclass(frozen=True)
@@ -276,7 +274,7 @@ def _small_rows(
     number = np.full(len(tables), -1, np.int64)
     base = np.zeros(len(tables), np.int64)
     parts = [table for table in tables if table.small]
-    kind, meet = system.placement.small_tables, scheme.compose in MEETING
+    kind, meet = system.placement.small_tables, rows_meet(scheme)
     if tier is not None and kind == "home" and meet and parts:
         raise ConfigError(
             "placement.small_tables: 'home' leaves small rows where no PE can multiply them with their main "
@@ -398,7 +396,8 @@ def _hot_rows(
     totals = {size: counts[size] + hot.counts.get(size, 0) for size in sizes}
     left = budget - sum(number * slot[size] for size, number in hot.counts.items())
     pairs = Pairs.none(lookup_base(profile))
-    if system.placement.pair_share > 0:
+    # Where sums are composed a pair would need a sum of each part.
+    if system.placement.pair_share > 0 and not composes_sums(scheme):
         pairs = choose_pairs(
             profile,
             scope,

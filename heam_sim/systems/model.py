@@ -117,9 +117,9 @@ class Pim:
         none, and the host reads every channel's results.
     xmov_cycles, xmov_latency
         Of the crossbar to it: cycles per burst, and from there to the adder.
-    immediates, imm_latency
-        Whether the host sends what it reads of a cold lookup to a PE, composed, as one vector; and cycles
-        from a PIM_WRIMM to its burst.
+    immediates
+        Whether the host sends what it reads of a cold lookup to a PE, composed, as one vector (on the data
+        pins nCWL after its PIM_WRIMM, as a write's).
     """
 
     source: str
@@ -153,7 +153,6 @@ class Pim:
     xmov_cycles: int = 1
     xmov_latency: int | str = "nCL"
     immediates: bool = False
-    imm_latency: int | str = "nCWL"
 
     def __post_init__(self) -> None:
         positive = (
@@ -338,6 +337,9 @@ class Placement:
         its bags. A GnR reads such a sum in place of both. Not for weighted lookups.
     dispatch_window
         GnRs over which operands are counted; 0: the host's batch, or its window without one.
+    packet_samples
+        Samples whose bags are sent table by table; 1: the order of the trace. Says nothing where a whole
+        sample is pooled into one vector.
     """
 
     source: str
@@ -352,6 +354,7 @@ class Placement:
     pair_share: float = 0.0
     pair_rows: int = 65536
     dispatch_window: int = 0
+    packet_samples: int = 1
 
     def __post_init__(self) -> None:
         _check_choice("placement.policy", self.policy, ("single", "hot-cold"))
@@ -363,6 +366,7 @@ class Placement:
             if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
                 raise ConfigError(f"placement.{name}: {value!r} is no number between 0 and 1.")
         _check_numbers(self, ("dispatch_window",), "placement", minimum=0)
+        _check_numbers(self, ("packet_samples",), "placement", minimum=1)
         _check_numbers(self, ("pair_rows",), "placement", minimum=1)
         if self.pair_share > 0 and self.policy != "hot-cold":
             raise ConfigError(
@@ -424,13 +428,6 @@ class System:
                 f"system {self.name}: placement.partition is 'vertical', but tier {home.name!r} has no PEs "
                 "to stripe vectors over; use 'horizontal'."
             )
-        if self.placement.policy != "hot-cold" and any(
-            tier.pim and tier.pim.immediates for tier in self.tiers
-        ):
-            raise ConfigError(
-                f"system {self.name}: pim.immediates sends cold rows to the PEs, but there are none; use it "
-                "with placement.policy 'hot-cold'."
-            )
         if self.placement.replicate_share > 0 and all(tier.pim is None for tier in self.tiers):
             raise ConfigError(
                 f"system {self.name}: placement.replicate_share needs PEs that copies could be at; "
@@ -486,6 +483,7 @@ _LARGEST = {
     "page_bytes": 1 << 40,
     "pair_rows": 1 << 24,
     "page_seed": 1 << 62,
+    "packet_samples": 1 << 16,
 }
 
 

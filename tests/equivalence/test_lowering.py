@@ -16,7 +16,8 @@ from heam_sim.errors import ConfigError
 from heam_sim.simulation import Plan, plan
 from heam_sim.trace import LookupTrace
 from tests.functional.small import SYSTEMS, mixed_trace
-from tests.functional.test_systems import SCHEMES, VARIANTS
+from tests.functional.test_matrix import SCHEMES
+from tests.functional.test_systems import VARIANTS
 from tests.reference.demand import SlowDemand
 from tests.reference.lowering import SlowLowering
 

@@ -60,7 +60,8 @@ def more(tier: Tier) -> dict[str, Any]:
             "alu_bytes_per_cycle",
             "merge_bytes_per_cycle",
         )
-        names += ("path_bits_per_cycle", "lut_bytes", "lut_bytes_per_cycle")
+        names += ("path_bits_per_cycle", "second_stage_bits_per_cycle", "lut_bytes", "lut_bytes_per_cycle")
+        names += ("cache_bytes",)
         found |= {f"pim.{name}": 2 * getattr(pim, name) for name in names if getattr(pim, name)}
     return {f"{tier.name}.{key}": value for key, value in found.items()}
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The two micro-traces of docs/models/recnmp.md, derived there step by step."""
+"""The micro-traces of docs/models/recnmp.md, derived there step by step."""
 
 from __future__ import annotations
 
@@ -115,6 +115,42 @@ def test_a_product_is_formed_in_the_rank_of_q(root: Path) -> None:
         },
     )
     micro.assert_card(root, "recnmp", "71 ns", "153,086 pJ", of=result)
+
+
+def test_two_sums_are_moved_and_the_host_multiplies_them(root: Path) -> None:
+    options = {**PRODUCT_OPTIONS, "embedding": "qr:4:pool-first"}
+    _, run = run_of(PRODUCT, **options)
+    assert commands(run) == [
+        (0, 3, "ACT", 0, 0, 0),  # R0 at home: no copy is needed
+        (0, 7, "ACT", 8, 0, 0),
+        (0, 25, "PIM_RD", 0, 0, 0),
+        (0, 29, "PIM_RD", 8, 0, 0),  # arrives at 55
+        (0, 59, "PIM_MOV", 0, 0, 0),  # 55 + 1 + 3; the sum of Q
+        (0, 63, "PIM_MOV", 0, 0, 1),  # that of R; tCCD_S
+        (0, 90, "PIM_RDRES", 0, 0, 0),  # 63 + 26 + 1
+        (0, 94, "PIM_RDRES", 0, 0, 1),
+    ]
+    assert run.replica_reads == 0
+    result = micro.checked(PRODUCT, **options)
+    assert result.time_ns == 76.0  # 94 + 26 = 120 is tick 600 = host cycle 75
+    open_ns = (121 - 3) * 0.625
+    micro.assert_energy(
+        result,
+        {
+            "activation": 2 * micro.DDR4_ACT,
+            "cell": 2 * micro.DDR4_CELL,
+            "on_die_movement": 2 * micro.DDR4_ON_DIE,
+            "dram_bus": 2 * micro.BURST_BITS * micro.MODULE_BUS,
+            "io": 2 * micro.BURST_BITS * micro.HOST_BUS,
+            "background": micro.DDR4_OPEN_MW * open_ns + micro.DDR4_CLOSED_MW * (4 * 76 - open_ns),
+            "alu": (2 + 2) * micro.BURST_ELEMENTS * micro.ADD,
+            "lut": 2 * 4 * micro.TAG,
+            "instruction": 2 * (79 * micro.HOST_BUS + micro.DECODE)
+            + micro.DDR4_COMMAND * (4 * micro.MODULE_BUS + 2 * micro.HOST_BUS),
+            "host": 128 * micro.HOST_ADD_B + 64 * micro.HOST_MULTIPLY_B,
+        },
+    )
+    micro.assert_card(root, "recnmp", "76 ns", "167,346 pJ", of=result)
 
 
 def test_a_row_on_its_way_serves_all_who_wait_for_it(root: Path) -> None:

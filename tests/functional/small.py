@@ -12,26 +12,28 @@ import numpy as np
 
 from heam_sim.check import FunctionalReport
 from heam_sim.simulation import Plan, Run, _execute, plan
+from heam_sim.systems import Tier, known_systems, load_system
 from heam_sim.trace import LookupTrace
 from heam_sim.verification import check_sums
 
-SYSTEMS = (
-    "host-dimm",
-    "host-hbm-dimm",
-    "tensordimm",
-    "recnmp",
-    "trim-r",
-    "trim-g",
-    "trim-b",
-    "space",
-    "heam",
-    "proactivepim",
-)
-#: Those with an HBM tier.
-ON_HBM = ("host-hbm-dimm", "space", "heam", "proactivepim")
+SYSTEMS = known_systems()
 PSEUDO_CHANNELS = {"hbm.memory": "native/HBM2_4Gb/HBM2_2000", "hbm.power": "hbm2-4gb"}
 DIMM_IN_ORDER = {"dimm.pages": "table-order"}
 IN_ORDER = {**DIMM_IN_ORDER, "hbm.pages": "table-order"}
+
+
+def tier_names(system: str) -> tuple[str, ...]:
+    """Names of a system's memories."""
+    return tuple(tier.name for tier in load_system(system).tiers)
+
+
+#: Those with an HBM tier.
+ON_HBM = tuple(system for system in SYSTEMS if "hbm" in tier_names(system))
+
+
+def pim_tier(system: str) -> Tier | None:
+    """The memory with PEs, if a system has any."""
+    return next((tier for tier in load_system(system).tiers if tier.pim is not None), None)
 
 
 def trace_of(bags: Sequence[Sequence[Sequence[int]]], *, cardinalities: Sequence[int]) -> LookupTrace:
@@ -95,8 +97,3 @@ def counted(run: Run, name: str, channels: Sequence[int] | None = None) -> int:
     """A counter summed over (some) channels."""
     picked = range(len(run.channels)) if channels is None else channels
     return sum(run.channels[channel][name] for channel in picked)
-
-
-def merged(*parts: Mapping[str, Any]) -> dict[str, Any]:
-    """Overrides put together, the later ones win."""
-    return {key: value for part in parts for key, value in part.items()}

@@ -16,9 +16,19 @@ from heam_sim.placement import model as placement_model
 from heam_sim.simulation import Plan, Run, simulate
 from heam_sim.trace import LookupTrace
 from heam_sim.verification import verify
+from tests.functional.breaks import (
+    Log,
+    drop,
+    elsewhere,
+    put,
+    read_another_row,
+    rows_of,
+    swap_tags,
+    taken_first,
+    twice,
+)
 from tests.functional.small import IN_ORDER, functional, mixed_trace, run_of
 
-Log = np.ndarray[Any, Any]
 TRACE = mixed_trace(samples=12)
 OPTIONS: dict[str, Any] = {"embedding": "qr:4", "vector_bytes": 128, "profile": 0.5}
 # Few channels, so that GnRs use several units of one.
@@ -41,66 +51,11 @@ STACK: dict[str, Any] = {
 }
 
 
-def _rows(run: Run, log: Log, name: str) -> np.ndarray[Any, np.dtype[np.int64]]:
-    found = np.flatnonzero(log["command"] == run.command_names.index(name))
-    assert found.size, f"the run has no {name}"
-    return found
-
-
-def _drop(name: str) -> Callable[[Run, Log], Log]:
-    return lambda run, log: np.delete(log, _rows(run, log, name)[-1])
-
-
-def _twice(name: str) -> Callable[[Run, Log], Log]:
-    def change(run: Run, log: Log) -> Log:
-        at = _rows(run, log, name)[-1]
-        return np.insert(log, at + 1, log[at])
-
-    return change
-
-
-def _set(name: str, field: str, change: Callable[[int], int]) -> Callable[[Run, Log], Log]:
-    def edit(run: Run, log: Log) -> Log:
-        at = _rows(run, log, name)[0]
-        log[field][at] = change(int(log[field][at]))
-        return log
-
-    return edit
-
-
-def _swap_tags(name: str) -> Callable[[Run, Log], Log]:
-    def change(run: Run, log: Log) -> Log:
-        rows = _rows(run, log, name)
-        other = rows[np.flatnonzero(log["tag"][rows] != log["tag"][rows[0]])[0]]
-        log["tag"][[rows[0], other]] = log["tag"][[other, rows[0]]]
-        return log
-
-    return change
-
-
-def _read_another_row(name: str) -> Callable[[Run, Log], Log]:
-    """One burst is read where another table row lives: an address that the placement knows."""
-
-    def change(run: Run, log: Log) -> Log:
-        rows = _rows(run, log, name)
-        place = ["channel", "bank", "row", "column"]
-        # The same unit and the same burst of the vector, so that only the row differs.
-        same = (log["unit"][rows] == log["unit"][rows[0]]) & (log["channel"][rows] == log["channel"][rows[0]])
-        same &= log["column"][rows] % 2 == log["column"][rows[0]] % 2
-        differs = np.array([any(log[p][r] != log[p][rows[0]] for p in place) for r in rows])
-        other = rows[np.flatnonzero(same & differs)[0]]
-        for field in place:
-            log[field][rows[0]] = log[field][other]
-        return log
-
-    return change
-
-
 def _accumulate_late(run: Run, log: Log) -> Log:
     """A PIM_RD comes after its partial has left."""
-    last = _rows(run, log, "PIM_MOV")[-1]
+    last = rows_of(run, log, "PIM_MOV")[-1]
     unit, tag, channel = (int(log[field][last]) for field in ("unit", "tag", "channel"))
-    reads = _rows(run, log, "PIM_RD")
+    reads = rows_of(run, log, "PIM_RD")
     mine = reads[
         (log["unit"][reads] == unit) & (log["tag"][reads] == tag) & (log["channel"][reads] == channel)
     ][-1]
@@ -108,10 +63,10 @@ def _accumulate_late(run: Run, log: Log) -> Log:
 
 
 def _mac_before_load(run: Run, log: Log) -> Log:
-    at = _rows(run, log, "PIM_LUT")[0]
+    at = rows_of(run, log, "PIM_LUT")[0]
     partner = next(
         row
-        for row in _rows(run, log, "PIM_RD")
+        for row in rows_of(run, log, "PIM_RD")
         if all(log[field][row] == log[field][at] for field in ("channel", "unit", "tag", "slot"))
     )
     order = np.arange(log.size)
@@ -120,36 +75,36 @@ def _mac_before_load(run: Run, log: Log) -> Log:
 
 
 BREAKS: dict[str, tuple[Callable[[Run, Log], Log], set[str]]] = {
-    "a burst of an operand is never read": (_drop("PIM_RD"), {"operand", "pairing"}),
-    "a burst is read twice": (_twice("PIM_RD"), {"operand", "pairing"}),
-    "a LUT read is missing": (_drop("PIM_LUT"), {"operand", "pairing"}),
-    "a LUT read comes twice": (_twice("PIM_LUT"), {"operand", "pairing"}),
-    "another row of the LUT": (_set("PIM_LUT", "row", lambda row: (row + 1) % 6), {"operand"}),
-    "a row of the LUT that was never filled": (_set("PIM_LUT", "row", lambda _: 6), {"LUT"}),
-    "a partial stays behind": (_drop("PIM_MOV"), {"left over", "sum"}),
-    "a partial moves twice": (_twice("PIM_MOV"), {"twice"}),
-    "a partial of another unit": (_set("PIM_MOV", "unit", lambda unit: (unit + 1) % 4), {"left over"}),
+    "a burst of an operand is never read": (drop("PIM_RD"), {"operand", "pairing"}),
+    "a burst is read twice": (twice("PIM_RD"), {"operand", "pairing"}),
+    "a LUT read is missing": (drop("PIM_LUT"), {"operand", "pairing"}),
+    "a LUT read comes twice": (twice("PIM_LUT"), {"operand", "pairing"}),
+    "another row of the LUT": (put("PIM_LUT", "row", lambda row: (row + 1) % 6), {"operand"}),
+    "a row of the LUT that was never filled": (put("PIM_LUT", "row", lambda _: 6), {"LUT"}),
+    "a partial stays behind": (drop("PIM_MOV"), {"left over", "sum"}),
+    "a partial moves twice": (twice("PIM_MOV"), {"twice"}),
+    "a partial of another unit": (put("PIM_MOV", "unit", lambda unit: (unit + 1) % 4), {"left over"}),
     "another burst of a partial": (
-        _set("PIM_MOV", "column", lambda burst: 1 - burst),
+        put("PIM_MOV", "column", lambda burst: 1 - burst),
         {"left over", "twice"},
     ),
-    "a result stays behind": (_drop("PIM_RDRES"), {"left over", "sum"}),
-    "a result leaves twice": (_twice("PIM_RDRES"), {"twice"}),
-    "a result leaves under another name": (_swap_tags("PIM_RDRES"), {"order", "twice", "left over", "sum"}),
-    "operands change GnRs": (_swap_tags("PIM_RD"), {"operand"}),
-    "LUT reads change GnRs": (_swap_tags("PIM_LUT"), {"pairing"}),
-    "a GnR that does not exist": (_set("PIM_RD", "tag", lambda _: 999), {"tag"}),
-    "the row of another vector": (_read_another_row("PIM_RD"), {"operand"}),
-    "an address where nothing lives": (_set("PIM_RD", "row", lambda row: row ^ 1), {"address"}),
-    "the other unit": (_set("PIM_RD", "unit", lambda unit: (unit + 1) % 4), {"pairing"}),
-    "no register": (_set("PIM_LUT", "role", lambda _: 0), {"pairing"}),
-    "another register": (_set("PIM_LUT", "slot", lambda slot: slot + 100), {"pairing"}),
+    "a result stays behind": (drop("PIM_RDRES"), {"left over", "sum"}),
+    "a result leaves twice": (twice("PIM_RDRES"), {"twice"}),
+    "a result leaves under another name": (swap_tags("PIM_RDRES"), {"order", "twice", "left over", "sum"}),
+    "operands change GnRs": (swap_tags("PIM_RD"), {"operand"}),
+    "LUT reads change GnRs": (swap_tags("PIM_LUT"), {"pairing"}),
+    "a GnR that does not exist": (put("PIM_RD", "tag", lambda _: 999), {"tag"}),
+    "the row of another vector": (read_another_row("PIM_RD"), {"operand"}),
+    "an address where nothing lives": (put("PIM_RD", "row", lambda row: row ^ 1), {"address"}),
+    "the other unit": (put("PIM_RD", "unit", lambda unit: (unit + 1) % 4), {"pairing"}),
+    "no register": (put("PIM_LUT", "role", lambda _: 0), {"pairing"}),
+    "another register": (put("PIM_LUT", "slot", lambda slot: slot + 100), {"pairing"}),
     "too late for its partial": (_accumulate_late, {"order", "left over"}),
     "multiplied before the factor is there": (_mac_before_load, {"pairing"}),
-    "a host read is missing": (_drop("RD"), {"operand", "pairing"}),
-    "a host read comes twice": (_twice("RD"), {"operand", "pairing"}),
-    "a cache hit of another row": (_set("LLC_HIT", "row", lambda row: row ^ 1), {"address"}),
-    "a cache hit is missing": (_drop("LLC_HIT"), {"operand", "pairing"}),
+    "a host read is missing": (drop("RD"), {"operand", "pairing"}),
+    "a host read comes twice": (twice("RD"), {"operand", "pairing"}),
+    "a cache hit of another row": (put("LLC_HIT", "row", lambda row: row ^ 1), {"address"}),
+    "a cache hit is missing": (drop("LLC_HIT"), {"operand", "pairing"}),
 }
 
 
@@ -183,25 +138,15 @@ def test_a_broken_log_is_found_out(what: str, heam: tuple[Plan, Run]) -> None:
         verify(planned, replace(run, log=broken))
 
 
-def _taken_first(name: str) -> Callable[[Run, Log], Log]:
-    """A row is taken before it was read."""
-
-    def change(run: Run, log: Log) -> Log:
-        at = _rows(run, log, name)[0]
-        return np.concatenate((log[at : at + 1], np.delete(log, at)))
-
-    return change
-
-
 def _send_late(run: Run, log: Log) -> Log:
     """A channel's result goes to the stack after the sum has left."""
-    last = _rows(run, log, "PIM_XMOV")[-1]
+    last = rows_of(run, log, "PIM_XMOV")[-1]
     return np.concatenate((np.delete(log, last), log[last : last + 1]))
 
 
 def _at_once(run: Run, log: Log) -> Log:
     """Two bursts are on the crossbar in one cycle."""
-    first, second = _rows(run, log, "PIM_XMOV")[:2]
+    first, second = rows_of(run, log, "PIM_XMOV")[:2]
     log["clock"][second] = log["clock"][first]
     return log
 
@@ -234,7 +179,7 @@ def _pair_reads(planned: Plan, run: Run) -> dict[int, np.ndarray[Any, np.dtype[n
     where = layout.locate(128, place.pairs.first_slot + np.arange(place.pairs.count))
     keys = zip(where.channel, where.bank, where.row, where.column, strict=True)
     pair_at = {tuple(map(int, key)): number for number, key in enumerate(keys)}
-    rows = _rows(run, run.log, "PIM_RD")
+    rows = rows_of(run, run.log, "PIM_RD")
     found = {}
     for row in rows:
         key = tuple(int(run.log[name][row]) for name in PLACE)
@@ -293,31 +238,31 @@ def test_broken_logs_of_pairs_are_found_out(paired: tuple[Plan, Run]) -> None:
 
 
 STACK_BREAKS: dict[str, tuple[Callable[[Run, Log], Log], set[str]]] = {
-    "a channel's result stays behind": (_drop("PIM_XMOV"), {"left over", "sum"}),
-    "a channel's result moves twice": (_twice("PIM_XMOV"), {"twice"}),
-    "the result of another channel": (_set("PIM_XMOV", "channel", lambda c: 1 - c), {"left over", "order"}),
+    "a channel's result stays behind": (drop("PIM_XMOV"), {"left over", "sum"}),
+    "a channel's result moves twice": (twice("PIM_XMOV"), {"twice"}),
+    "the result of another channel": (put("PIM_XMOV", "channel", lambda c: 1 - c), {"left over", "order"}),
     "another burst of a result": (
-        _set("PIM_XMOV", "column", lambda burst: 1 - burst),
+        put("PIM_XMOV", "column", lambda burst: 1 - burst),
         {"left over", "twice"},
     ),
-    "a result of another GnR": (_swap_tags("PIM_XMOV"), {"order", "left over", "empty", "twice"}),
+    "a result of another GnR": (swap_tags("PIM_XMOV"), {"order", "left over", "empty", "twice"}),
     "too late for the sum": (_send_late, {"order"}),
-    "an immediate is never sent": (_drop("PIM_WRIMM"), {"left over"}),
-    "an immediate is sent twice": (_twice("PIM_WRIMM"), {"twice"}),
-    "an immediate goes to a unit that sends nothing": (_set("PIM_WRIMM", "unit", lambda _: 9), {"left over"}),
+    "an immediate is never sent": (drop("PIM_WRIMM"), {"left over"}),
+    "an immediate is sent twice": (twice("PIM_WRIMM"), {"twice"}),
+    "an immediate goes to a unit that sends nothing": (put("PIM_WRIMM", "unit", lambda _: 9), {"left over"}),
     "another burst of an immediate": (
-        _set("PIM_WRIMM", "column", lambda burst: 1 - burst),
+        put("PIM_WRIMM", "column", lambda burst: 1 - burst),
         {"left over", "twice"},
     ),
     "an immediate of another lookup": (
-        _set("PIM_WRIMM", "slot", lambda slot: slot + 100),
+        put("PIM_WRIMM", "slot", lambda slot: slot + 100),
         {"empty", "left over"},
     ),
-    "an immediate of another GnR": (_swap_tags("PIM_WRIMM"), {"empty", "left over", "order"}),
-    "an immediate is sent before it is read": (_taken_first("PIM_WRIMM"), {"order"}),
-    "a row of an immediate is missing": (_drop("RD"), {"operand", "pairing"}),
-    "the sum stays in the stack": (_drop("PIM_RDRES"), {"left over", "sum"}),
-    "the sum leaves twice": (_twice("PIM_RDRES"), {"twice"}),
+    "an immediate of another GnR": (swap_tags("PIM_WRIMM"), {"empty", "left over", "order"}),
+    "an immediate is sent before it is read": (taken_first("PIM_WRIMM"), {"order"}),
+    "a row of an immediate is missing": (drop("RD"), {"operand", "pairing"}),
+    "the sum stays in the stack": (drop("PIM_RDRES"), {"left over", "sum"}),
+    "the sum leaves twice": (twice("PIM_RDRES"), {"twice"}),
 }
 
 
@@ -335,7 +280,7 @@ def test_a_broken_log_of_a_stack_is_found_out(what: str, stacked: tuple[Plan, Ru
 
 def test_an_immediate_at_another_bank_than_its_unit_is_found_out(stacked: tuple[Plan, Run]) -> None:
     planned, run = stacked
-    change = _set("PIM_WRIMM", "unit", lambda unit: unit ^ 1)
+    change = put("PIM_WRIMM", "unit", lambda unit: unit ^ 1)
     with pytest.raises(CheckError, match=r"protocol check of heam.*PIM_WRIMM at .* goes to bank"):
         verify(planned, replace(run, log=change(run, run.log.copy())))
 
@@ -352,10 +297,10 @@ def test_other_systems_are_looked_at_as_closely(system: str) -> None:
     assert functional(planned, run, run.log).ok
     name = "PIM_RD" if system == "recnmp" else "RD"
     for change in (
-        _drop(name),
-        _twice(name),
-        _set(name, "tag", lambda tag: tag + 1),
-        _read_another_row(name),
+        drop(name),
+        twice(name),
+        put(name, "tag", lambda tag: tag + 1),
+        read_another_row(name),
     ):
         assert not functional(planned, run, change(run, run.log.copy())).ok
 
@@ -386,13 +331,13 @@ CASES: dict[str, dict[str, Any]] = {
 
 
 def _drop_lookup(run: Run, log: Log) -> Log:
-    at = log[_rows(run, log, "PIM_RD")[-1]]
+    at = log[rows_of(run, log, "PIM_RD")[-1]]
     return log[(log["tag"] != at["tag"]) | (log["slot"] != at["slot"]) | (log["unit"] == 65535)]
 
 
 def _role(of: int, to: int) -> Callable[[Run, Log], Log]:
     def change(run: Run, log: Log) -> Log:
-        rows = _rows(run, log, "PIM_RD")
+        rows = rows_of(run, log, "PIM_RD")
         at = rows[log["role"][rows] == of][0]
         log["role"][at] = to
         return log
@@ -402,7 +347,7 @@ def _role(of: int, to: int) -> Callable[[Run, Log], Log]:
 
 def _other_weight(run: Run, log: Log) -> Log:
     """An operand takes the slot of another lookup, whose weight is another one."""
-    at = log[_rows(run, log, "PIM_RD")[0]]
+    at = log[rows_of(run, log, "PIM_RD")[0]]
     mine = (log["tag"] == at["tag"]) & (log["slot"] == at["slot"]) & (log["unit"] != 65535)
     log["slot"][mine] += 1
     return log
@@ -410,7 +355,7 @@ def _other_weight(run: Run, log: Log) -> Log:
 
 def _last_before_first(run: Run, log: Log) -> Log:
     """The last factor of a chain comes before the others."""
-    rows = _rows(run, log, "PIM_RD")
+    rows = rows_of(run, log, "PIM_RD")
     at = rows[log["role"][rows] == 1][0]
     mine = rows[(log["tag"][rows] == log["tag"][at]) & (log["slot"][rows] == log["slot"][at])]
     order = np.arange(log.size)
@@ -428,19 +373,19 @@ def test_every_kind_of_operand_is_looked_at_as_closely(case: str) -> None:
     report = functional(planned, run, run.log)
     assert report.ok, report.violations
     changes = [
-        _drop("PIM_RD"),
-        _twice("PIM_RD"),
+        drop("PIM_RD"),
+        twice("PIM_RD"),
         _drop_lookup,
-        _drop("PIM_RDRES"),
-        _twice("PIM_RDRES"),
-        _set("PIM_RDRES", "column", lambda burst: burst ^ 1),  # another part of the vector
-        _set("PIM_RD", "unit", lambda unit: unit ^ 1),
-        _set("PIM_RD", "tag", lambda tag: tag + 1),
-        _read_another_row("PIM_RD"),  # also another row's copy
+        drop("PIM_RDRES"),
+        twice("PIM_RDRES"),
+        put("PIM_RDRES", "column", lambda burst: burst ^ 1),  # another part of the vector
+        put("PIM_RD", "unit", lambda unit: unit ^ 1),
+        put("PIM_RD", "tag", lambda tag: tag + 1),
+        read_another_row("PIM_RD"),  # also another row's copy
         _other_weight,
     ]
     if case != "slices":
-        changes += [_drop("PIM_MOV"), _twice("PIM_MOV")]
+        changes += [drop("PIM_MOV"), twice("PIM_MOV")]
     if case == "three factors":
         changes += [_role(3, 0), _role(3, 1), _role(3, 2), _role(2, 3), _role(1, 3)]
     if case in ("slices", "three factors", "cores"):
@@ -474,21 +419,9 @@ def cached() -> tuple[Plan, Run]:
     return run_of(REPEATS, **REUSE)
 
 
-def _elsewhere(name: str) -> Callable[[Run, Log], Log]:
-    """A row is taken in a PE where nobody has read it: the only record of its own lookup there."""
-
-    def change(run: Run, log: Log) -> Log:
-        at = _rows(run, log, name)[0]
-        lookup = (log["tag"] == log["tag"][at]) & (log["slot"] == log["slot"][at]) & (log["unit"] != 65535)
-        log["unit"][lookup] ^= 1
-        return log
-
-    return change
-
-
 def _long_after(run: Run, log: Log) -> Log:
     """At the end a row is taken that was used once, long ago."""
-    last = _rows(run, log, "PE_HIT")[-1]
+    last = rows_of(run, log, "PE_HIT")[-1]
     place = ["channel", "unit", "bank", "row", "column"]
     uses = np.flatnonzero(log["unit"] == log["unit"][last])
     names = {run.command_names.index(name) for name in ("PIM_RD", "PE_HIT", "MERGED")}
@@ -505,17 +438,17 @@ def _long_after(run: Run, log: Log) -> Log:
 @pytest.mark.parametrize(
     ("what", "change", "rules"),
     [
-        ("a kept row is not taken", _drop("PE_HIT"), {"operand", "pairing"}),
-        ("it is taken twice", _twice("PE_HIT"), {"operand", "pairing"}),
-        ("another one is taken", _read_another_row("PE_HIT"), {"operand"}),
-        ("it is another GnR's", _set("PE_HIT", "tag", lambda tag: tag + 1), {"pairing", "operand"}),
-        ("it is another PE's", _elsewhere("PE_HIT"), {"cache"}),
-        ("it was not read yet", _taken_first("PE_HIT"), {"cache"}),
+        ("a kept row is not taken", drop("PE_HIT"), {"operand", "pairing"}),
+        ("it is taken twice", twice("PE_HIT"), {"operand", "pairing"}),
+        ("another one is taken", read_another_row("PE_HIT"), {"operand"}),
+        ("it is another GnR's", put("PE_HIT", "tag", lambda tag: tag + 1), {"pairing", "operand"}),
+        ("it is another PE's", elsewhere("PE_HIT"), {"cache"}),
+        ("it was not read yet", taken_first("PE_HIT"), {"cache"}),
         ("it must have left", _long_after, {"cache"}),
-        ("a shared row is not taken", _drop("MERGED"), {"operand", "pairing"}),
-        ("it is taken twice", _twice("MERGED"), {"operand", "pairing"}),
-        ("it was not read yet", _taken_first("MERGED"), {"cache"}),
-        ("a row is not read but taken", _drop("PIM_RD"), {"operand", "pairing"}),
+        ("a shared row is not taken", drop("MERGED"), {"operand", "pairing"}),
+        ("it is taken twice", twice("MERGED"), {"operand", "pairing"}),
+        ("it was not read yet", taken_first("MERGED"), {"cache"}),
+        ("a row is not read but taken", drop("PIM_RD"), {"operand", "pairing"}),
     ],
 )
 def test_rows_that_are_not_read_again_are_looked_at(
@@ -607,7 +540,7 @@ def test_an_engine_that_loses_a_burst_is_found_out(monkeypatch: pytest.MonkeyPat
 
     def losing(*arguments: Any, **options: Any) -> Run:
         run = real(*arguments, **options)
-        return replace(run, log=_drop("PIM_RD")(run, run.log))
+        return replace(run, log=drop("PIM_RD")(run, run.log))
 
     monkeypatch.setattr(simulation, "_execute", losing)
     with pytest.raises(CheckError, match="functional check of heam"):

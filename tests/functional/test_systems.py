@@ -8,74 +8,27 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from heam_sim import simulation
-from heam_sim.errors import ConfigError
 from heam_sim.results import Result
 from heam_sim.simulation import Run, simulate
 from heam_sim.trace import LookupTrace
 from tests.functional.small import (
     DIMM_IN_ORDER,
     IN_ORDER,
-    ON_HBM,
     PSEUDO_CHANNELS,
     SYSTEMS,
     counted,
-    merged,
     mixed_trace,
+    pim_tier,
     run_of,
+    tier_names,
     trace_of,
 )
 
-SCHEMES = (
-    "full",
-    "hash:0.25",
-    "qr:4",
-    "qr:8:add",
-    "qr:4:concatenate",
-    "qr:4:multiply:200",
-    "qr:1",
-    "qr:100000",
-    "partitions:3",
-    "partitions:3:add:4:7",
-    "tt:16",
-    "tt:5:auto:7",
-)
 # Half of it is the profile: enough to have hot rows that are looked up again.
 MIXED = mixed_trace(samples=12)
-WEIGHTED = LookupTrace.from_arrays(
-    MIXED.indices,
-    MIXED.offsets,
-    cardinalities=MIXED.cardinalities,
-    weights=[np.arange(one.size) / 8 for one in MIXED.indices],
-)
 HALF: Any = {"profile": 0.5}
-
-
-@pytest.mark.parametrize(("vector_bytes", "trace"), [(64, MIXED), (128, WEIGHTED), (512, MIXED)])
-@pytest.mark.parametrize("scope", ["bag", "sample"])
-@pytest.mark.parametrize("embedding", SCHEMES)
-@pytest.mark.parametrize("system", SYSTEMS)
-def test_sums_and_protocol_hold(
-    system: str, embedding: str, scope: Any, vector_bytes: int, trace: LookupTrace
-) -> None:
-    if "concatenate" in embedding and vector_bytes == 64:
-        with pytest.raises(ConfigError, match=r"less than a burst or host line .* at least 128 bytes"):
-            simulate(trace, system=system, embedding=embedding, vector_bytes=vector_bytes)
-        return
-    if system == "tensordimm" and embedding.startswith("tt"):
-        with pytest.raises(ConfigError, match="cannot stripe the cores of a tensor train"):
-            simulate(trace, system=system, embedding=embedding, vector_bytes=vector_bytes)
-        return
-    result = simulate(
-        trace, system=system, embedding=embedding, scope=scope, vector_bytes=vector_bytes, check=True, **HALF
-    )
-    assert result.samples == 6
-    assert result.gnrs == (6 if scope == "sample" else 6 * MIXED.tables)
-    assert result.lookups == MIXED.split(0.5)[1].lookups > 0
-    assert result.time_ns > 0
 
 
 VARIANTS: dict[str, tuple[str, str, dict[str, Any]]] = {
@@ -291,7 +244,7 @@ def test_runs_through_refreshes_hold(system: str) -> None:
         "host.window_gnrs": 2,
         "host.llc_bytes": 0,
     }
-    if system in ON_HBM:
+    if "hbm" in tier_names(system):
         overrides["hbm.overrides"] = {"nREFI": 400}
     trace = mixed_trace(samples=80, cardinalities=(40, 3000), seed=5)
     result = simulate(
@@ -343,15 +296,14 @@ def test_a_profile_that_takes_everything_but_one_sample() -> None:
     "overrides", [{}, PSEUDO_CHANNELS, {"hbm.pim.lut_bytes": 384}, {"host.llc_bytes": 2048}]
 )
 def test_what_goes_in_comes_out_once(system: str, embedding: str, overrides: dict[str, Any]) -> None:
-    on_hbm = system in ON_HBM
-    has = {"host": True, "hbm": on_hbm, "pim": on_hbm and system != "host-hbm-dimm"}
+    pes = pim_tier(system)
+    has = {"host": True, "hbm": "hbm" in tier_names(system), "pim": pes is not None and pes.name == "hbm"}
     kept = {
         key: value for key, value in overrides.items() if has["pim" if ".pim." in key else key.split(".")[0]]
     }
     # Rows that are not read again are counted in a test of their own.
-    kept |= {"recnmp": {"dimm.pim.cache_bytes": 0}}.get(system, {})
-    if system == "proactivepim":
-        kept |= {"hbm.pim.cache_bytes": 0, "hbm.pim.prefetch": False}
+    if pes is not None:
+        kept |= {f"{pes.name}.pim.cache_bytes": 0, f"{pes.name}.pim.prefetch": False}
     planned, run = run_of(MIXED, system=system, embedding=embedding, vector_bytes=128, overrides=kept, **HALF)
     items = planned.lowered(0, planned.simulated.samples).items
     assert run.host["items"] == items["kind"].size
@@ -527,89 +479,3 @@ def test_threads_do_not_disturb_each_other() -> None:
 
     with ThreadPoolExecutor(2) as pool:
         assert list(pool.map(run, SYSTEMS)) == one_by_one
-
-
-# --- random traces ---
-
-
-@st.composite
-def traces(draw: st.DrawFn) -> LookupTrace:
-    """Up to three tables and five samples, bags of up to five lookups."""
-    cardinalities = draw(st.lists(st.sampled_from([1, 2, 5, 30, 1000, 70_000]), min_size=1, max_size=3))
-    samples = draw(st.integers(0, 5))
-    bags = [
-        draw(st.lists(st.lists(st.integers(0, rows - 1), max_size=5), min_size=samples, max_size=samples))
-        for rows in cardinalities
-    ]
-    return trace_of(bags, cardinalities=cardinalities)
-
-
-MEMORIES = st.sampled_from([{}, PSEUDO_CHANNELS])
-HOSTS = st.fixed_dictionaries(
-    {},
-    optional={
-        "host.llc_bytes": st.sampled_from([0, 1024]),
-        "host.window_gnrs": st.integers(1, 3),
-        "host.batch_gnrs": st.integers(0, 3),
-        "host.outstanding_bursts": st.integers(2, 20),
-    },
-)
-PIMS = st.fixed_dictionaries(
-    {},
-    optional={
-        "lut_bytes": st.sampled_from([0, 256, 1024]),
-        "queue_depth": st.integers(1, 3),
-        "batch_tags": st.integers(1, 3),
-        "instruction_buffer": st.integers(1, 3),
-        "path_uses_dq": st.booleans(),
-    },
-)
-
-
-STACKS = st.fixed_dictionaries(
-    {},
-    optional={
-        "stack_bytes_per_cycle": st.sampled_from([0, 16, 64]),
-        "stack_tags": st.integers(1, 3),
-        "xmov_cycles": st.integers(1, 3),
-    },
-)
-
-
-@st.composite
-def setups(draw: st.DrawFn) -> dict[str, Any]:
-    """Keyword arguments of ``simulate``."""
-    system = draw(st.sampled_from(SYSTEMS))
-    memory = draw(MEMORIES) if system in ON_HBM else {}
-    tier = {"heam": "hbm", "space": "hbm", "proactivepim": "hbm", "recnmp": "dimm"}.get(system)
-    pim = {f"{tier}.pim.{key}": value for key, value in (draw(PIMS) | draw(STACKS)).items()} if tier else {}
-    if system in ON_HBM:
-        pim["placement.pair_share"] = draw(st.sampled_from([0.0, 1e-6, 1.0]))
-    if tier == "hbm":
-        pim["hbm.pim.immediates"] = draw(st.booleans())
-    # Cores of a tensor train are not striped, and concatenated halves need vectors of two lines.
-    refused = ("concatenate", "tt") if system == "tensordimm" else ("concatenate",)
-    schemes = [name for name in (*SCHEMES, "qr:3:add:2") if not any(word in name for word in refused)]
-    return {
-        "system": system,
-        "embedding": draw(st.sampled_from(schemes)),
-        "vector_bytes": draw(st.sampled_from([64, 128, 256])),
-        "scope": draw(st.sampled_from(["bag", "sample"])),
-        "profile": draw(st.sampled_from([0, 0.2, 0.5])),
-        "overrides": merged(memory, draw(HOSTS), pim),
-    }
-
-
-@settings(max_examples=40)
-@given(traces(), setups())
-def test_random_runs_are_right(trace: LookupTrace, setup: dict[str, Any]) -> None:
-    result = simulate(trace, check=True, **setup)
-    assert result.samples == trace.split(setup["profile"])[1].samples
-    assert result.energy_pJ >= 0
-
-
-@pytest.mark.slow
-@settings(max_examples=800)
-@given(traces(), setups())
-def test_many_random_runs_are_right(trace: LookupTrace, setup: dict[str, Any]) -> None:
-    simulate(trace, check=True, **setup)

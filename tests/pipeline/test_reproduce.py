@@ -34,7 +34,7 @@ PROFILE = 0.2
 POOLING = {"one-hot": 1, "pooling-20": 20}
 FIGURES = (
     *("speedup-one-hot", "speedup-pooling-20", "energy-one-hot", "energy-pooling-20"),
-    *("speedup-over-full", "bank-accesses", "hit-rates", "roofline", "sensitivity"),
+    *("speedup-over-full", "bank-accesses", "hit-rates", "roofline", "time-parts", "sensitivity"),
 )
 TABLES = (
     "summary.csv",

@@ -14,7 +14,9 @@ from heam_sim import generate
 from heam_sim.errors import ConfigError
 from heam_sim.experiments import Point, PointStore, freeze, point_key, run_points, runner
 from heam_sim.experiments.points import AROUND, thaw
+from heam_sim.results import ResultSet
 from heam_sim.simulation import simulate
+from heam_sim.systems import known_systems
 
 SYSTEMS = ("host-dimm", "heam")
 
@@ -113,6 +115,21 @@ def test_results_are_those_of_simulate(traces: dict[str, Path], tmp_path: Path, 
     for one, result in outcome.results.items():
         assert result == simulate(trace, **one.arguments())
     assert len(list(PointStore(tmp_path).keys())) == len(points)
+
+
+def test_one_worker_and_two_write_the_same_bytes(traces: dict[str, Path], tmp_path: Path) -> None:
+    """Of every system that there is, in the order of the points."""
+    points = [point(system, scope=scope) for system in known_systems() for scope in ("bag", "sample")]
+    results = []
+    for workers in (1, 2):
+        outcome = run_points(points, traces, store=tmp_path / str(workers), workers=workers)
+        assert not outcome.failures and len(outcome.results) == len(points)
+        results.append([outcome.results[one] for one in points])
+        ResultSet(results[-1]).write_csv(tmp_path / f"{workers}.csv")
+    assert results[0] == results[1]
+    assert (tmp_path / "1.csv").read_bytes() == (tmp_path / "2.csv").read_bytes()
+    keys = [sorted(PointStore(tmp_path / str(workers)).keys()) for workers in (1, 2)]
+    assert keys[0] == keys[1] and len(keys[0]) == len(points)
 
 
 def test_what_is_stored_is_not_simulated_again(

@@ -26,8 +26,8 @@ from heam_sim._core import (
 )
 from heam_sim.address import AddressMap
 from heam_sim.datasets.permutation import permute
-from heam_sim.embedding import Subtable
-from heam_sim.placement import MEETING, TierLayout
+from heam_sim.embedding import Subtable, rows_meet
+from heam_sim.placement import TierLayout
 from heam_sim.simulation import Plan
 
 __all__ = ["SlowLowering"]
@@ -262,7 +262,7 @@ class SlowLowering:
         main = self._main(lookup.readings[-1])
         groups = [self._small(reading, main) for reading in lookup.readings[:-1]] + [main]
         self.counts["cold_lookups"] += self._is_cold(main)
-        meet = self.planned.scheme.compose in MEETING and len(groups) > 1
+        meet = rows_meet(self.planned.scheme) and len(groups) > 1
         if meet and len(main) > 1 and self.place.home.shape(lookup.readings[-1].table.row_bytes).slices > 1:
             # A chain for every slice: those of all operands at one place.
             chains = [list(chain) for chain in zip(*groups, strict=True)]

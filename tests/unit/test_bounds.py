@@ -17,10 +17,10 @@ from heam_sim.simulation import plan, simulate
 from tests.functional.small import (
     DIMM_IN_ORDER,
     IN_ORDER,
-    ON_HBM,
     PSEUDO_CHANNELS,
     SYSTEMS,
     mixed_trace,
+    tier_names,
     trace_of,
 )
 
@@ -123,6 +123,33 @@ def test_two_units_share_the_work() -> None:
     assert found["hbm", "activation window"] == 4  # two rows of the channel, nRRDS apart
 
 
+def test_delivery_of_commands_and_instructions() -> None:
+    """Vectors of two bursts: 0 and 2 in rank 0, 8 in rank 1, all in channel 0."""
+    options: dict[str, Any] = {"vector_bytes": 128, "profile": 0}
+    quiet = {**DIMM_IN_ORDER, "dimm.pim.cache_bytes": 0}
+    driven = {**quiet, "dimm.pim.delivery": "host-driven"}
+    found = limits([[[0, 2, 8]]], [64], system="recnmp", overrides=driven, **options)
+    # 6 PIM_RD, 4 PIM_MOV, 2 PIM_RDRES and 3 ACT on one bus
+    assert found["dimm", "command bus"] == (15 - 1) * 0.625
+    alone = {**driven, "dimm.pim.merge_level": ""}
+    found = limits([[[0, 2, 8]]], [64], system="recnmp", overrides=alone, **options)
+    assert found["dimm", "command bus"] == (6 + 4 + 3 - 1) * 0.625
+    found = limits([[[0, 2, 8]]], [64], system="recnmp", overrides=quiet, **options)
+    assert ("dimm", "command bus") not in found and ("dimm", "second instruction path") not in found
+    staged = {**quiet, "dimm.pim.delivery": "two-stage", "dimm.pim.second_stage_bits_per_cycle": 8}
+    found = limits([[[0, 2, 8]]], [64], system="recnmp", overrides=staged, **options)
+    assert found["dimm", "second instruction path"] == 2 * 10 * 0.625  # 79 bits; one rank has two at least
+
+
+def test_a_split_command_bus_takes_a_row_and_a_column_command() -> None:
+    profile = [4 * q for q in range(129)]
+    simulated = [4 * q for q in (0, 32, 64, 96, 128)]
+    overrides = {**IN_ORDER, "placement.hot_share": 1, "hbm.pim.delivery": "host-driven"}
+    options: dict[str, Any] = {"system": "heam", "embedding": "qr:4", "vector_bytes": 128, "profile": 0.5}
+    found = limits([[profile, simulated]], [1000], overrides=overrides, **options)
+    assert found["hbm", "command bus"] == 10 + 2 + 2 - 1  # PIM_RD, PIM_MOV, PIM_RDRES; five ACT beside them
+
+
 @pytest.mark.parametrize(
     ("system", "overrides", "gap_ns"),
     [
@@ -171,7 +198,7 @@ def test_a_stack_and_immediates() -> None:
 def test_a_streaming_run_comes_close_to_its_bound(system: str) -> None:
     """Not only below: some ceiling explains most of the time of a long run."""
     trace = mixed_trace(samples=600, cardinalities=(100_000,), longest=16, seed=2)
-    overrides = {**NO_LLC, **({"hbm.channels": 1} if system in ON_HBM else {})}
+    overrides = {**NO_LLC, **({"hbm.channels": 1} if "hbm" in tier_names(system) else {})}
     result = simulate(trace, system=system, embedding="full", vector_bytes=512, overrides=overrides)
     assert 0.3 < result.achieved_fraction <= 1
     assert result.bound

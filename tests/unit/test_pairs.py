@@ -136,7 +136,6 @@ def test_what_makes_no_sense_is_refused() -> None:
         ("recnmp", "placement.pair_share", 0.5),
         ("space", "placement.pair_share", 2),
         ("space", "placement.pair_rows", 0),
-        ("recnmp", "dimm.pim.immediates", True),
         ("heam", "hbm.pim.stack_bytes_per_cycle", -1),
         ("heam", "hbm.pim.stack_tags", 0),
         ("heam", "hbm.pim.xmov_cycles", 0),
