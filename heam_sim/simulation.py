@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -399,6 +400,7 @@ def simulate(
     profile: float = 0.2,
     overrides: Mapping[str, Any] | None = None,
     check: bool = False,
+    threads: int = 1,
     progress: Progress | None = None,
 ) -> Result:
     """Simulate one system on one trace.
@@ -425,6 +427,9 @@ def simulate(
         Parameters to change, by dotted keys, e.g. ``{"host.llc_bytes": 0, "hbm.pim.lut_bytes": 65536}``.
     check
         Keep the command log and run the protocol check and the functional check on it (slower, more memory).
+    threads
+        With 2 or more a second thread prepares the next piece of the trace while the engine runs one; the
+        result is the same.
     progress
         Called with the number of samples handed to the engine so far.
 
@@ -442,6 +447,8 @@ def simulate(
     CheckError
         A check found a violation, or the run came out faster than a ceiling allows.
     """
+    if isinstance(threads, bool) or not isinstance(threads, int) or threads < 1:
+        raise ConfigError(f"threads: {threads!r} is no whole number from 1 up.")
     planned = plan(
         trace,
         system=system,
@@ -452,7 +459,7 @@ def simulate(
         overrides=None if isinstance(system, System) else overrides,
     )
     parameters = planned.parameters()
-    run = _execute(planned, parameters, with_log=check, progress=progress)
+    run = _execute(planned, parameters, with_log=check, threads=threads, progress=progress)
     limits = ceilings(planned.placement, run.demand, parameters)
     _hold_against(limits, run.time_ns, planned)
     if check:
@@ -471,8 +478,28 @@ def _hold_against(limits: list[dict[str, Any]], time_ns: float, planned: Plan) -
             )
 
 
+def _pieces(planned: Plan, chunks: list[tuple[int, int]], threads: int) -> Iterator[tuple[int, Lowered]]:
+    """Lower piece after piece, and say which sample each ends before."""
+    if threads == 1 or len(chunks) == 1:
+        for start, stop in chunks:
+            yield stop, planned.lowered(start, stop)
+        return
+    with ThreadPoolExecutor(1) as pool:
+        coming = pool.submit(planned.lowered, *chunks[0])
+        for number, (_, stop) in enumerate(chunks, start=1):
+            lowered = coming.result()
+            if number < len(chunks):
+                coming = pool.submit(planned.lowered, *chunks[number])
+            yield stop, lowered
+
+
 def _execute(
-    planned: Plan, parameters: Mapping[str, ChannelParameters], *, with_log: bool, progress: Progress | None
+    planned: Plan,
+    parameters: Mapping[str, ChannelParameters],
+    *,
+    with_log: bool,
+    threads: int = 1,
+    progress: Progress | None,
 ) -> Run:
     handles = {name: SpecHandle(spec) for name, spec in planned.specs.items()}
     owners = [name for name, layout in planned.placement.layouts.items() for _ in range(layout.tier.channels)]
@@ -490,8 +517,7 @@ def _execute(
     totals = np.zeros(6, np.int64)
     work = Work()
     chunks = planned.chunks() or [(0, 0)]
-    for number, (start, stop) in enumerate(chunks):
-        lowered = planned.lowered(start, stop)
+    for number, (stop, lowered) in enumerate(_pieces(planned, chunks, threads)):
         demand.add(lowered, planned.placement)
         totals += (
             lowered.cold_lookups,

@@ -102,6 +102,7 @@ def _reasons(counters: Mapping[str, int]) -> str:
 @trace_options
 @simulation_options
 @click.option("--check", is_flag=True, help="Check the command log: protocol and sums.")
+@click.option("--threads", type=int, default=1, show_default=True, help="2: a bit faster; same result.")
 @click.option("--output", type=click.Path(path_type=Path), help="Store the result (HDF5).")
 def simulate_command(
     system: str,
@@ -117,6 +118,7 @@ def simulate_command(
     profile: float,
     settings: tuple[str, ...],
     check: bool,
+    threads: int,
     output: Path | None,
 ) -> None:
     """Simulate SYSTEM (a name or a description file) and print what came out.
@@ -133,6 +135,7 @@ def simulate_command(
         profile=profile,
         overrides=parse_overrides(settings),
         check=check,
+        threads=threads,
     )
     console = Console()
     console.print(_result_table(result))

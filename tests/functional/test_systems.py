@@ -4,15 +4,17 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 from heam_sim import simulation
+from heam_sim.errors import ConfigError
 from heam_sim.results import Result
 from heam_sim.simulation import Run, simulate
-from heam_sim.trace import LookupTrace
+from heam_sim.trace import LookupTrace, TraceFile
 from tests.functional.small import (
     DIMM_IN_ORDER,
     IN_ORDER,
@@ -479,3 +481,36 @@ def test_threads_do_not_disturb_each_other() -> None:
 
     with ThreadPoolExecutor(2) as pool:
         assert list(pool.map(run, SYSTEMS)) == one_by_one
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_a_second_thread_changes_nothing(
+    system: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also from a file, in many pieces, and with both checks."""
+    monkeypatch.setattr(simulation, "_CHUNK_LOOKUPS", 16)
+    trace = mixed_trace(samples=24)
+    trace.save(tmp_path / "trace.h5")
+    options: dict[str, Any] = {"system": system, "embedding": "qr:4", "vector_bytes": 128, "check": True}
+    one = simulate(trace, **options)
+    assert len(run_of(trace, system=system, embedding="qr:4", vector_bytes=128)[0].chunks()) > 1
+    with TraceFile(tmp_path / "trace.h5") as stored:
+        assert simulate(stored, threads=2, **options) == one
+
+
+def test_what_goes_wrong_in_the_second_thread_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(simulation, "_CHUNK_LOOKUPS", 16)
+    lower, calls = simulation.lower, []
+
+    def fails_later(*args: Any, **kwargs: Any) -> Any:
+        calls.append(1)
+        if len(calls) == 3:
+            raise ConfigError("the third piece")
+        return lower(*args, **kwargs)
+
+    monkeypatch.setattr(simulation, "lower", fails_later)
+    with pytest.raises(ConfigError, match="the third piece"):
+        simulate(mixed_trace(samples=24), system="heam", threads=2)
+    for threads in (0, 1.5, True):
+        with pytest.raises(ConfigError, match=r"threads: .* is no whole number from 1 up"):
+            simulate(mixed_trace(samples=2), threads=threads)  # type: ignore[arg-type]
