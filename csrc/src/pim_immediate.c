@@ -12,16 +12,26 @@ static uint64_t there_from(const heam_pim *self, const entry *e) {
     return larger(e->available, from->ready / period + (from->ready % period != 0));
 }
 
+/* A burst waited for its instruction, for its vector, or for the path. */
+static void say_why(heam_pim *self, const entry *e, uint64_t cycle, bool fresh) {
+    if (fresh && e->available == cycle) {
+        heam_channel_because(&self->base, e->by, HEAM_REASON(PATH));
+    } else if (fresh) {
+        heam_channel_because(&self->base, self->immediates->items[e->what.immediate - 1].by, HEAM_REASON(ISSUE));
+    } else {
+        heam_channel_because(&self->base, self->path_by, HEAM_REASON(PATH));
+    }
+}
+
 static void send(heam_pim *self, uint32_t at, uint64_t cycle, int16_t bound) {
     uint32_t index = self->waiting_immediates[at];
     const entry *e = &self->pool[index];
     const heam_channel_desc *desc = &self->base.desc;
     uint64_t arrival = cycle + desc->imm_latency + self->base.timing.spec.burst_cycles;
     heam_log_record record = {.bank = (uint16_t)(e->what.unit * self->unit_stride),
-                              .column = (uint16_t)(first_burst(e->what.adds) + e->issued), .tag = e->what.tag, .slot = e->what.slot, .unit = e->what.unit, .bound = bound, .role = e->what.role};
-    bool fresh = bound == HEAM_BOUND_ARRIVAL;
-    heam_channel_because(&self->base, fresh ? self->immediates->items[e->what.immediate - 1].by : self->path_by,
-                         fresh ? HEAM_REASON(ISSUE) : HEAM_REASON(PATH));
+                              .column = (uint16_t)(first_burst(e->what.adds) + e->issued), .tag = e->what.tag, .slot = e->what.slot,
+                              .unit = e->what.unit, .bound = bound, .role = e->what.role};
+    say_why(self, e, cycle, bound == HEAM_BOUND_ARRIVAL);
     issue(self, HEAM_KIND_PIM_WRIMM, cycle, &record);
     take_path(self, cycle);
     if (desc->path_uses_dq) {

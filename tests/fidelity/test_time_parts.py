@@ -13,6 +13,7 @@ from heam_sim.results import Result
 from heam_sim.simulation import plan
 from heam_sim.systems import known_systems
 from tests.fidelity.test_micro_heam import BASE, ONE, TWO, TWO_OPTIONS
+from tests.fidelity.test_micro_space import MIXED, MIXED_OPTIONS
 from tests.functional.small import trace_of
 
 ZIPF = heam_sim.datasets.generate("criteo-kaggle", samples=60)
@@ -68,6 +69,19 @@ def test_two_units_of_heam() -> None:
     assert parts["hbm", "bank group io"] == 2  # PIM_RD 33 and 35 in one bank group
     assert parts["hbm", "bank"] == 14
     assert sum(parts.values()) == 97
+
+
+def test_a_cold_row_of_space() -> None:
+    # docs/models/space.md, A: the host adds until 74; PIM_RDRES 57; PIM_XMOV 41, added in the stack by 57; the
+    # sum of channel 0 is ready 3 after the immediate is added at 38, whose PIM_WRIMM went at 31, when the host
+    # had the row of RD 23 (14.375 ns), nRCD after ACT 1.
+    assert _parts(heam_sim.simulate(MIXED, **MIXED_OPTIONS)) == {
+        ("hbm", "data latency"): 16 + 16 + 3 + 7,
+        ("dimm", "data latency"): 31 - 23 * 0.625,
+        ("dimm", "bank"): 22 * 0.625,
+        ("dimm", "host issue"): 0.625,
+        ("host", "host adder"): 1,
+    }
 
 
 def test_a_new_row_in_every_bank_in_turn_is_bound_by_the_activation_window() -> None:
