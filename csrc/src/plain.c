@@ -205,7 +205,7 @@ static void issue(heam_plain *self, const choice *chosen, uint64_t cycle) {
     }
     heam_log_record record = {.row = r->what.row, .tag = r->what.tag, .slot = r->what.slot, .bank = r->what.bank, .column = r->what.column,
                               .unit = HEAM_NO_UNIT, .bound = chosen->bound, .role = r->what.role};
-    bool arrived = chosen->bound == HEAM_BOUND_ARRIVAL;
+    bool arrived = chosen->bound == HEAM_BOUND_ARRIVAL || chosen->bound == HEAM_BOUND_NONE;
     heam_channel_because(&self->base, arrived ? r->what.by : self->base.last, arrived ? HEAM_REASON(ISSUE) : HEAM_REASON(SLOT));
     heam_channel_find_cause(&self->base, chosen->kind, bank);
     heam_channel_issue(&self->base, chosen->kind, cycle, &record);

@@ -72,9 +72,9 @@ def test_two_units_of_heam() -> None:
 
 
 def test_a_cold_row_of_space() -> None:
-    # docs/models/space.md, A: the host adds until 74; PIM_RDRES 57; PIM_XMOV 41, added in the stack by 57; the
-    # sum of channel 0 is ready 3 after the immediate is added at 38, whose PIM_WRIMM went at 31, when the host
-    # had the row of RD 23 (14.375 ns), nRCD after ACT 1.
+    # docs/models/space.md, A: the host adds until 74; PIM_RDRES 57; PIM_XMOV 41, added in the stack by 57;
+    # the sum of channel 0 is ready 3 after the immediate is added at 38, whose PIM_WRIMM went at 31, when the
+    # host had the row of RD 23 (14.375 ns), nRCD after ACT 1.
     assert _parts(heam_sim.simulate(MIXED, **MIXED_OPTIONS)) == {
         ("hbm", "data latency"): 16 + 16 + 3 + 7,
         ("dimm", "data latency"): 31 - 23 * 0.625,
