@@ -9,12 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 from heam_sim.errors import ConfigError, DatasetError
 from heam_sim.results.atomic import write_atomically
+from heam_sim.results.drawing import plot_results
+from heam_sim.results.export import json_text, write_table
 from heam_sim.results.plain import plain
 from heam_sim.results.result import Result
 from heam_sim.results.store import read_results, write_results
+from heam_sim.results.units import field_units
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.figure import Figure
 
 __all__ = ["ResultSet", "read_frame"]
 
@@ -96,20 +100,43 @@ class ResultSet:
         results, provenance = read_results(Path(path))
         return cls(results, provenance=provenance)
 
-    def write_csv(self, path: str | Path) -> None:
-        """Write :meth:`to_frame` as CSV, atomically.
+    def write(self, path: str | Path) -> None:
+        """Write the results in the form that the name's ending says, atomically.
+
+        Parameters
+        ----------
+        path
+            ``.h5`` as :meth:`save`; ``.csv``, ``.parquet`` and ``.tex`` hold :meth:`to_frame`; ``.json``
+            everything: ``{"provenance": ..., "units": ..., "results": [Result.to_dict(), ...]}``.
 
         Raises
         ------
+        heam_sim.errors.ConfigError
+            Another ending, or Parquet without pyarrow.
         heam_sim.errors.OutputError
             The file cannot be written; nothing is left behind.
         """
-        frame = self.to_frame()
-        write_atomically(Path(path), lambda part: frame.to_csv(part, index=False, lineterminator="\n"))
+        file = Path(path)
+        if file.suffix.lower() in (".h5", ".hdf5"):
+            self.save(file)
+        elif file.suffix.lower() == ".json":
+            text = json_text(self.to_dict()) + "\n"
+            write_atomically(file, lambda part: part.write_text(text, encoding="utf-8"))
+        else:
+            write_table(file, self.to_frame())
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything in plain Python objects (see :meth:`write`)."""
+        results = [result.to_dict() for result in self]
+        return {"provenance": self.provenance, "units": field_units(), "results": results}
+
+    def plot(self, figure: str = "speedup", **options: Any) -> Figure:
+        """Draw a figure from the results; parameters and errors as in :meth:`Result.plot`."""
+        return plot_results(self, figure, **options)
 
 
 def read_frame(path: str | Path) -> pd.DataFrame:
-    """Read the table of a study from ``results.h5`` or from a CSV written by :meth:`ResultSet.write_csv`.
+    """Read the table of a study from ``results.h5`` or from a CSV written by :meth:`ResultSet.write`.
 
     Parameters
     ----------

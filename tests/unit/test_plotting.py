@@ -191,7 +191,7 @@ def test_scripts(script, tmp_path, capsys):
     specification = importlib.util.spec_from_file_location(script, ROOT / "plots" / f"{script}.py")
     module = importlib.util.module_from_spec(specification)
     specification.loader.exec_module(module)
-    make_study(collisions=(4,)).write_csv(tmp_path / "summary.csv")
+    make_study(collisions=(4,)).write(tmp_path / "summary.csv")
     assert module.main([str(tmp_path / "summary.csv"), "--columns", "1", "--scope", "sample"]) == 0
     assert all((tmp_path / f"{script}.{suffix}").is_file() for suffix in ("pdf", "png", "csv"))
     capsys.readouterr()

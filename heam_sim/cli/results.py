@@ -1,0 +1,188 @@
+# SPDX-License-Identifier: MIT
+"""``heam-sim results``: look at stored results, hold them against each other, put them together."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import click
+import pandas as pd
+from rich.console import Console
+from rich.table import Table
+
+from heam_sim.cli.output import json_option, print_json, rows_table
+from heam_sim.errors import ConfigError, unknown_name
+from heam_sim.results import Result, ResultSet, diff_results, merge_results, write_table
+from heam_sim.results.export import TABLE_ENDINGS, records
+from heam_sim.results.facts import result_facts, result_title
+
+__all__ = ["result_table", "results"]
+
+DIFFERENT = 1
+_FILE = click.Path(path_type=Path)
+
+
+def result_table(result: Result) -> Table:
+    """Everything that a reader looks for in one result."""
+    table = Table(title=result_title(result), show_header=False)
+    table.add_column("what")
+    table.add_column("value", justify="right")
+    table.add_column("unit")
+    for row in result_facts(result):
+        table.add_row(*row)
+    return table
+
+
+@click.group("results")
+def results() -> None:
+    """Stored results (results.h5): show, compare, merge, export."""
+
+
+@results.command("show")
+@click.argument("file", type=_FILE)
+@click.option("--result", "number", type=int, help="Everything about one result, by its number.")
+@json_option
+def show_command(file: Path, number: int | None, as_json: bool) -> None:
+    """List the results in FILE, or show one of them in full.
+
+    Example: heam-sim results show results/results.h5 --result 3
+    """
+    stored = ResultSet.load(file)
+    if number is not None:
+        if not 0 <= number < len(stored):
+            raise ConfigError(f"--result {number}: {file} has {len(stored)} results, numbered from 0.")
+        if as_json:
+            print_json(stored[number].to_dict())
+        else:
+            Console().print(result_table(stored[number]))
+        return
+    if as_json:
+        print_json({"provenance": stored.provenance, "results": records(stored.to_frame())})
+        return
+    rows = [_line(number, result) for number, result in enumerate(stored)]
+    numbers = ("no.", "ns/sample", "M lookups/s", "nJ/sample")
+    Console().print(rows_table(rows, title=f"{len(stored)} results in {file}", right=numbers, whole="embedding"))
+
+
+def _line(number: int, result: Result) -> dict[str, Any]:
+    per_sample = result.time_ns / result.samples if result.samples else math.nan
+    return {
+        "no.": number,
+        "system": result.system,
+        "embedding": result.embedding,
+        "vector": f"{result.vector_bytes} B",
+        "scope": result.scope,
+        "ns/sample": f"{per_sample:,.1f}",
+        "M lookups/s": f"{result.lookups_per_second / 1e6:,.2f}",
+        "nJ/sample": f"{result.energy_per_sample_pJ / 1000:,.1f}",
+        "time went to": result.bound_by,
+    }
+
+
+@results.command("diff")
+@click.argument("first", type=_FILE)
+@click.argument("second", type=_FILE)
+@click.option(
+    "--tolerance", type=float, default=0.0, show_default=True, help="Relative difference that is none."
+)
+@click.option("--show", type=int, default=60, show_default=True, help="Differences to print.")
+@click.option("--output", type=_FILE, help=f"Write all differences ({', '.join(TABLE_ENDINGS)}).")
+@json_option
+def diff_command(
+    first: Path, second: Path, tolerance: float, show: int, output: Path | None, as_json: bool
+) -> None:
+    """Name every statistic that differs between the results in FIRST and SECOND, and by how much.
+
+    The status is 0 if they are the same, 1 if they differ.
+
+    Example: heam-sim results diff before.h5 after.h5 --tolerance 1e-9
+    """
+    found = diff_results(ResultSet.load(first), ResultSet.load(second), tolerance=tolerance)
+    if output is not None:
+        write_table(output, found)
+    if as_json:
+        print_json(records(found))
+    elif found.empty:
+        click.echo("no differences")
+    else:
+        _print_differences(found, show)
+    if not found.empty:
+        click.get_current_context().exit(DIFFERENT)
+
+
+def _print_differences(found: pd.DataFrame, show: int) -> None:
+    console = Console()
+    shown = found.head(max(show, 0))
+    for label, part in shown.groupby("result", sort=False):
+        table = Table(title=str(label))
+        table.add_column("statistic", overflow="fold", min_width=30)
+        for head in ("first", "second", "difference", ""):
+            table.add_column(head, justify="right", overflow="fold")
+        table.add_column("unit")
+        for row in part.to_dict("records"):
+            sides = [_value(row[side]) for side in ("first", "second")]
+            name = row["statistic"] or "the whole result"
+            table.add_row(name, *sides, _change(row["difference"]), _percent(row["relative"]), row["unit"])
+        console.print(table)
+    rest = len(found) - len(shown)
+    tail = f"; {rest} more (--show, --output, --json)" if rest else ""
+    console.print(f"{len(found)} differences{tail}", highlight=False)
+
+
+def _value(value: object) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, float):
+        return f"{value:,.6g}"
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
+
+
+def _change(change: float) -> str:
+    return "" if math.isnan(change) else f"{change:+,.6g}"
+
+
+def _percent(relative: float) -> str:
+    return f"{100 * relative:+.3g} %" if math.isfinite(relative) else ""
+
+
+@results.command("merge")
+@click.argument("output", type=_FILE)
+@click.argument("files", type=_FILE, nargs=-1, required=True)
+def merge_command(output: Path, files: tuple[Path, ...]) -> None:
+    """Put the results in FILES... into OUTPUT; a run that several files have is kept once.
+
+    Parts of one study stay a study. Two different results of the same run are an error.
+
+    Example: heam-sim results merge all.h5 first/results.h5 second/results.h5
+    """
+    merged = merge_results({str(file): ResultSet.load(file) for file in files})
+    merged.save(output)
+    click.echo(f"wrote {output} with {len(merged)} results")
+
+
+@results.command("export")
+@click.argument("file", type=_FILE)
+@click.argument("output", type=_FILE)
+@click.option("--columns", help="A table of these columns alone, with commas between.")
+def export_command(file: Path, output: Path, columns: str | None) -> None:
+    """Write the results in FILE as OUTPUT: .csv, .parquet, .tex (a row per result), .json (everything), .h5.
+
+    Example: heam-sim results export results.h5 table.tex --columns system,embedding,time_ns,energy_pJ
+    """
+    stored = ResultSet.load(file)
+    if columns is None:
+        stored.write(output)
+    else:
+        write_table(output, _chosen(stored.to_frame(), columns))
+    click.echo(f"wrote {output}")
+
+
+def _chosen(frame: pd.DataFrame, columns: str) -> pd.DataFrame:
+    """The columns of a list with commas, in its order."""
+    names = [name.strip() for name in columns.split(",")]
+    for name in names:
+        if name not in frame.columns:
+            raise unknown_name("column", name, frame.columns, where="--columns")
+    return frame[names]
