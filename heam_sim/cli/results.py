@@ -63,18 +63,19 @@ def show_command(file: Path, number: int | None, as_json: bool) -> None:
         return
     rows = [_line(number, result) for number, result in enumerate(stored)]
     numbers = ("no.", "ns/sample", "M lookups/s", "nJ/sample")
-    Console().print(rows_table(rows, title=f"{len(stored)} results in {file}", right=numbers, whole="embedding"))
+    Console().print(
+        rows_table(rows, title=f"{len(stored)} results in {file}", right=numbers, whole="embedding")
+    )
 
 
 def _line(number: int, result: Result) -> dict[str, Any]:
-    per_sample = result.time_ns / result.samples if result.samples else math.nan
     return {
         "no.": number,
         "system": result.system,
         "embedding": result.embedding,
         "vector": f"{result.vector_bytes} B",
         "scope": result.scope,
-        "ns/sample": f"{per_sample:,.1f}",
+        "ns/sample": f"{result.time_per_sample_ns:,.1f}",
         "M lookups/s": f"{result.lookups_per_second / 1e6:,.2f}",
         "nJ/sample": f"{result.energy_per_sample_pJ / 1000:,.1f}",
         "time went to": result.bound_by,

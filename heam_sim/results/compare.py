@@ -6,8 +6,8 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from heam_sim.errors import ConfigError
@@ -120,29 +120,21 @@ def diff_results(
 
 def _pairs(first: list[Result], second: list[Result]) -> Iterator[tuple[str, Result | None, Result | None]]:
     """Results that belong together, in the first side's order; what the second alone has comes last."""
-    groups: dict[tuple[Any, ...], list[int]] = defaultdict(list)
-    runs: dict[str, list[int]] = defaultdict(list)
-    for number, result in enumerate(second):
-        groups[_named(result)].append(number)
-        runs[_run(result)].append(number)
-    taken: dict[int, int] = {}  # index in the first to index in the second
-    left = set(range(len(second)))
-    for number, result in enumerate(first):  # the same run
-        same = next((other for other in runs[_run(result)] if other in left), None)
-        if same is not None:
-            taken[number] = same
-            left.discard(same)
-    for number, result in enumerate(first):  # of the same name
-        if number not in taken:
-            like = next((other for other in groups[_named(result)] if other in left), None)
-            if like is not None:
-                taken[number] = like
-                left.discard(like)
+    taken: dict[int, int] = {}  # place in the first to place in the second
+    keys: tuple[Callable[[Result], object], ...] = (_run, _named)
+    for key in keys:
+        free: dict[object, deque[int]] = defaultdict(deque)
+        for number in sorted(set(range(len(second))) - set(taken.values())):
+            free[key(second[number])].append(number)
+        for number, result in enumerate(first):
+            if number not in taken and free[key(result)]:
+                taken[number] = free[key(result)].popleft()
     labels = _labels(first)
     for number, result in enumerate(first):
         yield labels[number], result, second[taken[number]] if number in taken else None
-    for number in sorted(left):
-        yield _labels(second)[number], None, second[number]
+    labels = _labels(second)
+    for number in sorted(set(range(len(second))) - set(taken.values())):
+        yield labels[number], None, second[number]
 
 
 def _named(result: Result) -> tuple[Any, ...]:

@@ -171,6 +171,11 @@ class Result:
         return {str(row["tier"]): float(row["peak_power_W"]) for row in self.power}
 
     @property
+    def time_per_sample_ns(self) -> float:
+        """Time over samples in ns; NaN without samples."""
+        return self._per_sample(self.time_ns)
+
+    @property
     def energy_per_sample_pJ(self) -> float:
         """Energy of a sample in pJ, nominal; NaN without samples."""
         return self._per_sample(self.energy_pJ)
@@ -280,5 +285,5 @@ class Result:
     def _rate(self, number: int) -> float:
         return number / self.time_ns * 1e9 if self.time_ns > 0 else math.nan
 
-    def _per_sample(self, energy_pJ: float) -> float:
-        return energy_pJ / self.samples if self.samples else math.nan
+    def _per_sample(self, whole: float) -> float:
+        return whole / self.samples if self.samples else math.nan

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from heam_sim.errors import ConfigError, DatasetError
+from heam_sim.html import html_table
 from heam_sim.results.atomic import write_atomically
 from heam_sim.results.drawing import plot_results
 from heam_sim.results.export import json_text, write_table
@@ -71,6 +72,33 @@ class ResultSet:
     def __repr__(self) -> str:
         systems = ", ".join(dict.fromkeys(result.system for result in self))
         return f"<ResultSet of {len(self)} results: {systems}>"
+
+    def _repr_html_(self) -> str:
+        """The columns that a reader looks for first; all are in :meth:`to_frame`."""
+        heads = (
+            "",
+            "system",
+            "embedding",
+            "vector",
+            "scope",
+            "ns per sample",
+            "nJ per sample",
+            "time went to",
+        )
+        rows = [
+            (
+                str(number),
+                one.system,
+                one.embedding,
+                f"{one.vector_bytes} B",
+                one.scope,
+                f"{one.time_per_sample_ns:,.1f}",
+                f"{one.energy_per_sample_pJ / 1000:,.1f}",
+                one.bound_by,
+            )
+            for number, one in enumerate(self)
+        ]
+        return html_table(f"{len(self)} results", rows, heads)
 
     def to_frame(self) -> pd.DataFrame:
         """One row per result (see :meth:`Result.to_frame`), in order."""
