@@ -57,8 +57,8 @@ def trace() -> None:
 @trace.command("generate")
 @click.argument("dataset")
 @click.argument("output", type=click.Path(path_type=Path))
-@click.option("--samples", type=int, default=10_000, show_default=True)
-@click.option("--seed", type=int, default=1, show_default=True)
+@click.option("--samples", type=int, default=10_000, show_default=True, help="Samples to generate.")
+@click.option("--seed", type=int, default=1, show_default=True, help="Of the generator.")
 @click.option("--pooling", type=int, help="Lookups per bag.  [default: the model's own, 1 for datasets]")
 @click.option(
     "--distribution",
@@ -206,7 +206,7 @@ def plot_command(
 @trace.command("fit")
 @click.argument("file", type=click.Path(path_type=Path))
 @click.argument("recipe", type=click.Path(path_type=Path))
-@click.option("--seed", type=int, default=1, show_default=True)
+@click.option("--seed", type=int, default=1, show_default=True, help="Of the traces made from the recipe.")
 @click.option("--plot", type=click.Path(path_type=Path), help="Also plot both traces (path without suffix).")
 def fit_command(file: Path, recipe: Path, seed: int, plot: Path | None) -> None:
     """Measure the trace in FILE and write a RECIPE (JSON) for traces like it; say how well they match.
