@@ -15,7 +15,7 @@ from rich.table import Table
 from heam_sim.cli.output import json_option, print_json, rows_table
 from heam_sim.errors import ConfigError, unknown_name
 from heam_sim.results import Result, ResultSet, diff_results, merge_results, write_table
-from heam_sim.results.export import TABLE_ENDINGS, records
+from heam_sim.results.export import TABLE_ENDINGS, check_ending, records
 from heam_sim.results.facts import result_facts, result_title
 
 __all__ = ["result_table", "results"]
@@ -100,6 +100,8 @@ def diff_command(
 
     Example: heam-sim results diff before.h5 after.h5 --tolerance 1e-9
     """
+    if output is not None:
+        check_ending(output)
     found = diff_results(ResultSet.load(first), ResultSet.load(second), tolerance=tolerance)
     if output is not None:
         write_table(output, found)

@@ -17,7 +17,7 @@ from heam_sim.cli.output import json_option, notes_console, print_json, rows_tab
 from heam_sim.cli.results import result_table
 from heam_sim.experiments import Explanation, explain
 from heam_sim.results import ResultSet, write_table
-from heam_sim.results.export import records
+from heam_sim.results.export import RESULT_ENDINGS, check_ending, records
 from heam_sim.simulation import Plan, plan, simulate
 from heam_sim.systems import known_systems, load_system
 
@@ -54,6 +54,8 @@ def simulate_command(
 
     Example: heam-sim simulate heam --embedding qr:4 --vector-bytes 128 --check
     """
+    if output is not None:
+        check_ending(output, RESULT_ENDINGS)
     trace = wanted_trace(trace_file, dataset, path, samples, seed, pooling)
     result = simulate(
         trace,
@@ -213,6 +215,8 @@ def explain_command(
 
     Example: heam-sim explain host-dimm heam --scope sample --second embedding=qr:4 --samples 2000
     """
+    if output is not None:
+        check_ending(output)
     trace = wanted_trace(trace_file, dataset, path, samples, seed, pooling)
     shared: dict[str, Any] = {
         "embedding": embedding,

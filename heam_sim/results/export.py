@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 import math
 import numbers
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,16 @@ from heam_sim.results.units import unit_of
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["TABLE_ENDINGS", "finite", "json_text", "latex_table", "records", "write_table"]
+__all__ = [
+    "RESULT_ENDINGS",
+    "TABLE_ENDINGS",
+    "check_ending",
+    "finite",
+    "json_text",
+    "latex_table",
+    "records",
+    "write_table",
+]
 
 _LATEX = {
     **{char: f"\\{char}" for char in "&%$#_{}"},
@@ -123,6 +132,22 @@ _WRITERS: Mapping[str, Callable[[Any, Path], object]] = {
     ".tex": lambda frame, part: part.write_text(latex_table(frame), encoding="utf-8"),
 }
 TABLE_ENDINGS = tuple(_WRITERS)
+RESULT_ENDINGS = (".h5", ".hdf5", *TABLE_ENDINGS)
+
+
+def check_ending(path: str | Path, endings: Sequence[str] = TABLE_ENDINGS) -> str:
+    """Return the ending of a file's name, in lower case; a long run asks before it starts.
+
+    Raises
+    ------
+    heam_sim.errors.ConfigError
+        It is none of `endings`.
+    """
+    file = Path(path)
+    ending = file.suffix.lower()
+    if ending not in endings:
+        raise unknown_name("ending", file.suffix, endings, where=str(file))
+    return ending
 
 
 def write_table(path: str | Path, frame: pd.DataFrame) -> None:
@@ -142,8 +167,5 @@ def write_table(path: str | Path, frame: pd.DataFrame) -> None:
     heam_sim.errors.OutputError
         The file cannot be written; nothing is left behind.
     """
-    file = Path(path)
-    writer = _WRITERS.get(file.suffix.lower())
-    if writer is None:
-        raise unknown_name("ending", file.suffix, TABLE_ENDINGS, where=str(file))
-    write_atomically(file, lambda part: writer(frame, part))
+    writer = _WRITERS[check_ending(path)]
+    write_atomically(Path(path), lambda part: writer(frame, part))

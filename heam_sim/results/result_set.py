@@ -11,7 +11,7 @@ from heam_sim.errors import ConfigError, DatasetError
 from heam_sim.html import html_table
 from heam_sim.results.atomic import write_atomically
 from heam_sim.results.drawing import plot_results
-from heam_sim.results.export import json_text, write_table
+from heam_sim.results.export import RESULT_ENDINGS, check_ending, json_text, write_table
 from heam_sim.results.plain import plain
 from heam_sim.results.result import Result
 from heam_sim.results.store import read_results, write_results
@@ -145,9 +145,10 @@ class ResultSet:
             The file cannot be written; nothing is left behind.
         """
         file = Path(path)
-        if file.suffix.lower() in (".h5", ".hdf5"):
+        ending = check_ending(file, RESULT_ENDINGS)
+        if ending in (".h5", ".hdf5"):
             self.save(file)
-        elif file.suffix.lower() == ".json":
+        elif ending == ".json":
             text = json_text(self.to_dict()) + "\n"
             write_atomically(file, lambda part: part.write_text(text, encoding="utf-8"))
         else:

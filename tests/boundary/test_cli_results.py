@@ -122,6 +122,21 @@ def test_plot(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "no such file" in refused(capsys, "plot", "speedup", "none.h5")
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("simulate", "heam", "--trace", "none.h5"),
+        ("explain", "host-dimm", "heam", "--trace", "none.h5"),
+        ("results", "diff", "none.h5", "none.h5"),
+    ],
+    ids=" ".join,
+)
+def test_a_name_that_cannot_be_is_told_before_the_run(
+    folder: Path, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...]
+) -> None:
+    assert "unknown ending '.xls'" in refused(capsys, *arguments, "--output", "o.xls")
+
+
 # -- JSON
 
 
