@@ -30,7 +30,11 @@ def notes_console(as_json: bool) -> Console:
 
 
 def rows_table(
-    rows: Sequence[Mapping[str, Any]], *, title: str = "", right: Sequence[str] = (), whole: str = ""
+    rows: Sequence[Mapping[str, Any]],
+    *,
+    title: str = "",
+    right: Sequence[str] = (),
+    whole: Sequence[str] = (),
 ) -> Table:
     """Make a table of rows with the same keys.
 
@@ -41,13 +45,13 @@ def rows_table(
     right
         Columns that stand right.
     whole
-        A column that is never wrapped: a name that is cut cannot be copied.
+        Columns that are never wrapped: a name that is cut cannot be copied.
     """
     table = Table(title=title or None)
     for name in rows[0] if rows else ():
         table.add_column(
             str(name),
-            no_wrap=name == whole,
+            no_wrap=name in whole,
             overflow="fold",
             justify="right" if name in right else "left",
         )

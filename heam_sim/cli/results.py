@@ -16,7 +16,7 @@ from heam_sim.cli.output import json_option, print_json, rows_table
 from heam_sim.errors import ConfigError, unknown_name
 from heam_sim.results import Result, ResultSet, diff_results, merge_results, write_table
 from heam_sim.results.export import TABLE_ENDINGS, check_ending, records
-from heam_sim.results.facts import result_facts, result_title
+from heam_sim.results.facts import result_facts, result_title, run_label
 
 __all__ = ["result_table", "results"]
 
@@ -61,22 +61,22 @@ def show_command(file: Path, number: int | None, as_json: bool) -> None:
     if as_json:
         print_json({"provenance": stored.provenance, "results": records(stored.to_frame())})
         return
-    rows = [_line(number, result) for number, result in enumerate(stored)]
-    numbers = ("no.", "ns/sample", "M lookups/s", "nJ/sample")
-    Console().print(
-        rows_table(rows, title=f"{len(stored)} results in {file}", right=numbers, whole="embedding")
-    )
+    rows = [_line(number, stored) for number in range(len(stored))]
+    numbers = ("no.", "ns/sample", "nJ/sample")
+    title = f"{len(stored)} results in {file}"
+    Console().print(rows_table(rows, title=title, right=numbers, whole=numbers))
 
 
-def _line(number: int, result: Result) -> dict[str, Any]:
+def _line(number: int, stored: ResultSet) -> dict[str, Any]:
+    result, points = stored[number], stored.provenance.get("points")
+    name = run_label(result)
+    if isinstance(points, list) and len(points) == len(stored):
+        # Of a study only trace and variant tell many of its results apart.
+        name += "\n" + ", ".join(points[number])
     return {
         "no.": number,
-        "system": result.system,
-        "embedding": result.embedding,
-        "vector": f"{result.vector_bytes} B",
-        "scope": result.scope,
+        "run": name,
         "ns/sample": f"{result.time_per_sample_ns:,.1f}",
-        "M lookups/s": f"{result.lookups_per_second / 1e6:,.2f}",
         "nJ/sample": f"{result.energy_per_sample_pJ / 1000:,.1f}",
         "time went to": result.bound_by,
     }

@@ -24,7 +24,7 @@ def _print(parts: dict[str, Sequence[dict[str, Any]]], as_json: bool) -> None:
         print_json(parts if len(parts) > 1 else next(iter(parts.values())))
         return
     for title, rows in parts.items():
-        Console().print(rows_table(rows, title=title, whole="preset"))
+        Console().print(rows_table(rows, title=title, whole=("preset",)))
 
 
 @click.group("spec")

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from heam_sim.errors import ConfigError
+from heam_sim.results.facts import run_label
 from heam_sim.results.result import Result
 from heam_sim.results.result_set import ResultSet
 from heam_sim.results.units import unit_of
@@ -154,7 +155,7 @@ def _labels(results: Sequence[Result]) -> list[str]:
         key = _named(result)
         seen[key] += 1
         tail = "" if seen[key] == 1 else f" #{seen[key]}"
-        found.append(f"{result.system} {result.embedding} {result.vector_bytes} B {result.scope}{tail}")
+        found.append(f"{run_label(result)}{tail}")
     return found
 
 
@@ -214,7 +215,7 @@ def merge_results(sets: Mapping[str, ResultSet]) -> ResultSet:
             elif not _same_numbers(kept[key][1], result):
                 raise ConfigError(
                     f"merge: {kept[key][0]} and {name} have different results of the same run "
-                    f"({_labels([result])[0]}); see `heam-sim results diff`, and leave one out."
+                    f"({run_label(result)}); see `heam-sim results diff`, and leave one out."
                 )
     results = [result for _, result in kept.values()]
     if study is not None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from heam_sim.results.result import Result
 
-__all__ = ["result_facts", "result_title"]
+__all__ = ["result_facts", "result_title", "run_label"]
 
 _COMMANDS = ("act", "rd", "pim_rd", "pim_mov", "pim_rdres", "pim_lut", "ref")
 
@@ -17,6 +17,11 @@ _COMMANDS = ("act", "rd", "pim_rd", "pim_mov", "pim_rdres", "pim_lut", "ref")
 def result_title(result: Result) -> str:
     """System, embedding, vector size and scope."""
     return f"{result.system}, {result.embedding}, {result.vector_bytes} B, scope {result.scope}"
+
+
+def run_label(result: Result) -> str:
+    """The same on one line, without words between."""
+    return f"{result.system} {result.embedding} {result.vector_bytes} B {result.scope}"
 
 
 def result_facts(result: Result) -> list[tuple[str, str, str]]:

@@ -257,6 +257,7 @@ def test_names_are_completed(words: list[str], start: str, wanted: list[str]) ->
     assert not wanted or sorted(found) == sorted(wanted)
 
 
+@pytest.mark.slow
 def test_bash_completes() -> None:
     """In a real bash: the script is read, its function is called, and a name comes back."""
     script = f"""

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-import subprocess
+import runpy
 import sys
 from pathlib import Path
 
@@ -28,13 +28,22 @@ def test_every_figure_has_a_script():
         )
 
 
-def test_a_script_draws(tmp_path):
+def test_a_script_draws(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     make_study(collisions=(4,)).save(tmp_path / "results.h5")
-    command = [sys.executable, PLOTS / "energy.py", tmp_path / "results.h5", "--columns", "2"]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    written = [Path(line.removeprefix("wrote ")) for line in done.stdout.splitlines()]
+    script = str(PLOTS / "energy.py")
+    monkeypatch.setattr(sys, "argv", [script, str(tmp_path / "results.h5"), "--columns", "2"])
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_path(script, run_name="__main__")
+    assert ended.value.code == 0
+    written = [Path(line.removeprefix("wrote ")) for line in capsys.readouterr().out.splitlines()]
     assert [path.name for path in written] == ["energy.pdf", "energy.png", "energy.csv"]
     assert all(path.stat().st_size > 100 for path in written)
+    monkeypatch.setattr(sys, "argv", [script, str(tmp_path / "none.h5")])
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_path(script, run_name="__main__")
+    assert ended.value.code == 2 and "no such file" in capsys.readouterr().err
 
 
 def test_a_file_and_a_table_give_the_same_figure(tmp_path):
