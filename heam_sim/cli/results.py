@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,10 @@ def result_table(result: Result) -> Table:
 
 @click.group("results")
 def results() -> None:
-    """Stored results (results.h5): show, compare, merge, export."""
+    """Stored results (results.h5): show, compare, merge, export.
+
+    Example: heam-sim results show results/results.h5
+    """
 
 
 @results.command("show")
@@ -116,38 +120,34 @@ def diff_command(
 
 
 def _print_differences(found: pd.DataFrame, show: int) -> None:
-    console = Console()
+    """A line per statistic: paths are long, and lines can be searched."""
     shown = found.head(max(show, 0))
     for label, part in shown.groupby("result", sort=False):
-        table = Table(title=str(label))
-        table.add_column("statistic", overflow="fold", min_width=30)
-        for head in ("first", "second", "difference", ""):
-            table.add_column(head, justify="right", overflow="fold")
-        table.add_column("unit")
+        click.echo(str(label))
         for row in part.to_dict("records"):
-            sides = [_value(row[side]) for side in ("first", "second")]
-            name = row["statistic"] or "the whole result"
-            table.add_row(name, *sides, _change(row["difference"]), _percent(row["relative"]), row["unit"])
-        console.print(table)
+            click.echo(f"  {_difference(row)}")
     rest = len(found) - len(shown)
     tail = f"; {rest} more (--show, --output, --json)" if rest else ""
-    console.print(f"{len(found)} differences{tail}", highlight=False)
+    click.echo(f"{len(found)} {'difference' if len(found) == 1 else 'differences'}{tail}")
+
+
+def _difference(row: Mapping[Any, Any]) -> str:
+    if not row["statistic"]:
+        return "only in the first" if row["second"] is None else "only in the second"
+    unit = f" {row['unit']}" if row["unit"] else ""
+    text = f"{row['statistic']}: {_value(row['first'])} -> {_value(row['second'])}{unit}"
+    if math.isnan(row["difference"]):
+        return text
+    share = f", {100 * row['relative']:+.3g} %" if math.isfinite(row["relative"]) else ""
+    return f"{text} ({row['difference']:+,.6g}{share})"
 
 
 def _value(value: object) -> str:
     if value is None:
-        return "-"
+        return "none"
     if isinstance(value, float):
         return f"{value:,.6g}"
     return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
-
-
-def _change(change: float) -> str:
-    return "" if math.isnan(change) else f"{change:+,.6g}"
-
-
-def _percent(relative: float) -> str:
-    return f"{100 * relative:+.3g} %" if math.isfinite(relative) else ""
 
 
 @results.command("merge")

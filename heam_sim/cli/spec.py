@@ -29,7 +29,10 @@ def _print(parts: dict[str, Sequence[dict[str, Any]]], as_json: bool) -> None:
 
 @click.group("spec")
 def spec() -> None:
-    """Memories: list them, show their resolved values, explain where these come from."""
+    """Memories: list them, show their resolved values, explain where these come from.
+
+    Example: heam-sim spec list --family native
+    """
 
 
 _SETTINGS = click.option(

@@ -51,7 +51,10 @@ _OF_TRACE = ("content_hash", "samples", "lookups", "weighted", "provenance")
 
 @click.group("trace")
 def trace() -> None:
-    """Make, import and describe lookup traces."""
+    """Make, import and describe lookup traces.
+
+    Example: heam-sim trace generate criteo-kaggle trace.h5 --samples 10000
+    """
 
 
 @trace.command("generate")

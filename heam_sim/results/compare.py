@@ -23,7 +23,7 @@ __all__ = ["DIFF_COLUMNS", "diff_results", "merge_results", "statistics"]
 
 DIFF_COLUMNS = ("result", "statistic", "first", "second", "difference", "relative", "unit")
 #: Fields that name a row of a table inside a result, so that rows are compared by name and not by place.
-_ROW_NAMES = ("channel", "tier", "resource")
+_ROW_NAMES = ("name", "channel", "tier", "resource")
 _NAMES = ("system", "embedding", "vector_bytes", "scope")
 _MISSING = None
 #: What a study says of each result or trace; everything else in its provenance must be the same to merge.

@@ -122,6 +122,11 @@ def _write_parquet(frame: pd.DataFrame, path: Path) -> None:
         raise ConfigError(
             "Parquet needs pyarrow: run `pip install 'heam-sim[datasets]'`, or write .csv."
         ) from None
+    frame = frame.copy()
+    for name in frame.columns:
+        if frame[name].dtype.kind == "O":
+            # A column of Parquet has one type; what holds numbers and text becomes text.
+            frame[name] = [None if value is None else str(value) for value in frame[name]]
     frame.to_parquet(path, engine="pyarrow", index=False)
 
 

@@ -82,12 +82,12 @@ def test_diff(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     ResultSet([make_result()]).save("c.h5")
     assert run(capsys, "results", "diff", "c.h5", "c.h5") == "no differences\n"
     out = run(capsys, "results", "diff", "c.h5", "b.h5", "--output", "diff.csv", status=1)
-    line = next(line for line in out.splitlines() if "time_ns" in line)
-    for cell in ("1,000", "1,250", "+250", "+25 %", "ns"):
-        assert cell in line
+    label = "host-dimm qr-c4-multiply 64 B bag"
+    assert out == f"{label}\n  time_ns: 1,000 -> 1,250 ns (+250, +25 %)\n1 difference\n"
     assert (folder / "diff.csv").read_text().splitlines()[1].endswith(",1000.0,1250.0,250.0,0.25,ns")
     assert run(capsys, "results", "diff", "c.h5", "b.h5", "--tolerance", "0.3") == "no differences\n"
     short = run(capsys, "results", "diff", "a.h5", "b.h5", "--show", "1", status=1)
+    assert short.splitlines()[1] == "  only in the first"
     assert re.search(r"\d+ differences; \d+ more", short)
 
 
@@ -199,6 +199,20 @@ def test_help_has_an_example_that_works_and_says_what_options_do(path: tuple[str
     for option in command.params:
         if isinstance(option, click.Option):
             assert option.help, f"{option.opts[0]} says nothing"
+
+
+@pytest.mark.parametrize("path", [(), ("trace",), ("spec",), ("results",)], ids=" ".join)
+def test_groups_have_an_example_too(path: tuple[str, ...]) -> None:
+    group: click.Command = program
+    for name in path:
+        assert isinstance(group, click.Group)
+        group = group.commands[name]
+    example = re.search(r"Example: heam-sim (.*)", group.help or "")
+    assert example
+    words = tuple(shlex.split(example[1]))
+    (found,) = (known for known in COMMANDS if words[: len(known)] == known)
+    assert found[: len(path)] == path
+    COMMANDS[found].make_context(found[-1], list(words[len(found) :]))
 
 
 # -- cite

@@ -63,6 +63,14 @@ def test_energy_is_compared_part_by_part_with_its_interval():
         assert found[f"energy_pJ.dimm.cell{tail}"] == pair
 
 
+def test_rows_are_named_by_what_they_are():
+    first = make_result(config={"tiers": [{"name": "hbm", "tags": 4}, {"name": "dimm", "tags": 1}]})
+    second = make_result(config={"tiers": [{"name": "dimm", "tags": 1}, {"name": "hbm", "tags": 8}]})
+    assert changes(first, second) == {"config.tiers.hbm.tags": (4, 8)}
+    twice = make_result(config={"tiers": [{"name": "hbm", "tags": 4}, {"name": "hbm", "tags": 1}]})
+    assert statistics(twice)["config.tiers.1.tags"] == 1
+
+
 def test_size_and_unit_of_a_difference():
     found = diff_results([make_result(time_ns=200.0)], [make_result(time_ns=250.0)])
     row = found.set_index("statistic").loc["time_ns"]

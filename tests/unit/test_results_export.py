@@ -33,6 +33,15 @@ def test_tables_come_back(tmp_path, ending):
     assert [path.name for path in tmp_path.iterdir()] == [f"table{ending}"]
 
 
+def test_mixed_columns_are_text_in_parquet(tmp_path):
+    frame = pd.DataFrame({"first": [1, "a", None], "x": [0.5, 1.5, 2.5]}, dtype=object).astype({"x": float})
+    write_table(tmp_path / "t.parquet", frame)
+    back = pd.read_parquet(tmp_path / "t.parquet")
+    assert list(back["first"][:2]) == ["1", "a"] and pd.isna(back["first"][2])
+    assert list(back["x"]) == [0.5, 1.5, 2.5]
+    assert list(frame["first"]) == [1, "a", None], "the table itself stays"
+
+
 def test_json_holds_everything(tmp_path):
     results = ResultSet([make_result(time_ns=0.0, samples=0, gnrs=0, lookups=0)], provenance={"a": 1})
     results.write(tmp_path / "r.json")
