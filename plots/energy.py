@@ -1,42 +1,16 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Draw energy per sample by component from the results of a study.
+"""Draw "energy per sample by component, stacked".
 
-Usage: python plots/energy.py results/results.h5 [--output results/energy]
-Writes PDF, PNG and the CSV behind the figure. A summary.csv serves as well as results.h5.
+Usage: python plots/energy.py results/results.h5 [--output STEM]
+The same as `heam-sim plot energy`, whose --help lists all options: nothing is simulated.
 """
 
 from __future__ import annotations
 
-import argparse
 import sys
-from pathlib import Path
 
-from heam_sim.errors import HeamSimError
-from heam_sim.plotting import energy_stack, save_figure
-from heam_sim.results import read_frame
-
-
-def main(arguments: list[str] | None = None) -> int:
-    """Run the script; 0 if the figure was written, 2 if something is wrong with the input or the output."""
-    parser = argparse.ArgumentParser(description="Draw energy per sample by component.")
-    parser.add_argument("results", type=Path, help="results.h5 or summary.csv of a study")
-    parser.add_argument("--output", type=Path, help="path without suffix; default: beside the results")
-    parser.add_argument("--columns", type=int, choices=(1, 2), default=2, help="width in columns of a page")
-    parser.add_argument("--scope", choices=("bag", "sample"), help="draw this pooling scope only")
-    options = parser.parse_args(arguments)
-    try:
-        frame = read_frame(options.results)
-        if options.scope and "scope" in frame.columns:
-            frame = frame[frame["scope"] == options.scope]
-        figure, table = energy_stack(frame, columns=options.columns)
-        written = save_figure(figure, options.output or options.results.with_name("energy"), table)
-    except HeamSimError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    print("\n".join(str(path) for path in written))
-    return 0
-
+from heam_sim.cli import main
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(["plot", "energy", *sys.argv[1:]]))

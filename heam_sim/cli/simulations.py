@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,98 +11,27 @@ from rich.console import Console
 from rich.table import Table
 
 from heam_sim.bounds import Demand, ceilings
+from heam_sim.cli.completion import complete_system
 from heam_sim.cli.options import parse_overrides, simulation_options, trace_options, wanted_trace
+from heam_sim.cli.output import json_option, notes_console, print_json, rows_table
+from heam_sim.cli.results import result_table
 from heam_sim.experiments import Explanation, explain
-from heam_sim.results import Result, ResultSet
-from heam_sim.results.atomic import write_atomically
+from heam_sim.results import ResultSet, write_table
+from heam_sim.results.export import RESULT_ENDINGS, check_ending, records
 from heam_sim.simulation import Plan, plan, simulate
 from heam_sim.systems import known_systems, load_system
 
 __all__ = ["bound", "explain_command", "simulate_command", "systems"]
 
 
-def _result_table(result: Result) -> Table:
-    table = Table(
-        title=f"{result.system}, {result.embedding}, {result.vector_bytes} B, scope {result.scope}",
-        show_header=False,
-    )
-    table.add_column("what")
-    table.add_column("value", justify="right")
-    table.add_column("unit")
-    total = result.energy.total_pJ
-    rows: list[tuple[str, str, str]] = [
-        ("time", f"{result.time_ns:,.1f}", "ns"),
-        ("samples, lookups", f"{result.samples:,}, {result.lookups:,}", ""),
-        ("lookups", f"{result.lookups_per_second / 1e6:,.2f}", "M/s"),
-        (
-            "latency of a GnR, mean / p99",
-            f"{result.latency_ns['mean']:,.0f} / {result.latency_ns['p99']:,.0f}",
-            "ns",
-        ),
-        ("energy", f"{result.energy_pJ / 1e6:,.3f}", "µJ"),
-        ("energy, interval of the sources", f"{total.low / 1e6:,.3f} to {total.high / 1e6:,.3f}", "µJ"),
-        ("average power", f"{result.average_power_W:,.2f}", "W"),
-        *_power_rows(result),
-        ("tightest ceiling", f"{result.bound}, {100 * result.achieved_fraction:.0f} % reached", ""),
-        ("time went to", _time_parts(result), "of the time"),
-    ]
-    for row in rows:
-        table.add_row(*row)
-    for name, part in result.energy.by_component().items():
-        if part.value:
-            table.add_row(f"  {name}", f"{part.value / 1e6:,.3f}", "µJ")
-    for tier, counters in result.counters.items():
-        shown = ", ".join(
-            f"{name} {counters[name]:,}"
-            for name in ("act", "rd", "pim_rd", "pim_mov", "pim_rdres", "pim_lut", "ref")
-            if counters[name]
-        )
-        table.add_row(tier, shown, "commands")
-        table.add_row(f"  {tier}: times set by", _reasons(counters), "of commands")
-    for note in result.notes:
-        table.add_row("note", note, "")
-    return table
-
-
-def _power_rows(result: Result) -> list[tuple[str, str, str]]:
-    """Peak power of every tier, and the area of LUTs and caches where there are any."""
-    rows = []
-    for row in result.power:
-        over = " (above its budget)" if row["over_budget"] else ""
-        rows.append((f"peak power of {row['tier']}{over}", f"{row['peak_power_W']:,.2f}", "W"))
-        if row["sram_mm2"]:
-            rows.append((f"LUTs and caches of {row['tier']}", f"{row['sram_mm2']:,.2f}", "mm2"))
-    return rows
-
-
-def _time_parts(result: Result) -> str:
-    """The largest parts of the time."""
-    parts = [
-        f"{row['tier']} {row['resource']} {100 * row['time_ns'] / result.time_ns:.0f} %"
-        for row in result.time_parts[:4]
-        if result.time_ns > 0
-    ]
-    return ", ".join(parts)
-
-
-def _reasons(counters: Mapping[str, int]) -> str:
-    """The resources that set the time of most commands."""
-    prefix = "bound_by "
-    reasons = {
-        name.removeprefix(prefix): count for name, count in counters.items() if name.startswith(prefix)
-    }
-    total = sum(reasons.values())
-    most = sorted(reasons.items(), key=lambda item: -item[1])[:4]
-    return ", ".join(f"{name.replace('_', ' ')} {100 * count / total:.0f} %" for name, count in most)
-
-
 @click.command("simulate")
-@click.argument("system")
+@click.argument("system", shell_complete=complete_system)
 @trace_options
 @simulation_options
 @click.option("--check", is_flag=True, help="Check the command log: protocol and sums.")
 @click.option("--threads", type=int, default=1, show_default=True, help="2: a bit faster; same result.")
-@click.option("--output", type=click.Path(path_type=Path), help="Store the result (HDF5).")
+@click.option("--output", type=click.Path(path_type=Path), help="Store the result (.h5, .json, .csv ...).")
+@json_option
 def simulate_command(
     system: str,
     trace_file: Path | None,
@@ -120,11 +48,14 @@ def simulate_command(
     check: bool,
     threads: int,
     output: Path | None,
+    as_json: bool,
 ) -> None:
     """Simulate SYSTEM (a name or a description file) and print what came out.
 
     Example: heam-sim simulate heam --embedding qr:4 --vector-bytes 128 --check
     """
+    if output is not None:
+        check_ending(output, RESULT_ENDINGS)
     trace = wanted_trace(trace_file, dataset, path, samples, seed, pooling)
     result = simulate(
         trace,
@@ -137,12 +68,14 @@ def simulate_command(
         check=check,
         threads=threads,
     )
-    console = Console()
-    console.print(_result_table(result))
+    if as_json:
+        print_json(result.to_dict())
+    else:
+        Console().print(result_table(result))
     if check:
-        console.print("protocol and functional check: passed")
+        notes_console(as_json).print("protocol and functional check: passed")
     if output is not None:
-        ResultSet([result]).save(output)
+        ResultSet([result]).write(output)
 
 
 def _limits(planned: Plan) -> list[dict[str, Any]]:
@@ -154,10 +87,11 @@ def _limits(planned: Plan) -> list[dict[str, Any]]:
 
 
 @click.command("bound")
-@click.argument("system", nargs=-1)
+@click.argument("system", nargs=-1, shell_complete=complete_system)
 @trace_options
 @simulation_options
 @click.option("--no-run", is_flag=True, help="Do not simulate; print the ceilings alone.")
+@json_option
 def bound(
     system: tuple[str, ...],
     trace_file: Path | None,
@@ -172,13 +106,14 @@ def bound(
     profile: float,
     settings: tuple[str, ...],
     no_run: bool,
+    as_json: bool,
 ) -> None:
     """Print the least time that each resource of SYSTEM... (default: all) allows, beside what is achieved.
 
     Example: heam-sim bound heam host-hbm-dimm --embedding qr:4 --samples 2000
     """
     trace = wanted_trace(trace_file, dataset, path, samples, seed, pooling)
-    console = Console()
+    found: list[dict[str, Any]] = []
     for name in system or known_systems():
         arguments: dict[str, Any] = {
             "system": name,
@@ -189,7 +124,11 @@ def bound(
         arguments |= {"profile": profile, "overrides": parse_overrides(settings)}
         rows = _limits(plan(trace, **arguments))
         achieved = None if no_run else simulate(trace, **arguments).time_ns
-        console.print(_bound_table(name, rows, achieved))
+        found.append({"system": name, "achieved_time_ns": achieved, "ceilings": rows})
+        if not as_json:
+            Console().print(_bound_table(name, rows, achieved))
+    if as_json:
+        print_json(found)
 
 
 def _bound_table(name: str, rows: list[dict[str, Any]], achieved: float | None) -> Table:
@@ -215,32 +154,42 @@ def _bound_table(name: str, rows: list[dict[str, Any]], achieved: float | None) 
 
 
 @click.command("systems")
-def systems() -> None:
+@json_option
+def systems(as_json: bool) -> None:
     """List the architectures.
 
     Example: heam-sim systems
     """
-    table = Table()
-    for head in ("name", "title", "memories", "PEs", "source"):
-        table.add_column(head)
-    for name in known_systems():
-        system = load_system(name)
-        memories = ", ".join(f"{tier.channels} x {tier.memory}" for tier in system.tiers)
-        pes = ", ".join(tier.pim.unit_level for tier in system.tiers if tier.pim is not None) or "none"
-        table.add_row(name, system.title, memories, pes, system.source)
-    Console().print(table)
+    found = [load_system(name) for name in known_systems()]
+    if as_json:
+        print_json([system.to_dict() for system in found])
+        return
+    rows = [
+        {
+            "name": system.name,
+            "title": system.title,
+            "memories": ", ".join(f"{tier.channels} x {tier.memory}" for tier in system.tiers),
+            "PEs": ", ".join(tier.pim.unit_level for tier in system.tiers if tier.pim) or "none",
+            "source": system.source,
+        }
+        for system in found
+    ]
+    Console().print(rows_table(rows))
 
 
 @click.command("explain")
-@click.argument("first")
-@click.argument("second")
+@click.argument("first", shell_complete=complete_system)
+@click.argument("second", shell_complete=complete_system)
 @trace_options
 @simulation_options
 @click.option("--first", "only_first", multiple=True, metavar="KEY=VALUE", help="--set for FIRST alone.")
 @click.option(
     "--second", "only_second", multiple=True, metavar="KEY=VALUE", help="As --set, for SECOND alone."
 )
-@click.option("--output", type=click.Path(path_type=Path), help="Write the table (CSV).")
+@click.option(
+    "--output", type=click.Path(path_type=Path), help="Write the table (.csv, .parquet, .json, .tex)."
+)
+@json_option
 def explain_command(
     first: str,
     second: str,
@@ -258,6 +207,7 @@ def explain_command(
     only_first: tuple[str, ...],
     only_second: tuple[str, ...],
     output: Path | None,
+    as_json: bool,
 ) -> None:
     """Walk from system FIRST to system SECOND one change at a time, and say what each is worth.
 
@@ -265,6 +215,8 @@ def explain_command(
 
     Example: heam-sim explain host-dimm heam --scope sample --second embedding=qr:4 --samples 2000
     """
+    if output is not None:
+        check_ending(output)
     trace = wanted_trace(trace_file, dataset, path, samples, seed, pooling)
     shared: dict[str, Any] = {
         "embedding": embedding,
@@ -280,10 +232,12 @@ def explain_command(
         return {"system": system, **shared, **rest, "overrides": overrides}
 
     found = explain(trace, configuration(first, only_first), configuration(second, only_second))
-    Console().print(_explanation_table(found, first, second))
+    if as_json:
+        print_json(records(found.to_frame()))
+    else:
+        Console().print(_explanation_table(found, first, second))
     if output is not None:
-        frame = found.to_frame()
-        write_atomically(output, lambda part: frame.to_csv(part, index=False, lineterminator="\n"))
+        write_table(output, found.to_frame())
 
 
 def _explanation_table(found: Explanation, first: str, second: str) -> Table:

@@ -8,28 +8,31 @@ from typing import Any
 
 import click
 from rich.console import Console
-from rich.table import Table
 
+from heam_sim.cli.completion import complete_preset
 from heam_sim.cli.options import parse_overrides
+from heam_sim.cli.output import json_option, print_json, rows_table
 from heam_sim.dram import derive_pim, load_spec
 from heam_sim.dram.explain import constraint_table, list_table, pair_table, show_table, timing_table
 
 __all__ = ["spec"]
 
 
-def _print(rows: Sequence[dict[str, Any]], title: str = "") -> None:
-    table = Table(title=title or None)
-    for name in rows[0] if rows else ():
-        # A name that is cut short cannot be copied.
-        table.add_column(str(name), no_wrap=name == "preset", overflow="fold")
-    for row in rows:
-        table.add_row(*(str(value) for value in row.values()))
-    Console().print(table)
+def _print(parts: dict[str, Sequence[dict[str, Any]]], as_json: bool) -> None:
+    """Print tables by title; as JSON one list of rows, or several by title."""
+    if as_json:
+        print_json(parts if len(parts) > 1 else next(iter(parts.values())))
+        return
+    for title, rows in parts.items():
+        Console().print(rows_table(rows, title=title, whole=("preset",)))
 
 
 @click.group("spec")
 def spec() -> None:
-    """Memories: list them, show their resolved values, explain where these come from."""
+    """Memories: list them, show their resolved values, explain where these come from.
+
+    Example: heam-sim spec list --family native
+    """
 
 
 _SETTINGS = click.option(
@@ -39,39 +42,45 @@ _SETTINGS = click.option(
 
 @spec.command("list")
 @click.option("--family", help="native or ramulator-2.1.")
-def list_command(family: str | None) -> None:
+@json_option
+def list_command(family: str | None, as_json: bool) -> None:
     """List the presets.
 
     Example: heam-sim spec list --family native
     """
     shown = ("preset", "shape", "burst_bytes", "capacity_MiB", "peak_GBps")
     rows = list_table(family=family)
-    _print([{name: row[name] for name in shown if name in row} for row in rows])
+    if not as_json:
+        rows = [{name: row[name] for name in shown if name in row} for row in rows]
+    _print({"": rows}, as_json)
 
 
 @spec.command("show")
-@click.argument("name")
+@click.argument("name", shell_complete=complete_preset)
 @_SETTINGS
-def show(name: str, settings: tuple[str, ...]) -> None:
+@json_option
+def show(name: str, settings: tuple[str, ...], as_json: bool) -> None:
     """Show the resolved values of preset NAME.
 
     Example: heam-sim spec show native/DDR4_8Gb_x8/DDR4_3200 --set rank=2
     """
-    _print(show_table(name, overrides=parse_overrides(settings) or None), name)
+    _print({name: show_table(name, overrides=parse_overrides(settings) or None)}, as_json)
 
 
 @spec.command("explain")
-@click.argument("name")
+@click.argument("name", shell_complete=complete_preset)
 @click.argument("pair", nargs=-1)
 @_SETTINGS
 @click.option("--pim-level", help="Derive the PIM commands for PEs of this level.")
 @click.option("--merge-level", help="Level of the node that merges partials.")
+@json_option
 def explain(
     name: str,
     pair: tuple[str, ...],
     settings: tuple[str, ...],
     pim_level: str | None,
     merge_level: str | None,
+    as_json: bool,
 ) -> None:
     """Explain every timing and constraint row of preset NAME, or the rows between the two commands of PAIR.
 
@@ -84,7 +93,10 @@ def explain(
     if pair:
         if len(pair) != 2:
             raise click.UsageError("PAIR: name two commands, e.g. ACT RD.")
-        _print(pair_table(resolved, pair[0], pair[1]), f"{pair[0]} to {pair[1]} in {name}")
+        _print({f"{pair[0]} to {pair[1]} in {name}": pair_table(resolved, pair[0], pair[1])}, as_json)
         return
-    _print(timing_table(name, overrides=overrides), f"timing of {name}")
-    _print(constraint_table(resolved), f"constraint rows of {name}")
+    timing, constraints = timing_table(name, overrides=overrides), constraint_table(resolved)
+    if as_json:
+        _print({"timing": timing, "constraints": constraints}, as_json)
+    else:
+        _print({f"timing of {name}": timing, f"constraint rows of {name}": constraints}, as_json)

@@ -13,8 +13,10 @@ from rich.console import Console
 from rich.table import Table
 
 from heam_sim.cli.options import progress_bar
+from heam_sim.cli.output import json_option, notes_console, print_json
 from heam_sim.experiments import Study, read_design, reproduce, run_design, study_design
 from heam_sim.plotting.style import ordered_systems
+from heam_sim.results.export import records
 
 __all__ = ["reproduce_command", "sweep_command"]
 
@@ -98,6 +100,7 @@ def _claims(claims: pd.DataFrame) -> Table:
     help="Settings tried per system for best against best.  [default: 48 with --full, otherwise none]",
 )
 @click.option("--check", is_flag=True, help="Check every command log: protocol and sums (slow).")
+@json_option
 def reproduce_command(
     output: Path,
     dataset: str,
@@ -109,6 +112,7 @@ def reproduce_command(
     full: bool,
     trials: int | None,
     check: bool,
+    as_json: bool,
 ) -> None:
     """Run the study: all systems, memories, embeddings and vector sizes; tables and figures.
 
@@ -119,7 +123,7 @@ def reproduce_command(
     """
     if quick and full:
         raise click.UsageError("--quick and --full: give one of them.")
-    console = Console()
+    console = notes_console(as_json)
     started = time.monotonic()
     with progress_bar(console) as bar:
         task = bar.add_task("preparing traces", total=None)
@@ -140,9 +144,12 @@ def reproduce_command(
             check=check,
             progress=show,
         )
-    for table in _closing_tables(study):
-        console.print(table)
-    console.print(_claims(study.claims))
+    if as_json:
+        print_json({"summary": records(study.summary), "claims": records(study.claims)})
+    else:
+        for table in _closing_tables(study):
+            console.print(table)
+        console.print(_claims(study.claims))
     for failure in study.failures:
         console.print(f"failed: {failure}", highlight=False)
     console.print(

@@ -3,9 +3,8 @@
 
 from __future__ import annotations
 
-import json
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import click
 import pandas as pd
@@ -29,6 +28,7 @@ from heam_sim.analysis import (
     write_recipe,
 )
 from heam_sim.cli.options import lookup_progress
+from heam_sim.cli.output import json_option, print_json
 from heam_sim.datasets import (
     dataset_info,
     generate_file,
@@ -42,20 +42,26 @@ from heam_sim.datasets.meta_like import META_YEARS
 from heam_sim.errors import ConfigError, unknown_name
 from heam_sim.plotting import access_figure, cache_figure, fit_figure, reuse_figure, save_figure
 from heam_sim.trace import LookupTrace, TraceFile
+from heam_sim.trace.facts import short_origin
 
 __all__ = ["trace"]
+
+_OF_TRACE = ("content_hash", "samples", "lookups", "weighted", "provenance")
 
 
 @click.group("trace")
 def trace() -> None:
-    """Make, import and describe lookup traces."""
+    """Make, import and describe lookup traces.
+
+    Example: heam-sim trace generate criteo-kaggle trace.h5 --samples 10000
+    """
 
 
 @trace.command("generate")
 @click.argument("dataset")
 @click.argument("output", type=click.Path(path_type=Path))
-@click.option("--samples", type=int, default=10_000, show_default=True)
-@click.option("--seed", type=int, default=1, show_default=True)
+@click.option("--samples", type=int, default=10_000, show_default=True, help="Samples to generate.")
+@click.option("--seed", type=int, default=1, show_default=True, help="Of the generator.")
 @click.option("--pooling", type=int, help="Lookups per bag.  [default: the model's own, 1 for datasets]")
 @click.option(
     "--distribution",
@@ -110,7 +116,8 @@ def make_command(recipe: Path, output: Path) -> None:
 @trace.command("info")
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--vector-bytes", type=int, default=256, show_default=True, help="Size of a row.")
-def info(file: Path, vector_bytes: int) -> None:
+@json_option
+def info(file: Path, vector_bytes: int, as_json: bool) -> None:
     """Describe the trace in FILE: tables, samples, pooling, footprint, skew, hash.
 
     Example: heam-sim trace info trace.h5
@@ -119,13 +126,18 @@ def info(file: Path, vector_bytes: int) -> None:
         stored.verify()
         tables = summarise(stored)
         rows, used = (sum(getattr(one, name) for one in tables) for name in ("rows", "distinct"))
+        if as_json:
+            whole = {name: getattr(stored, name) for name in _OF_TRACE}
+            size = {"rows": rows, "used_rows": used, "vector_bytes": vector_bytes}
+            print_json({**whole, **size, "tables": [asdict(one) for one in tables]})
+            return
         console = Console()
         for line in (
             f"{stored.samples:,} samples, {stored.tables} tables, {stored.lookups:,} lookups, hash "
             f"{stored.content_hash}",
             f"{rows:,} rows ({rows * vector_bytes / 1e9:,.3f} GB of {vector_bytes} B), of which {used:,} are "
             f"used ({used * vector_bytes / 1e9:,.3f} GB)",
-            f"{'weighted; ' if stored.weighted else ''}provenance: {_short(stored.provenance)}",
+            f"{'weighted; ' if stored.weighted else ''}provenance: {short_origin(stored.provenance)}",
         ):
             console.print(line, highlight=False, markup=False)
     table = Table()
@@ -197,7 +209,7 @@ def plot_command(
 @trace.command("fit")
 @click.argument("file", type=click.Path(path_type=Path))
 @click.argument("recipe", type=click.Path(path_type=Path))
-@click.option("--seed", type=int, default=1, show_default=True)
+@click.option("--seed", type=int, default=1, show_default=True, help="Of the traces made from the recipe.")
 @click.option("--plot", type=click.Path(path_type=Path), help="Also plot both traces (path without suffix).")
 def fit_command(file: Path, recipe: Path, seed: int, plot: Path | None) -> None:
     """Measure the trace in FILE and write a RECIPE (JSON) for traces like it; say how well they match.
@@ -237,8 +249,3 @@ def fit_command(file: Path, recipe: Path, seed: int, plot: Path | None) -> None:
 def _save(figure: Figure, stem: Path, data: pd.DataFrame) -> None:
     for path in save_figure(figure, stem, data):
         click.echo(f"wrote {path}")
-
-
-def _short(provenance: dict[str, Any]) -> str:
-    text = json.dumps(provenance, sort_keys=True)
-    return text if len(text) <= 400 else text[:397] + "..."

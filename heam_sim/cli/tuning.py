@@ -6,9 +6,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
-from rich.console import Console
 from rich.table import Table
 
+from heam_sim.cli.completion import complete_system
 from heam_sim.cli.options import (
     parse_overrides,
     progress_bar,
@@ -16,15 +16,17 @@ from heam_sim.cli.options import (
     trace_options,
     wanted_trace,
 )
+from heam_sim.cli.output import json_option, notes_console, print_json
 from heam_sim.experiments.best import write_best
 from heam_sim.experiments.tune import GOALS, LOOKUPS, TRIALS, Tuned, tune
+from heam_sim.results.export import records
 from heam_sim.systems import known_systems
 
 __all__ = ["tune_command"]
 
 
 @click.command("tune")
-@click.argument("system", nargs=-1)
+@click.argument("system", nargs=-1, shell_complete=complete_system)
 @trace_options
 @simulation_options
 @click.option(
@@ -41,6 +43,7 @@ __all__ = ["tune_command"]
     show_default=True,
     help="Folder for tables, results and the trials, which are kept.",
 )
+@json_option
 def tune_command(
     system: tuple[str, ...],
     trace_file: Path | None,
@@ -60,6 +63,7 @@ def tune_command(
     search_seed: int,
     workers: int,
     output: Path,
+    as_json: bool,
 ) -> None:
     """Search the best settings of SYSTEM... (default: all) with one and the same budget.
 
@@ -68,7 +72,7 @@ def tune_command(
     Example: heam-sim tune heam host-dimm --embedding qr:4 --vector-bytes 128 --scope sample
     """
     trace = wanted_trace(trace_file, dataset, path, samples, seed, pooling)
-    console = Console()
+    console = notes_console(as_json)
     found: list[Tuned] = []
     names = system or known_systems()
     with progress_bar(console) as bar:
@@ -97,8 +101,11 @@ def tune_command(
                     progress=show,
                 )
             )
-    write_best(output, found)
-    console.print(_shown(found, goal))
+    table = write_best(output, found)
+    if as_json:
+        print_json(records(table))
+    else:
+        console.print(_shown(found, goal))
     console.print(f"Tables and results in {output}.", highlight=False)
 
 

@@ -15,8 +15,7 @@ from heam_sim.experiments.comparisons import BASELINE
 from heam_sim.experiments.points import Point
 from heam_sim.experiments.runner import Progress
 from heam_sim.experiments.tune import TRIALS, Tuned, tune
-from heam_sim.results import ResultSet
-from heam_sim.results.atomic import write_atomically
+from heam_sim.results import ResultSet, write_table
 from heam_sim.systems import known_systems
 from heam_sim.trace import LookupTrace
 
@@ -111,10 +110,7 @@ def write_best(folder: Path, found: Sequence[Tuned]) -> pd.DataFrame:
         name = f"{Path(one.system).stem}-{one.best.embedding.replace(':', '-')}"
         frames[f"trials-{name}.csv"] = one.trials
     for file, frame in frames.items():
-        write_atomically(
-            folder / file,
-            lambda part, frame=frame: frame.to_csv(part, index=False, lineterminator="\n"),  # type: ignore[misc]
-        )
+        write_table(folder / file, frame)
     ends = [result for one in found for result in (one.published, one.best)]
     ResultSet(ends, provenance={"study": "tune", "order": "published, best of each search"}).save(
         folder / "results.h5"

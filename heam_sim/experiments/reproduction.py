@@ -19,15 +19,15 @@ from matplotlib.figure import Figure
 from heam_sim import plotting
 from heam_sim.datasets import shape_info
 from heam_sim.errors import ConfigError, unknown_name
-from heam_sim.experiments import tables
 from heam_sim.experiments.best import default_trials, read_best, search_best, write_best
 from heam_sim.experiments.claims import claims_table, comparisons_table
 from heam_sim.experiments.comparisons import BASELINE, Results, summarise
-from heam_sim.experiments.design import DEFAULT, Design, TraceSource, read_design
+from heam_sim.experiments.design import Design, TraceSource, read_design
+from heam_sim.experiments.figures import Material, draw_all
 from heam_sim.experiments.points import Point
 from heam_sim.experiments.runner import Outcome, Progress, check_workers, run_points
-from heam_sim.results import ResultSet
-from heam_sim.results.atomic import make_folder, write_atomically
+from heam_sim.results import ResultSet, write_table
+from heam_sim.results.atomic import make_folder
 from heam_sim.trace import LookupTrace
 
 __all__ = ["SELECTIONS", "Study", "reproduce", "study_design"]
@@ -212,10 +212,12 @@ def _tabulated(
 ) -> Study:
     """Results and tables; nothing is written yet."""
     found = Results(outcome.results, design.variants)
-    points = [[point.trace, point.variant] for point in outcome.results]
-    results = ResultSet(
-        outcome.results.values(), provenance={"study": design.name, **provenance, "points": points}
-    )
+    # With these all tables and figures can be made from the file of results alone.
+    alone = {
+        "points": [[point.trace, point.variant] for point in outcome.results],
+        "cardinalities": {name: trace.cardinalities for name, trace in traces.items()},
+    }
+    results = ResultSet(outcome.results.values(), provenance={"study": design.name, **provenance, **alone})
     return Study(
         points=tuple(outcome.results),
         results=results,
@@ -254,10 +256,7 @@ def _write(folder: Path, study: Study, base: Point, best: pd.DataFrame | None) -
     else:
         failed.unlink(missing_ok=True)
     for name, frame in frames.items():
-        write_atomically(
-            folder / name,
-            lambda part, frame=frame: frame.to_csv(part, index=False, lineterminator="\n"),  # type: ignore[misc]
-        )
+        write_table(folder / name, frame)
     study.results.save(folder / "results.h5")
     files = [folder / name for name in (*frames, "results.h5")]
     for name, (figure, table) in _figures(study.compared, study.summary, base, best).items():
@@ -269,27 +268,4 @@ def _figures(
     results: Results, summary: pd.DataFrame, base: Point, best: pd.DataFrame | None
 ) -> dict[str, tuple[Figure, pd.DataFrame]]:
     """Every figure for which the selection has points, by the name of its files."""
-    found: dict[str, tuple[Figure, pd.DataFrame]] = {}
-    plain = summary[(summary["variant"] == DEFAULT) & summary["embedding"].isin(("full", base.embedding))]
-    for trace, part in plain.groupby("trace", sort=False):
-        found[f"speedup-{trace}"] = plotting.speedup_bars(part)
-        found[f"energy-{trace}"] = plotting.energy_stack(part)
-    found["speedup-over-full"] = plotting.speedup_bars(plain[plain["trace"] == base.trace], against="full")
-    main = tables.main_table(summary, base)
-    found["bank-accesses"] = plotting.access_bars(main)
-    found["hit-rates"] = plotting.hit_rate_bars(main)
-    found["roofline"] = plotting.roofline(tables.roofline_table(results, base))
-    found["time-parts"] = plotting.time_bars(tables.time_table(results, base))
-    curves = tables.sensitivity_table(summary, base, results.variants)
-    more = {
-        "ablation": (plotting.ablation_bars, tables.ablation_table(summary, base)),
-        "sensitivity": (plotting.sensitivity_curves, curves),
-        "memories": (plotting.memory_bars, tables.memories_table(summary, base)),
-        "compression": (plotting.compression_curves, tables.compression_table(summary, base)),
-    }
-    for name, (draw, table) in more.items():
-        if not table.empty:
-            found[name] = draw(table)
-    if best is not None and not best.empty:
-        found["best"] = plotting.best_bars(best)
-    return found
+    return draw_all(Material(summary, tuple(results.found.values()), results.variants, base, best))

@@ -15,8 +15,8 @@ from heam_sim.errors import ConfigError
 from heam_sim.experiments.design import MAIN, Design, expand, read_design
 from heam_sim.experiments.points import Point, thaw
 from heam_sim.experiments.runner import Failure, Progress, check_workers, run_points
-from heam_sim.results import ResultSet
-from heam_sim.results.atomic import make_folder, write_atomically
+from heam_sim.results import ResultSet, write_table
+from heam_sim.results.atomic import make_folder
 from heam_sim.trace import LookupTrace
 
 __all__ = ["Sweep", "run_design", "sweep"]
@@ -153,8 +153,5 @@ def _run(
     else:
         failed.unlink(missing_ok=True)
     for table, frame in tables.items():
-        write_atomically(
-            output / table,
-            lambda part, frame=frame: frame.to_csv(part, index=False, lineterminator="\n"),  # type: ignore[misc]
-        )
+        write_table(output / table, frame)
     return done

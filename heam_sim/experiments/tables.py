@@ -3,18 +3,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 import pandas as pd
 
-from heam_sim.experiments.comparisons import Results
 from heam_sim.experiments.design import DEFAULT, Variant
 from heam_sim.experiments.measures import bandwidth_rows
 from heam_sim.experiments.points import Point
 from heam_sim.experiments.tune import described_value
+from heam_sim.results import Result
 
 __all__ = [
     "ablation_table",
+    "at_point",
     "compression_table",
     "main_table",
     "memories_table",
@@ -35,6 +37,7 @@ STEPS: Mapping[tuple[str, str], str] = {
 }
 #: Factors that have a table of their own.
 _MEMORIES = ("HBM", "DIMM")
+_OF_RUN = ("system", "embedding", "vector_bytes", "scope")
 _COMMON = ["trace", "scope", "system", "embedding", "vector_bytes", "variant"]
 _RATES = ["lookups_per_second", "samples_per_second", "energy_per_sample_pJ"]
 _ACCESSES = ["bank_vectors_per_lookup", "column_reads_per_lookup", "activates_per_lookup"]
@@ -43,36 +46,30 @@ _HITS = ["row_hit_rate", "llc_hit_rate", "lut_share", "pe_cache_hit_rate", "cold
 
 def main_table(summary: pd.DataFrame, point: Point) -> pd.DataFrame:
     """Accesses to banks and hit rates of all systems at a base point, with full tables and its embedding."""
-    rows = _at(summary, point)
+    rows = at_point(summary, point)
     wanted = rows["embedding"].isin(("full", point.embedding)) & (rows["variant"] == DEFAULT)
     return rows.loc[wanted, [*_COMMON, *_ACCESSES, *_HITS]].reset_index(drop=True)
 
 
-def time_table(results: Results, point: Point) -> pd.DataFrame:
-    """What the time of all systems went to at a base point, with full tables and its embedding.
+def time_table(results: Iterable[Result]) -> pd.DataFrame:
+    """What the time of runs went to.
 
-    One row per tier (or ``"host"``) and resource: ``time_ns``, ``share`` of the run's time, ``waits``.
+    One row per run, tier (or ``"host"``) and resource: ``time_ns``, ``share`` of the run's time, ``waits``.
     """
     rows = [
         {
-            "system": at.system,
-            "embedding": at.embedding,
-            "vector_bytes": at.vector_bytes,
-            "scope": at.scope,
+            **{name: getattr(result, name) for name in _OF_RUN},
             **part,
             "share": part["time_ns"] / result.time_ns,
         }
-        for at, result in results.found.items()
-        if (at.trace, at.scope, at.vector_bytes) == (point.trace, point.scope, point.vector_bytes)
-        and at.variant == DEFAULT
-        and at.embedding in ("full", point.embedding)
+        for result in results
         for part in result.time_parts
     ]
-    of_point = ["system", "embedding", "vector_bytes", "scope"]
-    return pd.DataFrame(rows, columns=[*of_point, "tier", "resource", "time_ns", "waits", "share"])
+    return pd.DataFrame(rows, columns=[*_OF_RUN, "tier", "resource", "time_ns", "waits", "share"])
 
 
-def _at(summary: pd.DataFrame, point: Point, *, vector: bool = True) -> pd.DataFrame:
+def at_point(summary: pd.DataFrame, point: Point, *, vector: bool = True) -> pd.DataFrame:
+    """The rows with a base point's trace, scope and (but for ``vector=False``) vector size."""
     same = (summary["trace"] == point.trace) & (summary["scope"] == point.scope)
     if vector:
         same &= summary["vector_bytes"] == point.vector_bytes
@@ -81,7 +78,7 @@ def _at(summary: pd.DataFrame, point: Point, *, vector: bool = True) -> pd.DataF
 
 def ablation_table(summary: pd.DataFrame, point: Point) -> pd.DataFrame:
     """HEAM tier by tier: speed-up and energy saved over host-dimm at all vector sizes of a base point."""
-    rows = _at(summary, point, vector=False)
+    rows = at_point(summary, point, vector=False)
     rows = rows[rows["embedding"] == point.embedding]
     pieces = []
     for (system, variant), step in STEPS.items():
@@ -173,7 +170,7 @@ def compression_table(summary: pd.DataFrame, point: Point) -> pd.DataFrame:
     ``scheme`` is the family (``qr``, ``partitions``, ``hash``, ``tt``, ``full``), ``memory_share`` the
     model's bytes over those of full tables. Only systems that ran more than one family.
     """
-    rows = _at(summary, point)
+    rows = at_point(summary, point)
     rows = rows[rows["variant"] == DEFAULT]
     rows = rows.assign(scheme=rows["embedding"].str.partition(":")[0])
     full = rows.loc[rows["scheme"] == "full", "model_bytes"]
@@ -187,7 +184,7 @@ def compression_table(summary: pd.DataFrame, point: Point) -> pd.DataFrame:
 
 def memories_table(summary: pd.DataFrame, point: Point) -> pd.DataFrame:
     """Speed-up over host-dimm on the same memories, for every memory at a base point with its embedding."""
-    rows = _at(summary, point)
+    rows = at_point(summary, point)
     named = rows["variant"].str.partition(" = ")[0].isin(_MEMORIES)
     rows = rows[(named | (rows["variant"] == DEFAULT)) & (rows["embedding"] == point.embedding)]
     columns = [*_COMMON, "speedup_over_host_dimm", *_RATES]
@@ -196,17 +193,10 @@ def memories_table(summary: pd.DataFrame, point: Point) -> pd.DataFrame:
     return rows[columns].reset_index(drop=True)
 
 
-def roofline_table(results: Results, point: Point) -> pd.DataFrame:
-    """Bandwidth of every level of every system at a base point, peak and used (:func:`bandwidth_rows`)."""
-    rows = []
-    for one, result in results.found.items():
-        same = (one.trace, one.scope, one.embedding, one.vector_bytes) == (
-            point.trace,
-            point.scope,
-            point.embedding,
-            point.vector_bytes,
-        )
-        if same and one.variant == DEFAULT:
-            head = {"system": one.system, "lookups_per_second": result.lookups_per_second}
-            rows += [{**head, **row} for row in bandwidth_rows(result)]
+def roofline_table(results: Iterable[Result]) -> pd.DataFrame:
+    """Bandwidth of every level of every run's memories, peak and used (:func:`bandwidth_rows`)."""
+    rows: list[dict[str, Any]] = []
+    for result in results:
+        head = {"system": result.system, "lookups_per_second": result.lookups_per_second}
+        rows += [{**head, **row} for row in bandwidth_rows(result)]
     return pd.DataFrame(rows)

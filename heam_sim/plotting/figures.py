@@ -27,7 +27,7 @@ from heam_sim.plotting.style import (
 )
 from heam_sim.plotting.tables import GEOMEAN, energy_table, facets, speedup_table
 
-__all__ = ["energy_stack", "panel_grid", "speedup_bars"]
+__all__ = ["bar_limits", "energy_stack", "panel_grid", "speedup_bars"]
 
 _LEGEND_IN = 0.17  # height of a row of the legend
 _ENTRY_IN = 1.15  # width of its longest entries at 7 pt
@@ -202,8 +202,13 @@ def _energy_panel(
     axis.errorbar(at, total, yerr=reach, **look_of)
     axis.set_xticks(range(len(systems)), list(systems), rotation=90)
     axis.tick_params(axis="x", length=0, pad=2)
-    axis.set_xlim(-0.6, len(systems) - 0.4)
+    axis.set_xlim(*bar_limits(len(systems)))
     axis.set_ylim(0.0, float(high.max()) * 1.05 if len(part) and high.max() > 0 else 1.0)
+
+
+def bar_limits(bars: int) -> tuple[float, float]:
+    """Limits of an axis with bars at 0, 1, 2, ...; a single one does not fill the panel."""
+    return (-0.6, bars - 0.4) if bars > 1 else (-1.5, 1.5)
 
 
 def _scale(largest_pJ: float) -> tuple[float, str]:

@@ -265,7 +265,7 @@ def roofline(table: pd.DataFrame) -> _Drawn:
     levels = list(dict.fromkeys(table["level"]))
     tiers = list(dict.fromkeys(table["tier"]))
     looks = dict(zip(tiers, (Look(LIGHT_GREY), Look(SKY, "////"), Look(ORANGE)), strict=False))
-    across = 3
+    across = min(3, len(systems))
     down = -(-len(systems) // across)
     finite = table[np.isfinite(table["roof_lookups_per_second"])]
     low = float(min(finite["roof_lookups_per_second"].min(), table["lookups_per_second"].min())) / 1e6

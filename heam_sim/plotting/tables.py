@@ -25,7 +25,8 @@ def _need(frame: pd.DataFrame, columns: list[str]) -> None:
     keys = ["system", *_KEYS]
     twice = frame[frame.duplicated(keys)]
     if not twice.empty:
-        raise ConfigError(f"figure data: {tuple(twice.iloc[0][keys])} occurs twice; keep one row of each.")
+        named = ", ".join(str(value) for value in twice.iloc[0][keys])
+        raise ConfigError(f"figure data: {named} occurs twice; keep one row of each.")
 
 
 def speedup_table(

@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from heam_sim.errors import ConfigError
-from heam_sim.plotting.figures import panel_grid
+from heam_sim.plotting.figures import bar_limits, panel_grid
 from heam_sim.plotting.style import (
     BLUE,
     GREEN,
@@ -105,4 +105,5 @@ def _panel(axis: Axes, parts: pd.Series, used: Sequence[str]) -> None:
         bottom += height
     axis.set_xticks(range(len(systems)), systems, rotation=90)
     axis.tick_params(axis="x", length=0, pad=2)
+    axis.set_xlim(*bar_limits(len(systems)))
     axis.set_ylim(0.0, 1.0)

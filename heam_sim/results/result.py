@@ -10,10 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 from heam_sim.energy.report import COMPONENTS, EnergyReport
 from heam_sim.errors import ConfigError
+from heam_sim.html import html_table
+from heam_sim.results.drawing import plot_results
+from heam_sim.results.facts import result_facts, result_title
 from heam_sim.results.plain import plain
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.figure import Figure
 
 __all__ = ["LATENCY_KEYS", "Result"]
 
@@ -133,6 +137,9 @@ class Result:
             f"{self.samples} samples in {self.time_ns:.6g} ns, {self.energy_pJ:.4g} pJ>"
         )
 
+    def _repr_html_(self) -> str:
+        return html_table(result_title(self), result_facts(self), ("", "value", "unit"))
+
     @property
     def lookups_per_second(self) -> float:
         """Lookups per second; NaN for a run that took no time."""
@@ -162,6 +169,11 @@ class Result:
     def peak_power_W(self) -> dict[str, float]:
         """Peak power of every tier in W, nominal (:class:`heam_sim.energy.TierPower`)."""
         return {str(row["tier"]): float(row["peak_power_W"]) for row in self.power}
+
+    @property
+    def time_per_sample_ns(self) -> float:
+        """Time over samples in ns; NaN without samples."""
+        return self._per_sample(self.time_ns)
 
     @property
     def energy_per_sample_pJ(self) -> float:
@@ -204,6 +216,42 @@ class Result:
 
         return pd.DataFrame([self._row()])
 
+    def to_dict(self) -> dict[str, Any]:
+        """Every field in plain Python objects: ``energy`` a list of parts, ``summary`` the table's row."""
+        fields = {name: getattr(self, name) for name in (*_TEXT, *_COUNTS, "time_ns", *_JSON)}
+        parts = [
+            {
+                "tier": tier,
+                "component": name,
+                "low_pJ": part.low,
+                "energy_pJ": part.value,
+                "high_pJ": part.high,
+            }
+            for (tier, name), part in self.energy.components_pJ.items()
+        ]
+        return {**fields, "notes": list(self.notes), "energy": parts, "summary": self._row()}
+
+    def plot(self, figure: str = "time-parts", **options: Any) -> Figure:
+        """Draw a figure of this result alone.
+
+        Parameters
+        ----------
+        figure
+            ``"time-parts"``, ``"energy"`` or ``"roofline"`` (:data:`heam_sim.experiments.figures.FIGURES`).
+        options
+            Of the figure, as ``columns=1`` of ``"energy"``.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+
+        Raises
+        ------
+        heam_sim.errors.ConfigError
+            An unknown figure or option, or one that this result does not allow.
+        """
+        return plot_results([self], figure, **options)
+
     def _row(self) -> dict[str, Any]:
         total = self.energy.total_pJ
         embedding = self.config.get("embedding")
@@ -237,5 +285,5 @@ class Result:
     def _rate(self, number: int) -> float:
         return number / self.time_ns * 1e9 if self.time_ns > 0 else math.nan
 
-    def _per_sample(self, energy_pJ: float) -> float:
-        return energy_pJ / self.samples if self.samples else math.nan
+    def _per_sample(self, whole: float) -> float:
+        return whole / self.samples if self.samples else math.nan

@@ -8,13 +8,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from heam_sim.errors import ConfigError, DatasetError
+from heam_sim.html import html_table
 from heam_sim.results.atomic import write_atomically
+from heam_sim.results.drawing import plot_results
+from heam_sim.results.export import RESULT_ENDINGS, check_ending, json_text, write_table
 from heam_sim.results.plain import plain
 from heam_sim.results.result import Result
 from heam_sim.results.store import read_results, write_results
+from heam_sim.results.units import field_units
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.figure import Figure
 
 __all__ = ["ResultSet", "read_frame"]
 
@@ -68,6 +73,33 @@ class ResultSet:
         systems = ", ".join(dict.fromkeys(result.system for result in self))
         return f"<ResultSet of {len(self)} results: {systems}>"
 
+    def _repr_html_(self) -> str:
+        """The columns that a reader looks for first; all are in :meth:`to_frame`."""
+        heads = (
+            "",
+            "system",
+            "embedding",
+            "vector",
+            "scope",
+            "ns per sample",
+            "nJ per sample",
+            "time went to",
+        )
+        rows = [
+            (
+                str(number),
+                one.system,
+                one.embedding,
+                f"{one.vector_bytes} B",
+                one.scope,
+                f"{one.time_per_sample_ns:,.1f}",
+                f"{one.energy_per_sample_pJ / 1000:,.1f}",
+                one.bound_by,
+            )
+            for number, one in enumerate(self)
+        ]
+        return html_table(f"{len(self)} results", rows, heads)
+
     def to_frame(self) -> pd.DataFrame:
         """One row per result (see :meth:`Result.to_frame`), in order."""
         import pandas as pd
@@ -96,20 +128,44 @@ class ResultSet:
         results, provenance = read_results(Path(path))
         return cls(results, provenance=provenance)
 
-    def write_csv(self, path: str | Path) -> None:
-        """Write :meth:`to_frame` as CSV, atomically.
+    def write(self, path: str | Path) -> None:
+        """Write the results in the form that the name's ending says, atomically.
+
+        Parameters
+        ----------
+        path
+            ``.h5`` as :meth:`save`; ``.csv``, ``.parquet`` and ``.tex`` hold :meth:`to_frame`; ``.json``
+            everything: ``{"provenance": ..., "units": ..., "results": [Result.to_dict(), ...]}``.
 
         Raises
         ------
+        heam_sim.errors.ConfigError
+            Another ending, or Parquet without pyarrow.
         heam_sim.errors.OutputError
             The file cannot be written; nothing is left behind.
         """
-        frame = self.to_frame()
-        write_atomically(Path(path), lambda part: frame.to_csv(part, index=False, lineterminator="\n"))
+        file = Path(path)
+        ending = check_ending(file, RESULT_ENDINGS)
+        if ending in (".h5", ".hdf5"):
+            self.save(file)
+        elif ending == ".json":
+            text = json_text(self.to_dict()) + "\n"
+            write_atomically(file, lambda part: part.write_text(text, encoding="utf-8"))
+        else:
+            write_table(file, self.to_frame())
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything in plain Python objects (see :meth:`write`)."""
+        results = [result.to_dict() for result in self]
+        return {"provenance": self.provenance, "units": field_units(), "results": results}
+
+    def plot(self, figure: str = "speedup", **options: Any) -> Figure:
+        """Draw a figure from the results; parameters and errors as in :meth:`Result.plot`."""
+        return plot_results(self, figure, **options)
 
 
 def read_frame(path: str | Path) -> pd.DataFrame:
-    """Read the table of a study from ``results.h5`` or from a CSV written by :meth:`ResultSet.write_csv`.
+    """Read the table of a study from ``results.h5`` or from a CSV written by :meth:`ResultSet.write`.
 
     Parameters
     ----------

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: MIT
 """Results in HDF5.
 
-Layout: root attributes ``filetype``, ``format_version``, ``software_version``, ``created_utc``, ``uuid`` and
-``provenance`` (JSON); one group ``/results/<ordinal>`` per result. Every field that is a nested mapping is
-one JSON text dataset (attributes are limited to 64 KiB), energy is a table of names and a float64 array
-(parts, 3) with low, nominal and high value in pJ.
+Layout: root attributes ``filetype``, ``format_version``, ``software_version``, ``created_utc``, ``uuid``,
+``provenance`` (JSON) and ``units`` (JSON: of fields and of counters, by name); one group
+``/results/<ordinal>`` per result. Every field that is a nested mapping is one JSON text dataset (attributes
+are limited to 64 KiB), energy is a table of names and a float64 array (parts, 3) with low, nominal and high
+value in pJ.
 """
 
 from __future__ import annotations
@@ -27,11 +28,12 @@ from heam_sim.errors import DatasetError
 from heam_sim.results.atomic import write_atomically
 from heam_sim.results.plain import plain
 from heam_sim.results.result import Result
+from heam_sim.results.units import field_units
 
 __all__ = ["FILETYPE", "FORMAT_VERSION", "read_results", "write_results"]
 
 FILETYPE = "heam_sim.results"
-FORMAT_VERSION = (1, 1)
+FORMAT_VERSION = (1, 2)
 _SIGNATURE = b"\x89HDF\r\n\x1a\n"
 
 _SCALARS = ("system", "embedding", "scope", "vector_bytes", "samples", "gnrs", "lookups", "time_ns")
@@ -62,6 +64,7 @@ def write_results(path: Path, results: Sequence[Result], provenance: Mapping[str
             file.attrs["created_utc"] = datetime.now(UTC).isoformat(timespec="seconds")
             file.attrs["uuid"] = str(uuid.uuid4())
             file.attrs["provenance"] = json.dumps(plain(provenance, where="provenance"))
+            file.attrs["units"] = json.dumps(field_units())
             file.attrs["number_of_results"] = len(results)
             group = file.create_group("results")
             for i, result in enumerate(results):

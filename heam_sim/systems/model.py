@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from heam_sim.dram import Controller, Spec, derive_pim, load_spec
 from heam_sim.errors import ConfigError
+from heam_sim.html import html_table
 
 __all__ = ["Host", "Pim", "Placement", "System", "Tier"]
 
@@ -443,6 +444,14 @@ class System:
                 f"system {self.name}: placement.hot_tier is the home tier {self.placement.tier!r}; "
                 "name another."
             )
+
+    def _repr_html_(self) -> str:
+        rows = [
+            (tier.name, str(tier.channels), tier.memory, "none" if tier.pim is None else tier.pim.unit_level)
+            for tier in self.tiers
+        ]
+        caption = f"{self.title} ({self.name}): {self.source}"
+        return html_table(caption, rows, ("tier", "channels", "memory", "PEs"))
 
     @property
     def dispatch_window(self) -> int:

@@ -14,8 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heam_sim.errors import ConfigError, TraceError
+from heam_sim.html import html_table
 from heam_sim.trace import checks, store
 from heam_sim.trace.digest import ContentDigest
+from heam_sim.trace.facts import trace_facts
 from heam_sim.trace.writer import write_trace
 
 __all__ = ["LookupTrace"]
@@ -284,6 +286,9 @@ class LookupTrace:
 
     def __repr__(self) -> str:
         return f"LookupTrace(tables={self.tables}, samples={self.samples}, lookups={self.lookups})"
+
+    def _repr_html_(self) -> str:
+        return html_table("Lookup trace", trace_facts(self))
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)

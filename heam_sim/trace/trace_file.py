@@ -15,8 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heam_sim.errors import ConfigError, TraceError
+from heam_sim.html import html_table
 from heam_sim.trace import checks, store
 from heam_sim.trace.digest import ContentDigest
+from heam_sim.trace.facts import trace_facts
 from heam_sim.trace.lookup_trace import LookupTrace
 from heam_sim.trace.writer import TraceWriter
 
@@ -210,6 +212,11 @@ class TraceFile:
 
     def __repr__(self) -> str:
         return f"TraceFile({str(self.path)!r}, tables={self.tables}, samples={self.samples})"
+
+    def _repr_html_(self) -> str:
+        return html_table(
+            f"Trace file {self.path}", [*trace_facts(self), ("content hash", self.content_hash)]
+        )
 
 
 class _Bags:

@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import json
 import math
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,11 +22,13 @@ from heam_sim.experiments import best, reproduction, runner
 from heam_sim.experiments.claims import known_claims
 from heam_sim.experiments.comparisons import Results
 from heam_sim.experiments.design import Design, expand
+from heam_sim.experiments.figures import FIGURES as FIGURE_KINDS
 from heam_sim.experiments.measures import bandwidth_rows, measures, model_bytes
 from heam_sim.experiments.points import Point
 from heam_sim.experiments.reproduction import SELECTIONS, Study, reproduce, study_design
+from heam_sim.experiments.stored import load_material
 from heam_sim.experiments.tables import sensitivity_table
-from heam_sim.results import ResultSet, read_frame
+from heam_sim.results import ResultSet, merge_results, read_frame
 from heam_sim.systems import known_systems, load_system
 from heam_sim.trace import LookupTrace
 
@@ -467,6 +471,45 @@ def test_the_tables_behind_the_figures(study: Study, folder: Path, trace: str) -
         assert row["total_pJ_per_sample"] == pytest.approx(main_rows.loc[key, "energy_per_sample_pJ"])
 
 
+@pytest.mark.parametrize("stored", ["results.h5", "summary.csv"])
+def test_every_figure_can_be_drawn_again_from_the_files_alone(
+    study: Study, folder: Path, tmp_path: Path, stored: str
+) -> None:
+    copy = shutil.copy(folder / stored, tmp_path / stored)  # nothing else is there
+    material = load_material(copy)
+    again = {}
+    for name, kind in FIGURE_KINDS.items():
+        if stored == "summary.csv" and name in ("roofline", "time-parts"):
+            with pytest.raises(ConfigError, match=r"give a results\.h5"):
+                kind.table(material)
+            continue
+        table = kind.table(material)
+        if not table.empty:
+            again[name] = table
+    names = {name for name in FIGURE_KINDS for file in FIGURES if file.startswith(name)}
+    if stored == "summary.csv":
+        names -= {"roofline", "time-parts"}
+    assert set(again) == names
+    pd.testing.assert_frame_equal(material.frame, study.summary, check_dtype=False)
+    for name in ("bank-accesses", "hit-rates", "sensitivity", *(names & {"roofline", "time-parts"})):
+        again[name].to_csv(tmp_path / "again.csv", index=False, lineterminator="\n")
+        drawn = pd.read_csv(folder / f"{name}.csv").drop(
+            columns="group", errors="ignore"
+        )  # the figure adds it
+        pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "again.csv"), drawn)
+
+
+def test_a_merge_of_two_selections_is_a_study(study: Study, folder: Path) -> None:
+    whole = ResultSet.load(folder / "results.h5")
+    said = whole.provenance
+    parts = {
+        name: ResultSet(list(whole)[piece], provenance={**said, "points": said["points"][piece]})
+        for name, piece in (("a", slice(0, 30)), ("b", slice(20, None)))
+    }
+    merged = merge_results(parts)
+    assert merged.provenance == said and list(merged) == list(whole)
+
+
 def test_speed_up_over_full_tables_is_drawn_too(study: Study, folder: Path) -> None:
     index = ["embedding", "vector_bytes", "system"]
     rows = study.summary[study.summary["trace"] == "one-hot"].astype({"vector_bytes": str}).set_index(index)
@@ -544,8 +587,11 @@ def test_a_point_that_cannot_be_stops_nothing_but_is_told(
     assert len(failures) == 1 and "vertical" in failures[0]
     assert len(pd.read_csv(out / "summary.csv")) == 9
     monkeypatch.setattr(reproduction, "study_design", lambda selection: few())
-    assert main([*words.split(), str(out)]) == 0
+    capsys.readouterr()
+    assert main([*words.split(), str(out), "--json"]) == 0
     assert not (out / "failures.csv").exists()
+    printed = json.loads(capsys.readouterr().out)  # progress and remarks go elsewhere
+    assert len(printed["summary"]) == 9 and printed["claims"]
 
 
 def test_too_few_samples(tmp_path: Path) -> None:

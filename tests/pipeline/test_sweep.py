@@ -125,7 +125,7 @@ def test_one_worker_and_two_write_the_same_bytes(traces: dict[str, Path], tmp_pa
         outcome = run_points(points, traces, store=tmp_path / str(workers), workers=workers)
         assert not outcome.failures and len(outcome.results) == len(points)
         results.append([outcome.results[one] for one in points])
-        ResultSet(results[-1]).write_csv(tmp_path / f"{workers}.csv")
+        ResultSet(results[-1]).write(tmp_path / f"{workers}.csv")
     assert results[0] == results[1]
     assert (tmp_path / "1.csv").read_bytes() == (tmp_path / "2.csv").read_bytes()
     keys = [sorted(PointStore(tmp_path / str(workers)).keys()) for workers in (1, 2)]

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import builtins
+import json
 from pathlib import Path
 from typing import Any
 
@@ -180,3 +181,6 @@ def test_on_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     assert table["published_speedup"][0] == 1 and table["best_speedup"][0] == 1
     assert len(pd.read_csv(tmp_path / "out" / "trials-host-dimm-full.csv")) == 2
     assert (tmp_path / "out" / "results.h5").is_file()
+    assert main([*words.split(), str(tmp_path / "out"), "--json"]) == 0
+    (row,) = json.loads(capsys.readouterr().out)
+    assert row["system"] == "host-dimm" and row["gain"] == table["gain"][0]

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
 
 import matplotlib as mpl
@@ -184,21 +183,6 @@ def test_an_unwritable_folder_is_a_typed_error(frame, tmp_path):
     figure, table = speedup_bars(frame)
     with pytest.raises(OutputError, match="cannot be written"):
         save_figure(figure, tmp_path / "file" / "fig", table)
-
-
-@pytest.mark.parametrize("script", ["speedup", "energy"])
-def test_scripts(script, tmp_path, capsys):
-    specification = importlib.util.spec_from_file_location(script, ROOT / "plots" / f"{script}.py")
-    module = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(module)
-    make_study(collisions=(4,)).write_csv(tmp_path / "summary.csv")
-    assert module.main([str(tmp_path / "summary.csv"), "--columns", "1", "--scope", "sample"]) == 0
-    assert all((tmp_path / f"{script}.{suffix}").is_file() for suffix in ("pdf", "png", "csv"))
-    capsys.readouterr()
-    assert module.main([str(tmp_path / "none.h5")]) == 2
-    assert "no such file" in capsys.readouterr().err
-    assert module.main([str(tmp_path / "summary.csv"), "--scope", "bag"]) == 2
-    assert "no rows" in capsys.readouterr().err
 
 
 def test_too_many_systems_for_one_column():

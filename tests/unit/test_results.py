@@ -110,7 +110,7 @@ def test_hdf5_round_trip_is_lossless(tmp_path):
     with h5py.File(path, "r") as file:
         names = {"filetype", "format_version", "software_version", "created_utc", "uuid", "provenance"}
         assert names <= set(file.attrs)
-        assert list(file.attrs["format_version"]) == [1, 1]
+        assert list(file.attrs["format_version"]) == [1, 2]
 
 
 def test_an_empty_set_round_trips(tmp_path):
@@ -171,7 +171,7 @@ def test_a_missing_file_is_refused(tmp_path):
 
 def test_csv_holds_the_frame(tmp_path):
     results = make_study()
-    results.write_csv(tmp_path / "summary.csv")
+    results.write(tmp_path / "summary.csv")
     results.save(tmp_path / "results.h5")
     from_csv, from_h5 = (read_frame(tmp_path / name) for name in ("summary.csv", "results.h5"))
     pd.testing.assert_frame_equal(from_csv, from_h5, check_dtype=False)
@@ -182,7 +182,7 @@ def test_csv_holds_the_frame(tmp_path):
 def test_an_unwritable_place_is_a_typed_error(tmp_path):
     blocker = tmp_path / "file"
     blocker.write_text("x", encoding="utf-8")
-    for write in (make_study().save, make_study().write_csv):
+    for write in (make_study().save, make_study().write):
         with pytest.raises(OutputError, match="cannot be written"):
             write(blocker / "sub" / "out.h5")
     target = tmp_path / "taken.h5"

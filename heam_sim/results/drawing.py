@@ -1,0 +1,24 @@
+# SPDX-License-Identifier: MIT
+"""The way from results to figures, which live above them."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from heam_sim.results.result import Result
+
+__all__ = ["plot_results"]
+
+
+def plot_results(results: Iterable[Result], figure: str, **options: Any) -> Figure:
+    """Draw one of the figures of ``heam-sim plot``."""
+    # Found only when it is called: no simulation depends on figures, which are built on results.
+    drawn: Figure = importlib.import_module("heam_sim.experiments.stored").draw_one(
+        results, figure, **options
+    )
+    return drawn

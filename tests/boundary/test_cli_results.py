@@ -1,0 +1,284 @@
+# SPDX-License-Identifier: MIT
+"""Commands on stored results, JSON of every command that prints a table, help, citations, completion."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+from click.shell_completion import ShellComplete
+
+from heam_sim import __version__
+from heam_sim.cli import main
+from heam_sim.cli.cite import works
+from heam_sim.cli.completion import COMPLETE_VARIABLE
+from heam_sim.cli.main import program
+from heam_sim.datasets import generate
+from heam_sim.results import ResultSet
+from heam_sim.systems import known_systems
+from tests.unit.results_cases import make_result, make_study
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def commands(
+    command: click.Command = program, path: tuple[str, ...] = ()
+) -> Iterator[tuple[tuple[str, ...], click.Command]]:
+    if isinstance(command, click.Group):
+        for name, inner in command.commands.items():
+            yield from commands(inner, (*path, name))
+    else:
+        yield path, command
+
+
+COMMANDS = dict(commands())
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The working directory, with two files of results, a trace and requests."""
+    make_study(collisions=(4,)).save(tmp_path / "a.h5")
+    ResultSet([make_result(time_ns=1250.0)]).save(tmp_path / "b.h5")
+    generate("criteo-kaggle", samples=40, seed=1).save(tmp_path / "trace.h5")
+    (tmp_path / "requests.txt").write_text("LD 0x0\nST 0x40\nLD 0x80\n")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def run(capsys: pytest.CaptureFixture[str], *arguments: str, status: int = 0) -> str:
+    """The standard output of a command."""
+    assert main(arguments) == status, capsys.readouterr().err
+    return capsys.readouterr().out
+
+
+def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    assert main(arguments) == 2
+    captured = capsys.readouterr()
+    assert captured.err.startswith("error: ") and captured.err.count("\n") == 1
+    return captured.err
+
+
+# -- results
+
+
+def test_show(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = run(capsys, "results", "show", "a.h5")
+    assert "8 results in a.h5" in out and out.count("qr-c4-multiply") == 8
+    assert "1,000.0" in run(capsys, "results", "show", "a.h5", "--result", "0")
+    assert "numbered from 0" in refused(capsys, "results", "show", "a.h5", "--result", "8")
+    assert "no such file" in refused(capsys, "results", "show", "none.h5")
+
+
+def test_diff(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    ResultSet([make_result()]).save("c.h5")
+    assert run(capsys, "results", "diff", "c.h5", "c.h5") == "no differences\n"
+    out = run(capsys, "results", "diff", "c.h5", "b.h5", "--output", "diff.csv", status=1)
+    label = "host-dimm qr-c4-multiply 64 B bag"
+    assert out == f"{label}\n  time_ns: 1,000 -> 1,250 ns (+250, +25 %)\n1 difference\n"
+    assert (folder / "diff.csv").read_text().splitlines()[1].endswith(",1000.0,1250.0,250.0,0.25,ns")
+    assert run(capsys, "results", "diff", "c.h5", "b.h5", "--tolerance", "0.3") == "no differences\n"
+    short = run(capsys, "results", "diff", "a.h5", "b.h5", "--show", "1", status=1)
+    assert short.splitlines()[1] == "  only in the first"
+    assert re.search(r"\d+ differences; \d+ more", short)
+
+
+def test_merge(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(capsys, "results", "merge", "m.h5", "a.h5", "a.h5") == "wrote m.h5 with 8 results\n"
+    assert list(ResultSet.load("m.h5")) == list(ResultSet.load("a.h5"))
+    ResultSet([make_result(scope="sample", time_ns=1.0)]).save("d.h5")
+    assert "different results of the same run" in refused(capsys, "results", "merge", "n.h5", "a.h5", "d.h5")
+    assert not (folder / "n.h5").exists()
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet", "json", "tex", "h5"])
+def test_export(folder: Path, capsys: pytest.CaptureFixture[str], ending: str) -> None:
+    assert run(capsys, "results", "export", "a.h5", f"out.{ending}") == f"wrote out.{ending}\n"
+    assert (folder / f"out.{ending}").stat().st_size > 500
+
+
+def test_export_of_columns(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run(capsys, "results", "export", "b.h5", "o.csv", "--columns", "system, time_ns")
+    assert (folder / "o.csv").read_text() == "system,time_ns\nhost-dimm,1250.0\n"
+    assert "'time_ns'" in refused(capsys, "results", "export", "b.h5", "o.csv", "--columns", "time")
+    assert ".parquet" in refused(capsys, "results", "export", "b.h5", "o.parket")
+
+
+def test_plot(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    options = ("--columns", "1", "--only", "vector_bytes=64", "--latex", "--output", "out/fig")
+    out = run(capsys, "plot", "speedup", "a.h5", *options)
+    assert out == "".join(f"wrote out/fig.{ending}\n" for ending in ("pdf", "png", "csv", "tex"))
+    assert len((folder / "out" / "fig.csv").read_text().splitlines()) == 1 + 4
+    assert "--only a: write COLUMN=VALUE" in refused(capsys, "plot", "speedup", "a.h5", "--only", "a")
+    assert "did you mean 'speedup'" in refused(capsys, "plot", "spedup", "a.h5")
+    assert "no such file" in refused(capsys, "plot", "speedup", "none.h5")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("simulate", "heam", "--trace", "none.h5"),
+        ("explain", "host-dimm", "heam", "--trace", "none.h5"),
+        ("results", "diff", "none.h5", "none.h5"),
+    ],
+    ids=" ".join,
+)
+def test_a_name_that_cannot_be_is_told_before_the_run(
+    folder: Path, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...]
+) -> None:
+    assert "unknown ending '.xls'" in refused(capsys, *arguments, "--output", "o.xls")
+
+
+# -- JSON
+
+
+SMALL = ("--samples", "20", "--vector-bytes", "64")
+JSON: dict[tuple[str, ...], tuple[tuple[str, ...], int]] = {
+    ("simulate",): (("host-dimm", *SMALL), 0),
+    ("bound",): (("host-dimm", "--no-run", *SMALL), 0),
+    ("explain",): (("host-dimm", "host-dimm", *SMALL, "--second", "host.llc_bytes=0"), 0),
+    ("systems",): ((), 0),
+    ("trace", "info"): (("trace.h5",), 0),
+    ("results", "show"): (("a.h5",), 0),
+    ("results", "diff"): (("a.h5", "b.h5"), 1),
+    ("replay",): (("requests.txt", "--commands", "log.csv"), 0),
+    ("check",): (("log.csv", "--spec", "native/DDR4_8Gb_x8/DDR4_3200"), 0),
+    ("spec", "list"): ((), 0),
+    ("spec", "show"): (("native/DDR4_8Gb_x8/DDR4_3200",), 0),
+    ("spec", "explain"): (("native/DDR4_8Gb_x8/DDR4_3200",), 0),
+    ("cite",): (("heam",), 0),
+}
+#: Long runs, which tests/pipeline has.
+LONG = {("reproduce",), ("tune",)}
+
+
+def test_json_is_everywhere_where_tables_are() -> None:
+    found = {path for path, command in COMMANDS.items() if any(p.name == "as_json" for p in command.params)}
+    assert found == {*JSON, *LONG}
+
+
+def test_json(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    made: dict[str, Any] = {}
+    for path, (arguments, status) in JSON.items():
+        made[" ".join(path)] = json.loads(run(capsys, *path, *arguments, "--json", status=status))
+    assert made["simulate"]["time_ns"] > 0 and made["simulate"]["config"]["system"]["name"] == "host-dimm"
+    assert made["bound"][0]["ceilings"][0]["time_ns"] > 0
+    assert [row["changes"] for row in made["explain"]] == ["start", "host.llc_bytes: 8388608 -> 0"]
+    assert [row["name"] for row in made["systems"]] == list(known_systems())
+    assert len(made["trace info"]["tables"]) == 26 and made["trace info"]["samples"] == 40
+    assert len(made["results show"]["results"]) == 8
+    assert {row["statistic"] for row in made["results diff"]} == {""}, "no two results belong together"
+    reads = next(row for row in made["replay"]["statistics"] if row["statistic"] == "rd")
+    assert reads == {"statistic": "rd", "value": 2, "unit": "commands"}
+    assert made["check"]["counts"] == {} and made["check"]["commands"] > 0
+    assert {"preset", "peak_GBps"} <= made["spec list"][0].keys()
+    assert made["spec show"] and made["spec explain"]["timing"] and made["spec explain"]["constraints"]
+    assert [work["key"] for work in made["cite"]] == ["heam_sim", "kim2024heam"]
+
+
+# -- help
+
+
+@pytest.mark.parametrize("path", COMMANDS, ids=" ".join)
+def test_help_has_an_example_that_works_and_says_what_options_do(path: tuple[str, ...]) -> None:
+    command = COMMANDS[path]
+    assert command.help
+    example = re.search(r"Example: heam-sim (.*)", command.help)
+    assert example, "no example"
+    words = shlex.split(example[1].partition(" > ")[0])
+    assert tuple(words[: len(path)]) == path or path == ("trace", "import")
+    command.make_context(path[-1], words[len(path) :])  # raises where an option or argument is unknown
+    for option in command.params:
+        if isinstance(option, click.Option):
+            assert option.help, f"{option.opts[0]} says nothing"
+
+
+@pytest.mark.parametrize("path", [(), ("trace",), ("spec",), ("results",)], ids=" ".join)
+def test_groups_have_an_example_too(path: tuple[str, ...]) -> None:
+    group: click.Command = program
+    for name in path:
+        assert isinstance(group, click.Group)
+        group = group.commands[name]
+    example = re.search(r"Example: heam-sim (.*)", group.help or "")
+    assert example
+    words = tuple(shlex.split(example[1]))
+    (found,) = (known for known in COMMANDS if words[: len(known)] == known)
+    assert found[: len(path)] == path
+    COMMANDS[found].make_context(found[-1], list(words[len(found) :]))
+
+
+# -- cite
+
+
+def test_cite(capsys: pytest.CaptureFixture[str]) -> None:
+    text = run(capsys, "cite")
+    entries = re.findall(r"^@(\w+)\{(\w+),$", text, re.M)
+    assert len(entries) == len(works()) == len({key for _, key in entries})
+    assert text.count("{") == text.count("}")
+    assert f"version = {{{__version__}}}" in text
+    assert "did you mean 'heam'" in refused(capsys, "cite", "haem")
+
+
+def test_every_system_of_a_paper_is_cited() -> None:
+    cited = {name for work in works() for name in work["systems"]}
+    assert cited == set(known_systems()) - {"host-dimm"}
+
+
+def test_citations_agree_with_the_citation_file() -> None:
+    text = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    software = works()[0]
+    title = software["title"].replace("{", "").replace("}", "")
+    assert f'title: "{title}"' in text and f"version: {__version__}" in text
+    for identifier in re.findall(r"doi: (\S+)", text):
+        assert identifier in {work.get("doi") for work in works()}
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert project["license"] == software["license"]
+
+
+# -- completion
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_script(shell: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert f"_HEAM_SIM_COMPLETE={shell}_complete" in run(capsys, "completion", shell)
+
+
+@pytest.mark.parametrize(
+    ("words", "start", "wanted"),
+    [
+        (["simulate"], "trim", ["trim-b", "trim-g", "trim-r"]),
+        (["explain", "heam"], "rec", ["recnmp"]),
+        (["spec", "show"], "native/HBM2E_", []),
+        (["plot"], "e", ["energy"]),
+        (["results"], "", ["show", "diff", "merge", "export"]),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else value,
+)
+def test_names_are_completed(words: list[str], start: str, wanted: list[str]) -> None:
+    found = [
+        item.value
+        for item in ShellComplete(program, {}, "heam-sim", COMPLETE_VARIABLE).get_completions(words, start)
+    ]
+    assert found and all(name.startswith(start) for name in found)
+    assert not wanted or sorted(found) == sorted(wanted)
+
+
+@pytest.mark.slow
+def test_bash_completes() -> None:
+    """In a real bash: the script is read, its function is called, and a name comes back."""
+    script = f"""
+        PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH
+        eval "$(heam-sim completion bash)"
+        COMP_WORDS=(heam-sim plot roo); COMP_CWORD=2; _heam_sim_completion heam-sim; echo "${{COMPREPLY[@]}}"
+    """
+    command = ["bash", "--norc", "-c", script]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout == "roofline\n"
