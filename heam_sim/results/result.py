@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-__all__ = ["LATENCY_KEYS", "Result"]
+__all__ = ["JSON_FIELDS", "LATENCY_KEYS", "Result"]
 
 LATENCY_KEYS = ("mean", "p50", "p95", "p99")
 _TEXT = ("system", "embedding", "scope")
 _COUNTS = ("vector_bytes", "samples", "gnrs", "lookups")
-_JSON = (
+JSON_FIELDS = (
     "latency_ns",
     "counters",
     "channel_counters",
@@ -105,7 +105,7 @@ class Result:
     notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        for name in (*_COUNTS, "time_ns", *_JSON):
+        for name in (*_COUNTS, "time_ns", *JSON_FIELDS):
             object.__setattr__(self, name, plain(getattr(self, name), where=name))
         object.__setattr__(self, "notes", tuple(self.notes))
         for name in _TEXT:
@@ -218,7 +218,7 @@ class Result:
 
     def to_dict(self) -> dict[str, Any]:
         """Every field in plain Python objects: ``energy`` a list of parts, ``summary`` the table's row."""
-        fields = {name: getattr(self, name) for name in (*_TEXT, *_COUNTS, "time_ns", *_JSON)}
+        fields = {name: getattr(self, name) for name in (*_TEXT, *_COUNTS, "time_ns", *JSON_FIELDS)}
         parts = [
             {
                 "tier": tier,

@@ -27,7 +27,7 @@ from heam_sim.energy.report import EnergyReport
 from heam_sim.errors import DatasetError
 from heam_sim.results.atomic import write_atomically
 from heam_sim.results.plain import plain
-from heam_sim.results.result import Result
+from heam_sim.results.result import JSON_FIELDS, Result
 from heam_sim.results.units import field_units
 
 __all__ = ["FILETYPE", "FORMAT_VERSION", "read_results", "write_results"]
@@ -37,18 +37,7 @@ FORMAT_VERSION = (1, 2)
 _SIGNATURE = b"\x89HDF\r\n\x1a\n"
 
 _SCALARS = ("system", "embedding", "scope", "vector_bytes", "samples", "gnrs", "lookups", "time_ns")
-_JSON = (
-    "latency_ns",
-    "counters",
-    "channel_counters",
-    "host",
-    "power",
-    "ceilings",
-    "time_parts",
-    "config",
-    "provenance",
-    "notes",
-)
+_JSON = (*JSON_FIELDS, "notes")
 # Missing in files of version 1.0.
 _SINCE_1_1 = ("power", "time_parts")
 
