@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from heam_sim.analysis import (
+    CACHE_LOOKUPS,
     PUBLISHED_BLOCKS,
     access_curve_of,
     access_curves,
@@ -205,7 +206,7 @@ def info(file: Path, vector_bytes: int) -> None:
 @click.option(
     "--published/--no-published",
     default=None,
-    help="Show the HEAM authors' hit shares.  [default: for Criteo Kaggle's tables]",
+    help="Show the HEAM authors' hit shares.  [default: for 100,000 samples of Criteo Kaggle's tables]",
 )
 def plot_command(
     file: Path, folder: Path, collisions: tuple[int, ...], vector_bytes: int, published: bool | None
@@ -218,6 +219,8 @@ def plot_command(
         if divisor < 2:
             raise ConfigError(f"--collisions {divisor}: give at least 2.")
     with TraceFile(file) as stored:
+        if not stored.lookups:
+            raise ConfigError(f"{file}: has no lookups to plot; give a trace with some.")
         curves, shares = access_curves(stored, collisions), r_row_shares(stored, collisions)
         _save(access_figure(curves, shares), folder / "access", pd.concat([curves, shares]))
         reuse, stack = reuse_histogram(stored), stack_histogram(stored)
@@ -231,8 +234,9 @@ def plot_command(
             block_bytes=tuple(PUBLISHED_BLOCKS),
             vector_bytes=vector_bytes,
         )
-        alike = tuple(stored.cardinalities.tolist()) == dataset_info("criteo-kaggle").cardinalities
-        theirs = published_hits() if (alike if published is None else published) else published_hits()[:0]
+        theirs = published_hits()
+        if not (_is_the_published_case(stored) if published is None else published):
+            theirs = theirs[:0]
         title = (
             f"4-way LRU, c = 8, {vector_bytes} B rows, {int(sizes['accesses'].iloc[0]):,} accesses; left: "
             "64 B blocks, right: 1 MiB"
@@ -242,6 +246,12 @@ def plot_command(
             folder / "cache",
             pd.concat([sizes, blocks, theirs]),
         )
+
+
+def _is_the_published_case(stored: TraceFile) -> bool:
+    """Whether the trace has the tables and the length of the one that the published hit shares belong to."""
+    alike = tuple(stored.cardinalities.tolist()) == dataset_info("criteo-kaggle").cardinalities
+    return alike and stored.lookups >= CACHE_LOOKUPS
 
 
 @trace.command("fit")

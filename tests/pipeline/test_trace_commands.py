@@ -79,17 +79,20 @@ def test_info(stored: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_plots(stored: Path, tmp_path: Path) -> None:
-    assert main(["trace", "plot", str(stored), str(tmp_path), "--collisions", "4"]) == 0
+    assert main(["trace", "plot", str(stored), str(tmp_path), "--collisions", "4", "--published"]) == 0
     names = {path.name for path in tmp_path.iterdir()}
     assert names == {
         f"{stem}.{kind}" for stem in ("access", "reuse", "cache") for kind in ("pdf", "png", "csv")
     }
     caches = pd.read_csv(tmp_path / "cache.csv")
-    # The HEAM authors' values stand beside ours, because the tables are Criteo Kaggle's.
     assert caches["panel"].notna().sum() == 8
-    assert main(["trace", "plot", str(stored), str(tmp_path), "--no-published"]) == 0
+    # By itself this trace is too short to stand beside the HEAM authors' values.
+    assert main(["trace", "plot", str(stored), str(tmp_path)]) == 0
     assert "panel" not in pd.read_csv(tmp_path / "cache.csv").dropna(axis=1, how="all")
     assert main(["trace", "plot", str(stored), str(tmp_path), "--collisions", "1"]) == 2
+    LookupTrace.from_arrays([[]]).save(tmp_path / "empty.h5")
+    assert main(["trace", "plot", str(tmp_path / "empty.h5"), str(tmp_path / "none")]) == 2
+    assert not (tmp_path / "none").exists()
 
 
 def test_fit(stored: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
