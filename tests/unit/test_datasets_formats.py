@@ -539,7 +539,8 @@ def test_split_by_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         for file, start, stop in zip(report.files, cuts[:-1], cuts[1:], strict=True):
             part = LookupTrace.load(file)
             assert part == whole.samples_slice(start, stop)
-            assert part.provenance["split"] == file.name.split(".")[1]
+            place = {"part": file.name.split(".")[1], "first_sample": start, "samples": stop - start}
+            assert part.provenance["split"] == place
     for bad in ([], [("a", None), ("b", 1)], [("a", 1), ("a", 2)], [("../a", 1)], [("a", 0)]):
         with pytest.raises(ConfigError, match="split"):
             convert_dataset("movielens-100k", path, tmp_path / "t.h5", split=bad)
