@@ -38,6 +38,7 @@ from heam_sim.datasets import (
     generate_fitted,
     generate_from_recipe,
     generate_meta_like,
+    known_datasets,
     known_shapes,
 )
 from heam_sim.datasets.generators import DEFAULT_EXPONENT
@@ -123,7 +124,7 @@ def _shape(dataset: str, rows: str | None) -> str | Shape:
     if (dataset == CUSTOM) != (rows is not None):
         raise ConfigError(f"{dataset}: --rows goes with DATASET custom, and only with it.")
     if rows is None:
-        if dataset not in known_shapes():
+        if dataset not in (*known_shapes(), *known_datasets()):  # of a dataset without sizes more is known
             raise unknown_name("dataset", dataset, [*known_shapes(), *_META_NAMES, CUSTOM])
         return dataset
     sizes = whole_numbers("--rows", rows)

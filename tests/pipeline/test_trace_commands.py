@@ -58,6 +58,7 @@ def test_bad_generation(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
         (("rm1", "--distribution", "zip:1"), "did you mean 'zipf'"),
         (("meta-2021", "--samples", "10"), "too few"),
         (("meta-2021", "--distribution", "zipf:1"), "a reuse of its own"),
+        (("amazon",), "its tables have no published sizes"),
         (("custom",), "--rows goes with DATASET custom"),
         (("rm1", "--rows", "5"), "--rows goes with DATASET custom"),
         (("custom", "--rows", "5,0"), "cardinalities[1] is 0"),
