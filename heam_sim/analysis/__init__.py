@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from heam_sim.analysis.caches import PUBLISHED_BLOCKS, PUBLISHED_SIZES, hit_shares
+from heam_sim.analysis.caches import CACHE_LOOKUPS, PUBLISHED_BLOCKS, PUBLISHED_SIZES, hit_shares
 from heam_sim.analysis.distances import COLD, previous_uses, stack_distances
 from heam_sim.analysis.fit import FitQuality, compare_traces, fit_trace, write_recipe
 from heam_sim.analysis.frames import (
@@ -26,6 +26,7 @@ from heam_sim.analysis.measure import (
 )
 
 __all__ = [
+    "CACHE_LOOKUPS",
     "COLD",
     "PUBLISHED_BLOCKS",
     "PUBLISHED_SIZES",

@@ -12,6 +12,7 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
+from heam_sim.cli.options import whole_numbers
 from heam_sim.datasets import ReadOptions, convert_dataset, shape_info
 from heam_sim.datasets.pipeline import Watch
 from heam_sim.errors import ConfigError
@@ -78,8 +79,8 @@ def convert_command(
 
     Example: heam-sim trace convert criteo-kaggle train.txt trace.h5
     """
-    hashed: int | Sequence[int] | None = _numbers("--hash-rows", hash_rows)
-    bags: int | Sequence[int] | None = _numbers("--multi-hot", multi_hot)
+    hashed: int | Sequence[int] | None = whole_numbers("--hash-rows", hash_rows)
+    bags: int | Sequence[int] | None = whole_numbers("--multi-hot", multi_hot)
     if shape is not None:
         if hashed is not None or bags is not None:
             raise ConfigError("--shape already says --hash-rows and --multi-hot; leave them out.")
@@ -141,16 +142,6 @@ def _rows(text: str | None) -> tuple[int, int | None]:
         return (int(first or 0), int(end) if end else None)
     except ValueError:
         raise ConfigError(f"--rows {text}: write FIRST:END, for example 0:1000000.") from None
-
-
-def _numbers(name: str, text: str | None) -> int | list[int] | None:
-    if text is None:
-        return None
-    try:
-        numbers = [int(part) for part in text.split(",")]
-    except ValueError:
-        raise ConfigError(f"{name} {text}: write one number, or one per table with commas.") from None
-    return numbers[0] if len(numbers) == 1 else numbers
 
 
 def _columns(pairs: tuple[str, ...]) -> dict[str, str] | None:

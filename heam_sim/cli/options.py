@@ -33,6 +33,7 @@ __all__ = [
     "simulation_options",
     "trace_options",
     "wanted_trace",
+    "whole_numbers",
 ]
 
 _F = TypeVar("_F", bound=Callable[..., Any])
@@ -140,6 +141,17 @@ def parse_overrides(settings: tuple[str, ...]) -> dict[str, Any]:
         except tomllib.TOMLDecodeError:
             found[key.strip()] = value.strip()
     return found
+
+
+def whole_numbers(name: str, text: str | None) -> int | list[int] | None:
+    """Read what an option says for all tables together, or for one after the other with commas."""
+    if text is None:
+        return None
+    try:
+        numbers = [int(part) for part in text.split(",")]
+    except ValueError:
+        raise ConfigError(f"{name} {text}: write one number, or one per table with commas.") from None
+    return numbers[0] if len(numbers) == 1 else numbers
 
 
 def lookup_progress(console: Console) -> Progress:

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from heam_sim.analysis import (
+    CACHE_LOOKUPS,
     PUBLISHED_BLOCKS,
     access_curve_of,
     access_curves,
@@ -27,26 +28,32 @@ from heam_sim.analysis import (
     summarise,
     write_recipe,
 )
-from heam_sim.cli.options import lookup_progress
+from heam_sim.cli.options import lookup_progress, whole_numbers
 from heam_sim.cli.output import json_option, print_json
 from heam_sim.datasets import (
+    Shape,
+    custom_shape,
     dataset_info,
     generate_file,
     generate_fitted,
     generate_from_recipe,
     generate_meta_like,
+    known_datasets,
     known_shapes,
 )
 from heam_sim.datasets.generators import DEFAULT_EXPONENT
 from heam_sim.datasets.meta_like import META_YEARS
+from heam_sim.datasets.shapes import CUSTOM
 from heam_sim.errors import ConfigError, unknown_name
 from heam_sim.plotting import access_figure, cache_figure, fit_figure, reuse_figure, save_figure
-from heam_sim.trace import LookupTrace, TraceFile
+from heam_sim.trace import LookupTrace, TraceFile, TraceWriter
 from heam_sim.trace.facts import short_origin
 
 __all__ = ["trace"]
 
 _OF_TRACE = ("content_hash", "samples", "lookups", "weighted", "provenance")
+_META_NAMES = {f"meta-{year}": year for year in META_YEARS}
+_PIECE_LOOKUPS = 1 << 22
 
 
 @click.group("trace")
@@ -60,45 +67,89 @@ def trace() -> None:
 @trace.command("generate")
 @click.argument("dataset")
 @click.argument("output", type=click.Path(path_type=Path))
-@click.option("--samples", type=int, default=10_000, show_default=True, help="Samples to generate.")
+@click.option("--samples", type=int, help="Samples to generate.  [default: 10000; of meta-YEAR 65536]")
 @click.option("--seed", type=int, default=1, show_default=True, help="Of the generator.")
-@click.option("--pooling", type=int, help="Lookups per bag.  [default: the model's own, 1 for datasets]")
+@click.option("--rows", help="Rows of every table (1000,50,...), for DATASET custom.")
+@click.option(
+    "--pooling",
+    help="Lookups per bag, one number or one per table (1,2,...).  [default: the model's own; of datasets 1]",
+)
 @click.option(
     "--distribution",
-    default=f"zipf:{DEFAULT_EXPONENT}",
-    show_default=True,
-    help="zipf:EXPONENT, pareto:SHAPE, hot-set:ROWS:ACCESSES or stack:MEDIAN:SPREAD:NEW.",
+    help="zipf:EXPONENT, pareto:SHAPE, hot-set:ROWS:ACCESSES or stack:MEDIAN:SPREAD:NEW; one, or one per "
+    f"table with commas.  [default: zipf:{DEFAULT_EXPONENT}]",
 )
 def generate_command(
-    dataset: str, output: Path, samples: int, seed: int, pooling: int | None, distribution: str
+    dataset: str,
+    output: Path,
+    samples: int | None,
+    seed: int,
+    rows: str | None,
+    pooling: str | None,
+    distribution: str | None,
 ) -> None:
     """Generate a trace of the shape of DATASET and store it in OUTPUT.
 
     DATASET is a dataset or model (criteo-kaggle, mlperf-dlrm-v2, rm1, rm2, rm3), or meta-2021 or meta-2022:
-    the reuse that Meta published, in 16 tables.
+    the reuse that Meta published, in 16 tables; or custom: tables with the --rows given.
 
     Example: heam-sim trace generate criteo-kaggle trace.h5 --samples 10000
+
+    Example: heam-sim trace generate custom trace.h5 --rows 1000000,5000 --pooling 20,1 --distribution
+    zipf:1.05,pareto:0.25
     """
-    if dataset.startswith("meta-"):
-        year = {f"meta-{year}": year for year in META_YEARS}.get(dataset)
-        if year is None:
-            raise unknown_name(
-                "dataset", dataset, [*known_shapes(), *(f"meta-{year}" for year in META_YEARS)]
+    bags = whole_numbers("--pooling", pooling)
+    if dataset in _META_NAMES:
+        if rows is not None or isinstance(bags, list) or distribution is not None:
+            raise ConfigError(
+                f"{dataset}: has tables and bags that are all alike, and a reuse of its own; leave out "
+                "--rows and --distribution, and give --pooling one number."
             )
-        generate_meta_like(year, samples=samples, pooling=pooling, seed=seed).save(output)
+        count = 65_536 if samples is None else samples
+        _store(generate_meta_like(_META_NAMES[dataset], samples=count, pooling=bags, seed=seed), output)
     else:
+        samples = 10_000 if samples is None else samples
+        distribution = f"zipf:{DEFAULT_EXPONENT}" if distribution is None else distribution
+        words = distribution.split(",")
         with lookup_progress(Console(stderr=True)) as bar:
             task = bar.add_task("generating", total=samples)
             generate_file(
-                dataset,
+                _shape(dataset, rows),
                 output,
                 samples=samples,
                 seed=seed,
-                pooling=pooling,
-                distribution=distribution,
+                pooling=bags,
+                distribution=words if len(words) > 1 else distribution,
                 progress=lambda done: bar.update(task, completed=done),
             )
     click.echo(f"wrote {output}")
+
+
+def _shape(dataset: str, rows: str | None) -> str | Shape:
+    if (dataset == CUSTOM) != (rows is not None):
+        raise ConfigError(f"{dataset}: --rows goes with DATASET custom, and only with it.")
+    if rows is None:
+        if dataset not in (*known_shapes(), *known_datasets()):  # of a dataset without sizes more is known
+            raise unknown_name("dataset", dataset, [*known_shapes(), *_META_NAMES, CUSTOM])
+        return dataset
+    sizes = whole_numbers("--rows", rows)
+    return custom_shape(sizes if isinstance(sizes, list) else [sizes])
+
+
+def _store(made: LookupTrace, output: Path) -> None:
+    """Write a trace, and say how far it is."""
+    step = max(1, _PIECE_LOOKUPS * made.samples // max(1, made.lookups))
+    with (
+        lookup_progress(Console(stderr=True)) as bar,
+        TraceWriter(
+            output, tables=made.tables, cardinalities=made.cardinalities, provenance=made.provenance
+        ) as writer,
+    ):
+        task = bar.add_task("writing", total=made.samples)
+        for start in range(0, made.samples, step):
+            writer.append_trace(made.samples_slice(start, min(start + step, made.samples)))
+            bar.update(task, completed=writer.samples)
+        writer.finish(content_hash=made.content_hash)
 
 
 @trace.command("make")
@@ -109,7 +160,7 @@ def make_command(recipe: Path, output: Path) -> None:
 
     Example: heam-sim trace make traces/criteo-kaggle.toml trace.h5
     """
-    generate_from_recipe(recipe).save(output)
+    _store(generate_from_recipe(recipe), output)
     click.echo(f"wrote {output}")
 
 
@@ -139,7 +190,7 @@ def info(file: Path, vector_bytes: int, as_json: bool) -> None:
             f"used ({used * vector_bytes / 1e9:,.3f} GB)",
             f"{'weighted; ' if stored.weighted else ''}provenance: {short_origin(stored.provenance)}",
         ):
-            console.print(line, highlight=False, markup=False)
+            console.print(line, highlight=False, markup=False, soft_wrap=True)
     table = Table()
     for head in ("table", "rows", "lookups", "pooling", "used rows", "top row", "top 1 % of used"):
         table.add_column(head, justify="right")
@@ -167,7 +218,7 @@ def info(file: Path, vector_bytes: int, as_json: bool) -> None:
 @click.option(
     "--published/--no-published",
     default=None,
-    help="Show the HEAM authors' hit shares.  [default: for Criteo Kaggle's tables]",
+    help="Show the HEAM authors' hit shares.  [default: for 100,000 samples of Criteo Kaggle's tables]",
 )
 def plot_command(
     file: Path, folder: Path, collisions: tuple[int, ...], vector_bytes: int, published: bool | None
@@ -180,6 +231,8 @@ def plot_command(
         if divisor < 2:
             raise ConfigError(f"--collisions {divisor}: give at least 2.")
     with TraceFile(file) as stored:
+        if not stored.lookups:
+            raise ConfigError(f"{file}: has no lookups to plot; give a trace with some.")
         curves, shares = access_curves(stored, collisions), r_row_shares(stored, collisions)
         _save(access_figure(curves, shares), folder / "access", pd.concat([curves, shares]))
         reuse, stack = reuse_histogram(stored), stack_histogram(stored)
@@ -193,8 +246,9 @@ def plot_command(
             block_bytes=tuple(PUBLISHED_BLOCKS),
             vector_bytes=vector_bytes,
         )
-        alike = tuple(stored.cardinalities.tolist()) == dataset_info("criteo-kaggle").cardinalities
-        theirs = published_hits() if (alike if published is None else published) else published_hits()[:0]
+        theirs = published_hits()
+        if not (_is_the_published_case(stored) if published is None else published):
+            theirs = theirs[:0]
         title = (
             f"4-way LRU, c = 8, {vector_bytes} B rows, {int(sizes['accesses'].iloc[0]):,} accesses; left: "
             "64 B blocks, right: 1 MiB"
@@ -204,6 +258,12 @@ def plot_command(
             folder / "cache",
             pd.concat([sizes, blocks, theirs]),
         )
+
+
+def _is_the_published_case(stored: TraceFile) -> bool:
+    """Whether the trace has the tables and the length of the one that the published hit shares belong to."""
+    alike = tuple(stored.cardinalities.tolist()) == dataset_info("criteo-kaggle").cardinalities
+    return alike and stored.lookups >= CACHE_LOOKUPS
 
 
 @trace.command("fit")

@@ -12,7 +12,7 @@ from heam_sim.datasets.multi_hot import expand_multi_hot
 from heam_sim.datasets.options import ReadOptions
 from heam_sim.datasets.recipe import generate_from_recipe
 from heam_sim.datasets.registry import DatasetInfo, dataset_info, known_datasets
-from heam_sim.datasets.shapes import Shape, known_shapes, shape_info
+from heam_sim.datasets.shapes import Shape, custom_shape, known_shapes, shape_info
 
 __all__ = [
     "ConvertReport",
@@ -24,6 +24,7 @@ __all__ = [
     "StackDistance",
     "Zipf",
     "convert_dataset",
+    "custom_shape",
     "dataset_info",
     "expand_multi_hot",
     "generate",

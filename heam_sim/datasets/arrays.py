@@ -66,23 +66,30 @@ def open_npz(files: list[Path], options: ReadOptions) -> Opened:
 
 
 def open_meta(files: list[Path], options: ReadOptions) -> Opened:
-    """Return the tables of Meta's dlrm_datasets: ``.pt`` or ``.pt.gz``, read by torch into the memory.
+    """Return the tables of Meta's dlrm_datasets: ``.pt`` or ``.pt.gz``, one after the other in the memory.
 
     A file holds indices (table after table, bag after bag), offsets and lengths (tables, samples). Its ids
     are hashed already and are kept.
     """
     del options  # all of them are the pipeline's
-    loaded = [_load_torch(source) for source in files]
-    widths = {lengths.shape[0] for _, lengths in loaded}
-    if len(widths) > 1:
-        raise DatasetError(f"{files[0].parent}: the files have different numbers of tables; give one.")
+    held = {files[0]: _load_torch(files[0])}  # torch has no other way to tell the number of tables
+    width = held[files[0]][1].shape[0]
+    if not width:
+        raise DatasetError(f"{files[0]}: lengths have no table; give a file of Meta's dlrm_datasets.")
 
     def chunks(
         rows: RowFilter, faults: Faults, texts: TextKeys, progress: Progress | None
     ) -> Iterator[Chunk]:
         row = 0
-        for source, (indices, lengths) in zip(files, loaded, strict=True):
+        for source in files:
+            if rows.is_over(row):
+                return
+            indices, lengths = held.pop(source) if source in held else _load_torch(source)
             tables, samples = lengths.shape
+            if tables != width:
+                raise DatasetError(
+                    f"{source}: has {tables} tables, {files[0].name} has {width}; give files with the same."
+                )
             cuts = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths.reshape(-1))])
             step = max(1, _BATCH_ROWS // max(1, int(lengths.sum() // max(1, samples))))
             for start in range(0, samples, step):
@@ -100,7 +107,7 @@ def open_meta(files: list[Path], options: ReadOptions) -> Opened:
             if progress is not None:
                 progress(source.stat().st_size)
 
-    columns = tuple(Column(f"T{table}", "integer") for table in range(widths.pop()))
+    columns = tuple(Column(f"T{table}", "integer") for table in range(width))
     return Opened(columns, chunks, default_ids="published")
 
 
@@ -112,7 +119,7 @@ def _load_torch(source: Path) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         raise needs_extra(f"{source}: reading torch files", "torch", "torch") from None
     try:
         with tempfile.TemporaryFile() as seekable:  # torch jumps about in its files
-            with open_packed(source) as packed:
+            with open_packed(source, zip_is_data=True) as packed:
                 while piece := packed.read(_COPY_BYTES):
                     seekable.write(piece)
             seekable.seek(0)

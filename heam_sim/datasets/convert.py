@@ -173,9 +173,11 @@ def convert_dataset(
         _distribute(reader, writers, [count for _, _, count in parts])
         sizes, provenance = reader.finish()
         lookups = sum(writer.lookups for writer in writers)
-        hashes = []
+        hashes, first = [], 0
         for (part, _, _), writer in zip(parts, writers, strict=True):
-            note = {**provenance, "split": part} if part else provenance
+            place = {"part": part, "first_sample": first, "samples": writer.samples}
+            first += writer.samples
+            note = {**provenance, "split": place} if part else provenance
             hashes.append(writer.finish(cardinalities=sizes, provenance=note))
     return ConvertReport(
         files=tuple(file for _, file, _ in parts),

@@ -183,19 +183,20 @@ class StackDistance:
         stack: list[int] = []  # the last used row is at the end, so that short distances move little
 
         def step(block: int, count: int) -> Ranks:
-            result = np.empty(count, dtype=np.int64)
-            distances = self._distances(seed, (*key, block), count).tolist()
-            seen = len(stack)
-            for place, distance in enumerate(distances):
-                if distance < seen:
-                    row = stack.pop(-1 - distance)
-                elif seen < rows:
-                    row, seen = seen, seen + 1
+            places = (-1 - self._distances(seed, (*key, block), count)).tolist()  # from the end of the stack
+            found: list[int] = []
+            pop, push, keep = stack.pop, stack.append, found.append
+            deepest = -len(stack)
+            for place in places:
+                if place >= deepest:
+                    row = pop(place)
+                elif -deepest < rows:
+                    row, deepest = -deepest, deepest - 1
                 else:
-                    row = stack.pop(0)
-                stack.append(row)
-                result[place] = row
-            return result
+                    row = pop(0)
+                push(row)
+                keep(row)
+            return np.array(found, dtype=np.int64)
 
         return _blocks(lambda block, count: _by_block(step, block, count))
 

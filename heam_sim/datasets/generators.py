@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 
 from heam_sim.datasets.distributions import Distribution, Zipf, parse_distribution
 from heam_sim.datasets.permutation import Scatter
-from heam_sim.datasets.shapes import Shape, shape_info
+from heam_sim.datasets.shapes import Shape, custom_shape, shape_info
 from heam_sim.datasets.zipf import BLOCK
 from heam_sim.errors import ConfigError
 from heam_sim.trace import LookupTrace, TraceWriter
-from heam_sim.trace.checks import cardinality_array, whole_number
+from heam_sim.trace.checks import whole_number
 
 __all__ = ["DEFAULT_EXPONENT", "MAX_SEED", "generate", "generate_file", "generate_tables"]
 
@@ -35,7 +35,7 @@ Progress = Callable[[int], None]
 
 
 def generate(
-    name: str,
+    name: str | Shape,
     *,
     samples: int,
     seed: int = 1,
@@ -53,7 +53,8 @@ def generate(
     Parameters
     ----------
     name
-        One of :func:`heam_sim.datasets.known_shapes`.
+        One of :func:`heam_sim.datasets.known_shapes`, or a shape of one's own
+        (:func:`heam_sim.datasets.custom_shape`).
     samples
         Number of samples, at least 0.
     seed
@@ -80,7 +81,7 @@ def generate(
     """
     return _in_memory(
         _plan(
-            shape_info(name),
+            name,
             samples=samples,
             seed=seed,
             pooling=pooling,
@@ -107,15 +108,13 @@ def generate_tables(
     samples, seed, pooling, distribution
         See :func:`generate`.
     """
-    rows = tuple(cardinality_array(cardinalities, [np.zeros(0, np.int64)] * _length(cardinalities)).tolist())
-    shape = Shape("custom", rows, (1,) * len(rows), "given")
-    return _in_memory(
-        _plan(shape, samples=samples, seed=seed, pooling=pooling, exponent=None, distribution=distribution)
+    return generate(
+        custom_shape(cardinalities), samples=samples, seed=seed, pooling=pooling, distribution=distribution
     )
 
 
 def generate_file(
-    name: str,
+    name: str | Shape,
     path: str | os.PathLike[str],
     *,
     samples: int,
@@ -149,7 +148,7 @@ def generate_file(
         If the file cannot be written.
     """
     plan = _plan(
-        shape_info(name),
+        name,
         samples=samples,
         seed=seed,
         pooling=pooling,
@@ -216,8 +215,9 @@ class _Plan:
 
 
 def _plan(
-    shape: Shape, *, samples: int, seed: int, pooling: Pooling, exponent: Exponent, distribution: Wanted
+    name: str | Shape, *, samples: int, seed: int, pooling: Pooling, exponent: Exponent, distribution: Wanted
 ) -> _Plan:
+    shape = name if isinstance(name, Shape) else shape_info(name)
     tables = len(shape.cardinalities)
     if exponent is not None and distribution is not None:
         raise ConfigError("exponent and distribution: give one of them; 'zipf:1.05' is a distribution.")
@@ -279,12 +279,3 @@ def _per_table(name: str, given: object, tables: int) -> list[Any]:
 
 def _same(values: list[Any]) -> Any:
     return values[0] if len(set(values)) == 1 else values
-
-
-def _length(values: object) -> int:
-    try:
-        return len(values)  # type: ignore[arg-type]
-    except TypeError:
-        raise ConfigError(
-            f"cardinalities must be one number per table, not {type(values).__name__}."
-        ) from None

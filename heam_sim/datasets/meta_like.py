@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -112,9 +113,10 @@ def generate_meta_like(
     seed = whole_number("seed", seed, minimum=0, maximum=2**64 - 1)
     each = samples * pooling
     if each * tables * min(published.shares) < 2 * REUSE_BINS[-1] or each < REUSE_BINS[-1]:
+        needed = max(REUSE_BINS[-1], -(-2 * REUSE_BINS[-1] // (min(published.shares) * tables)))
         raise ConfigError(
             f"samples={samples}, tables={tables}, pooling={pooling}: {each * tables} lookups are too few for "
-            f"rows with more than {REUSE_BINS[-1]} uses; give more."
+            f"rows with more than {REUSE_BINS[-1]} uses; give at least {math.ceil(needed / pooling)} samples."
         )
     counts = _reuse_counts(published.shares, each * tables, seed)
     indices, rows = _tables(counts, tables, each, seed)

@@ -10,12 +10,16 @@ from typing import Any
 
 from heam_sim.datasets.fitted import FITTED, check_fitted, generate_fitted
 from heam_sim.datasets.generators import generate
+from heam_sim.datasets.shapes import CUSTOM, custom_shape
 from heam_sim.errors import ConfigError, unknown_name
 from heam_sim.trace import LookupTrace
 
 __all__ = ["generate_from_recipe", "read_recipe"]
 
-_KEYS = ("dataset", "samples", "seed", "pooling", "exponent", "distribution", "source", "content_hash")
+_KEYS = (
+    *("dataset", "cardinalities", "samples", "seed", "pooling", "exponent", "distribution", "source"),
+    "content_hash",
+)
 _NEEDED = ("dataset", "samples", "seed", "source")
 
 
@@ -26,7 +30,8 @@ def generate_from_recipe(path: str | Path) -> LookupTrace:
     ----------
     path
         TOML with ``dataset``, ``samples``, ``seed`` and ``source``; optional ``pooling``, ``exponent`` or
-        ``distribution``, and ``content_hash``, which the trace must then have. Or JSON as
+        ``distribution`` (one, or one per table), and ``content_hash``, which the trace must then have; with
+        ``dataset = "custom"`` also ``cardinalities``, the rows of every table. Or JSON as
         :func:`heam_sim.analysis.write_recipe` writes it.
 
     Raises
@@ -45,12 +50,17 @@ def generate_from_recipe(path: str | Path) -> LookupTrace:
     for key in _NEEDED:
         if key not in recipe:
             raise ConfigError(f"{file}: key {key!r} is missing; add it.")
+    if (recipe["dataset"] == CUSTOM) != ("cardinalities" in recipe):
+        raise ConfigError(f"{file}: cardinalities belong to dataset = {CUSTOM!r}, and only to it.")
+    shape = recipe["dataset"]
+    if "cardinalities" in recipe:
+        shape = custom_shape(recipe["cardinalities"])
     options = {
         key: recipe[key]
         for key in ("samples", "seed", "pooling", "exponent", "distribution")
         if key in recipe
     }
-    return _with_hash(generate(recipe["dataset"], **options), recipe, file)
+    return _with_hash(generate(shape, **options), recipe, file)
 
 
 def read_recipe(file: Path) -> dict[str, Any]:

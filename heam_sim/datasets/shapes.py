@@ -7,10 +7,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+import numpy as np
+
 from heam_sim.datasets.registry import dataset_info, known_datasets
 from heam_sim.errors import ConfigError, unknown_name
+from heam_sim.trace.checks import cardinality_array
 
-__all__ = ["Shape", "known_shapes", "shape_info"]
+__all__ = ["CUSTOM", "Shape", "custom_shape", "known_shapes", "shape_info"]
+
+CUSTOM = "custom"
 
 _MLPERF_ROWS = (
     *(40000000, 39060, 17295, 7424, 20265, 3, 7122, 1543, 63, 40000000, 3067956, 405282, 10, 2209, 11938),
@@ -58,6 +63,31 @@ _MODELS: Mapping[str, Shape] = MappingProxyType(
         )
     }
 )
+
+
+def custom_shape(cardinalities: object) -> Shape:
+    """Return a shape of tables of any sizes, one-hot.
+
+    Parameters
+    ----------
+    cardinalities
+        Rows of every table, shape (tables,).
+
+    Raises
+    ------
+    ConfigError
+        If they are no numbers from 1, or none at all.
+    """
+    try:
+        tables = len(cardinalities)  # type: ignore[arg-type]
+    except TypeError:
+        raise ConfigError(
+            f"cardinalities must be one number per table, not {type(cardinalities).__name__}."
+        ) from None
+    if not tables:
+        raise ConfigError("cardinalities: there is no table; give the rows of at least one.")
+    rows = cardinality_array(cardinalities, [np.zeros(0, np.int64)] * tables)
+    return Shape(CUSTOM, tuple(rows.tolist()), (1,) * tables, "given")
 
 
 def known_shapes() -> tuple[str, ...]:

@@ -116,8 +116,19 @@ def needs_extra(what: str, package: str, extra: str) -> ConfigError:
 
 
 @contextmanager
-def open_packed(source: Path, progress: Progress | None = None) -> Iterator[IO[bytes]]:
+def open_packed(
+    source: Path, progress: Progress | None = None, *, zip_is_data: bool = False
+) -> Iterator[IO[bytes]]:
     """Open a file for reading, unpacking gzip and zstd by what it begins with.
+
+    Parameters
+    ----------
+    source
+        The file.
+    progress
+        Told how many bytes of it were read.
+    zip_is_data
+        Whether the format itself is a zip archive, as torch's is; it is then given as it is.
 
     Raises
     ------
@@ -133,7 +144,7 @@ def open_packed(source: Path, progress: Progress | None = None) -> Iterator[IO[b
     with raw, io.BufferedReader(_Counted(raw, progress), 1 << 20) as stream:
         head = stream.peek(8)[:8]
         for magic, name in _OTHER_MAGIC:
-            if head.startswith(magic):
+            if head.startswith(magic) and not (zip_is_data and name == "zip"):
                 raise DatasetError(
                     f"{source}: is a {name} file; unpack it first or give plain text, .gz or .zst."
                 )

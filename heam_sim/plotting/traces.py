@@ -52,7 +52,12 @@ def access_figure(curves: pd.DataFrame, shares: pd.DataFrame) -> Figure:
         figure, (left, right) = _panels(2)
         for (label, part), (colour, dashes) in zip(curves.groupby("rows", sort=False), _LINES, strict=False):
             left.plot(
-                part["rank"], 100 * part["access_share"], label=str(label), color=colour, linestyle=dashes
+                part["rank"],
+                100 * part["access_share"],
+                label=str(label),
+                color=colour,
+                linestyle=dashes,
+                marker="o" if len(part) == 1 else None,  # a single point is no line
             )
         left.set_xscale("log")
         left.set_xlabel("most accessed rows (number, all tables)")

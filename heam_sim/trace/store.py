@@ -40,6 +40,9 @@ FILETYPE = "heam_sim/lookup-trace"
 FORMAT_VERSION = (1, 1)  # 1.1: weights
 
 _SIGNATURE = b"\x89HDF\r\n\x1a\n"
+# HDF5 2.0 would keep 8 MB of every column, which adds up over hundreds of tables. A pass in pieces needs the
+# chunk that it stands in: one of the largest that TraceWriter makes.
+_CHUNK_CACHE = 1 << 19
 _READ_ERRORS = (
     OSError,
     RuntimeError,
@@ -111,7 +114,7 @@ def open_trace(source: Path) -> h5py.File:
                 f"{source}: is not an HDF5 file (or lost its beginning); give a trace that LookupTrace.save "
                 "wrote."
             )
-        file = h5py.File(str(source), "r")
+        file = h5py.File(str(source), "r", rdcc_nbytes=_CHUNK_CACHE)
         try:
             _check_header(file, source)
         except BaseException:

@@ -97,7 +97,8 @@ class TraceWriter:
             remove_leftovers(self.path.parent)
             self._temporary = temporary_beside(self.path)
             # Format 1.10 of HDF5: small headers with check sums, readable by every HDF5 since 2016.
-            self._file = h5py.File(str(self._temporary), "w-", libver=("v110", "v110"))
+            # Chunks are written and read back whole, so none is kept.
+            self._file = h5py.File(str(self._temporary), "w-", libver=("v110", "v110"), rdcc_nbytes=0)
             self._create_columns()
 
     def _create_columns(self) -> None:

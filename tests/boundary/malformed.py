@@ -393,10 +393,49 @@ def arrow_cases() -> Iterator[Case]:
             yield Case(f"{form.dataset}, zstd {name}", form.dataset, content, form.options)
 
 
+def torch_cases() -> Iterator[Case]:
+    """Yield files like Meta's dlrm_datasets; nothing without torch."""
+    try:
+        import torch
+    except ImportError:
+        return
+
+    def packed(*arrays: Any) -> bytes:
+        stream = io.BytesIO()
+        torch.save(tuple(torch.as_tensor(np.asarray(one)) for one in arrays), stream)
+        return stream.getvalue()
+
+    lengths = np.full((2, ROWS), 3)
+    indices, offsets = np.arange(6 * ROWS), np.arange(2 * ROWS + 1) * 3
+    good = packed(indices, offsets, lengths)
+    name = "meta-dlrm"
+    for cut in range(0, 100, 9):
+        yield Case(f"meta, cut at {cut} %", name, good[: len(good) * cut // 100])
+    zipped = gzip.compress(good, mtime=0)
+    yield Case("meta, gzip cut", name, zipped[: len(zipped) // 2])
+    damaged = zipped[:50] + bytes(255 - byte for byte in zipped[50:80]) + zipped[80:]
+    yield Case("meta, gzip damaged", name, damaged)
+    yield Case("meta, text", name, b"1,2,3\n")
+    yield Case("meta, two arrays", name, packed(indices, offsets))
+    yield Case("meta, floats", name, packed(indices * 0.5, offsets, lengths))
+    yield Case("meta, one dimension", name, packed(indices, offsets, lengths.reshape(-1)))
+    yield Case("meta, no table", name, packed(indices[:0], offsets[:1], lengths[:0]))
+    yield Case("meta, no samples", name, packed(indices[:0], offsets[:1], lengths[:, :0]))
+    yield Case("meta, an index is lost", name, packed(indices[:-1], offsets, lengths))
+    yield Case("meta, offsets decrease", name, packed(indices, offsets[::-1].copy(), lengths))
+    yield Case("meta, negative length", name, packed(indices, offsets, -lengths))
+    stream = io.BytesIO()
+    torch.save(Case, stream)  # a class of ours, which must not be imported
+    yield Case("meta, foreign object", name, stream.getvalue())
+    spoilt = indices.copy()
+    spoilt[3 * BAD + 1] = -1
+    yield Case("meta, negative id", name, packed(spoilt, offsets, lengths), {}, BAD + 1, 1, ROWS - 1)
+
+
 def cases() -> list[Case]:
     """Return all cases."""
     text = [case for form in formats() for case in text_cases(form)]
-    return [*text, *review_cases(), *array_cases(), *arrow_cases()]
+    return [*text, *review_cases(), *array_cases(), *arrow_cases(), *torch_cases()]
 
 
 def file_name(case: Case) -> str:

@@ -214,6 +214,16 @@ def test_memory_does_not_grow_with_the_trace(tmp_path: Path) -> None:
     assert peak(read) < 12_000_000
 
 
+def test_hdf5_keeps_next_to_nothing_of_a_column(tmp_path: Path) -> None:
+    # By default it keeps 1 MB of each, and 8 MB since 2.0; tracemalloc does not see them.
+    with TraceWriter(tmp_path / "t.h5", tables=2) as writer:
+        writer.append([np.arange(100_000)] * 2)
+        assert writer._file["tables/00001/indices"].id.get_access_plist().get_chunk_cache()[1] == 0
+        writer.finish()
+    with TraceFile(tmp_path / "t.h5") as file:
+        assert file._columns[1].id.get_access_plist().get_chunk_cache()[1] == 1 << 19
+
+
 def test_the_file_is_as_documented(root: Path, tmp_path: Path) -> None:
     text = (root / "docs" / "formats.md").read_text(encoding="utf-8")
     section = text.split("## Trace files")[1].split("\n## ")[0]

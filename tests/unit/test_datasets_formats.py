@@ -336,6 +336,16 @@ def test_meta_with_a_stand_in_for_torch(tmp_path: Path, monkeypatch: pytest.Monk
     path.write_bytes(gzip.compress(b"stand-in"))
     check_meta(path)
     indices, offsets, lengths = meta_arrays()
+    folder = tmp_path / "two"
+    folder.mkdir()
+    for name in ("a.pt", "b.pt"):
+        (folder / name).write_bytes(b"PK\x03\x04 as torch writes since 1.6")
+    trace = read_dataset("meta-dlrm", folder)
+    assert bags_of(trace) == [2 * table for table in bags_of(read_dataset("meta-dlrm", path))]
+    given = [meta_arrays(), (indices[:0], offsets[:41] * 0, lengths[:1] * 0)]
+    torch.load = lambda *_, **__: given.pop(0)  # type: ignore[attr-defined]
+    with pytest.raises(DatasetError, match=r"b\.pt: has 1 tables, a\.pt has 3"):
+        read_dataset("meta-dlrm", folder)
     torch.load = lambda *_, **__: (indices, offsets[::-1].copy(), lengths)  # type: ignore[attr-defined]
     with pytest.raises(DatasetError, match="contradict each other"):
         read_dataset("meta-dlrm", path)
@@ -349,6 +359,8 @@ def test_meta(tmp_path: Path) -> None:
     with gzip.open(tmp_path / "bags.pt.gz", "wb") as stream:
         torch.save(tuple(torch.from_numpy(array) for array in meta_arrays()), stream)
     check_meta(tmp_path / "bags.pt.gz")
+    (tmp_path / "bags.pt").write_bytes(gzip.decompress((tmp_path / "bags.pt.gz").read_bytes()))
+    check_meta(tmp_path / "bags.pt")
 
 
 @pytest.mark.parametrize(
@@ -527,7 +539,8 @@ def test_split_by_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         for file, start, stop in zip(report.files, cuts[:-1], cuts[1:], strict=True):
             part = LookupTrace.load(file)
             assert part == whole.samples_slice(start, stop)
-            assert part.provenance["split"] == file.name.split(".")[1]
+            place = {"part": file.name.split(".")[1], "first_sample": start, "samples": stop - start}
+            assert part.provenance["split"] == place
     for bad in ([], [("a", None), ("b", 1)], [("a", 1), ("a", 2)], [("../a", 1)], [("a", 0)]):
         with pytest.raises(ConfigError, match="split"):
             convert_dataset("movielens-100k", path, tmp_path / "t.h5", split=bad)

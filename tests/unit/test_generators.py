@@ -170,10 +170,12 @@ def test_bad_meta_like() -> None:
     for arguments, message in (
         ((2020,), "unknown year"),
         ((2021, 100), "too few"),
+        ((2021, 13_473), "give at least 13474 samples"),
     ):
         year, *samples = arguments
         with pytest.raises(ConfigError, match=message):
             generate_meta_like(year, **({"samples": samples[0]} if samples else {}))
+    assert generate_meta_like(2021, samples=13_474).samples == 13_474
 
 
 def test_shuffles_keep_the_uses() -> None:

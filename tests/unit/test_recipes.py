@@ -37,6 +37,16 @@ def test_the_stored_sample_is_the_beginning_of_the_recipe(root: Path) -> None:
         ("dataset = ", "cannot be read"),
         ('dataset = "criteo-kaggle"\nsamples = 3\nseed = 1\n', "source"),
         ('dataset = "criteo-kaggle"\nsamples = 3\nseed = 1\nsource = "x"\nsede = 2\n', "seed"),
+        ('dataset = "custom"\nsamples = 3\nseed = 1\nsource = "x"\n', "cardinalities belong to"),
+        (
+            'dataset = "rm1"\ncardinalities = [3]\nsamples = 3\nseed = 1\nsource = "x"\n',
+            "cardinalities belong",
+        ),
+        (
+            'dataset = "custom"\ncardinalities = 3\nsamples = 3\nseed = 1\nsource = "x"\n',
+            "one number per table",
+        ),
+        ('dataset = "custom"\ncardinalities = []\nsamples = 3\nseed = 1\nsource = "x"\n', "no table"),
         ('dataset = "criteo"\nsamples = 3\nseed = 1\nsource = "x"\n', "criteo-kaggle"),
         ('dataset = "criteo-kaggle"\nsamples = 3\nseed = 1\nsource = "x"\ncontent_hash = "00"\n', "hash"),
     ],
