@@ -91,9 +91,9 @@ def run(path: Path, system: str, embedding: str, **options: Any) -> tuple[dict[s
     return spent, result
 
 
-def row(path: Path, system: str, embedding: str, repeats: int) -> str:
+def row(path: Path, system: str, embedding: str, options: argparse.Namespace) -> str:
     """A row of the table: the fastest of the runs."""
-    runs = [run(path, system, embedding) for _ in range(repeats)]
+    runs = [run(path, system, embedding, scope=options.scope) for _ in range(options.repeats)]
     if any(result != runs[0][1] for _, result in runs):
         sys.exit(f"{system} {embedding}: a repetition gave another result.")
     spent = min((spent for spent, _ in runs), key=lambda spent: sum(spent.values()))
@@ -110,7 +110,7 @@ def rates(path: Path, options: argparse.Namespace) -> Iterator[str]:
     for system in options.systems:
         for embedding in options.schemes:
             try:
-                yield row(path, system, embedding, options.repeats)
+                yield row(path, system, embedding, options)
             except ConfigError as refused:
                 print(f"{system} {embedding}: {refused}", file=sys.stderr)
 
@@ -161,6 +161,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3, help="repetitions; the table has the fastest")
     parser.add_argument("--systems", nargs="+", default=known_systems(), help="[default: all]")
     parser.add_argument("--schemes", nargs="+", default=SCHEMES, help=f"[default: {' '.join(SCHEMES)}]")
+    parser.add_argument("--scope", choices=("bag", "sample"), default="bag", help="what is pooled")
     parser.add_argument("--terabytes", type=float, default=10, help="size of the large model; 0: none")
     parser.add_argument("--folder", type=Path, help="where traces are made  [default: a temporary folder]")
     parser.add_argument("--output", type=Path, help="also write the tables to this file")
