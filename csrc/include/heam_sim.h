@@ -118,6 +118,7 @@ typedef struct heam_spec heam_spec;
 typedef struct heam_device heam_device;
 typedef struct heam_system heam_system;
 typedef struct heam_replay heam_replay;
+typedef struct heam_row_stack heam_row_stack;
 
 /* A memory standard as data. Level 0 is the channel, level 1 the rank or pseudo channel, the last the bank. */
 typedef struct {
@@ -350,6 +351,14 @@ HEAM_API uint64_t heam_system_latencies_size(const heam_system *self);
 /* Adds what some bags ask for. All arrays of the items are needed, the optional ones too. On HEAM_BAD_ITEM *detail is the item's
    index, and the sums and lists hold what stood before it. */
 HEAM_API int32_t heam_demand_add(heam_demand *demand, const heam_items *items, uint64_t *detail);
+
+/* A table's rows by how long ago they were used; none has been at first. */
+HEAM_API int32_t heam_row_stack_create(uint64_t rows, heam_row_stack **out);
+HEAM_API void heam_row_stack_destroy(heam_row_stack *self);
+/* Uses the row that has distance[i] others above it, for every i in turn; where the stack is not that deep, a row that was never used
+   (the first of them), or once there is none the one that was not used for longest. Takes time and memory of the distances and of
+   the rows used. HEAM_BAD_ARGUMENT also if more than 2^32 - 1 rows may be in use; nothing has changed after an error. */
+HEAM_API int32_t heam_row_stack_take(heam_row_stack *self, uint64_t count, const uint64_t *distance, uint64_t *row);
 
 /* Plain request streams with the compatibility front end (head-of-line blocking over all channels). */
 HEAM_API int32_t heam_replay_create(uint32_t channels, const heam_channel_desc *desc, const heam_spec *spec,

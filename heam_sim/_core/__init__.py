@@ -36,6 +36,7 @@ from heam_sim._core.records import (
     host_counters,
     reasons,
 )
+from heam_sim._core.row_stack import RowStack
 from heam_sim._core.runs import Replay, System, latency_edges
 from heam_sim._core.specs import Device, SpecHandle
 
@@ -70,6 +71,7 @@ __all__ = [
     "Device",
     "HostParameters",
     "Replay",
+    "RowStack",
     "SpecHandle",
     "Statistic",
     "System",

@@ -6,12 +6,15 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
+from statistics import NormalDist
 from types import MappingProxyType
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from heam_sim._core import RowStack
 from heam_sim.datasets.zipf import BLOCK, ZipfSampler, uniforms
 from heam_sim.errors import ConfigError, unknown_name
 
@@ -150,9 +153,9 @@ class HotSet:
 class StackDistance:
     """Locality in time: a lookup takes the row that is so many distinct rows back, or a new one.
 
-    The distances are lognormal, rounded down; where the stack is not that deep the row is new, or, when all
-    rows have been seen, the one that was not used for longest. The stack is kept exactly, step by step, which
-    is slower than the other distributions and slows down with the distances.
+    The distances are lognormal (their distribution function to 6e-5), rounded down; where the stack is not
+    that deep the row is new, or, when all rows have been seen, the one that was not used for longest. The
+    stack is kept exactly, step by step, which slows down with the distances.
 
     Parameters
     ----------
@@ -180,32 +183,46 @@ class StackDistance:
 
     def stream(self, rows: int, seed: int, key: Key, total: int) -> RankStream:
         """See :class:`Distribution`."""
-        stack: list[int] = []  # the last used row is at the end, so that short distances move little
+        stack = RowStack(rows)
 
-        def step(block: int, count: int) -> Ranks:
-            places = (-1 - self._distances(seed, (*key, block), count)).tolist()  # from the end of the stack
-            found: list[int] = []
-            pop, push, keep = stack.pop, stack.append, found.append
-            deepest = -len(stack)
-            for place in places:
-                if place >= deepest:
-                    row = pop(place)
-                elif -deepest < rows:
-                    row, deepest = -deepest, deepest - 1
-                else:
-                    row = pop(0)
-                push(row)
-                keep(row)
-            return np.array(found, dtype=np.int64)
+        def draw(block: int, numbers: NDArray[np.float64]) -> Ranks:
+            return stack.take(self._distances(numbers))
 
-        return _blocks(lambda block, count: _by_block(step, block, count))
+        return _uniform_blocks(seed, key, draw)
 
-    def _distances(self, seed: int, key: Key, count: int) -> Ranks:
-        angle, radius = uniforms(seed, (*key, 0), count), uniforms(seed, (*key, 1), count)
-        normal = np.sqrt(-2.0 * np.log1p(-radius)) * np.cos(2.0 * np.pi * angle)
-        distance = np.minimum(np.exp(math.log(self.median) + self.spread * normal), 2.0**62)
-        new = uniforms(seed, (*key, 2), count) < self.new_share
-        return np.where(new, 2.0**62, distance).astype(np.int64)
+    def _distances(self, numbers: NDArray[np.float64]) -> Ranks:
+        """Distances that belong to numbers of [0, 1): new rows first, then in rising order."""
+        new = numbers < self.new_share
+        rest = np.maximum(numbers - self.new_share, 0.0)
+        rest *= _CELLS / max(1.0 - self.new_share, 2.0**-60)
+        cell = np.minimum(rest, _CELLS - 1).astype(np.int64)
+        rest -= cell
+        ends = _normal_quantiles()
+        distance = np.diff(ends).take(cell)
+        distance *= rest
+        distance += ends.take(cell)
+        distance *= self.spread
+        distance += math.log(self.median)
+        np.minimum(distance, 62 * math.log(2.0), out=distance)
+        np.exp(distance, out=distance)
+        distance[new] = _NEVER
+        return distance.astype(np.int64)
+
+
+_CELLS = 1 << 14
+_NEVER = 2.0**62  # deeper than any stack
+
+
+@cache
+def _normal_quantiles() -> NDArray[np.float64]:
+    """Ends of cells of equal probability; between them a normal number is taken as uniform.
+
+    So the distribution function is exact at every end and nowhere off by more than a cell, 6e-5; the
+    outermost cells end where half of one would be beyond.
+    """
+    inner = [NormalDist().inv_cdf(number / _CELLS) for number in range(1, _CELLS)]
+    outer = NormalDist().inv_cdf(0.5 / _CELLS)
+    return np.array([2 * outer - inner[0], *inner, inner[0] - 2 * outer])
 
 
 def parse_distribution(text: str) -> Distribution:

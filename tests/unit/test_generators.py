@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from statistics import NormalDist
 
 import numpy as np
 import pytest
@@ -124,6 +125,16 @@ def test_stack_distances_are_those_asked_for() -> None:
     # Lognormal: half below the median, 84.1 % below median x e; rounding down moves less than 0.02.
     assert abs((reused < 50).mean() - 0.5) < 0.02
     assert abs((reused < 50 * np.e).mean() - 0.841) < 0.02
+
+
+def test_distances_are_lognormal() -> None:
+    numbers = (np.arange(1_000_000) + 0.5) / 1_000_000
+    distances = StackDistance(1e6, 0.7, 0.2)._distances(numbers)
+    assert (distances[:200_000] >= 2**62 - 1024).all()
+    old = distances[200_000:]
+    assert (np.diff(old) >= 0).all()
+    below = np.array([NormalDist().cdf(np.log(distance / 1e6) / 0.7) for distance in old[::50]])
+    assert abs(below - (np.arange(800_000)[::50] + 0.5) / 800_000).max() < 7e-5
 
 
 def test_a_full_stack_takes_the_oldest() -> None:
