@@ -152,7 +152,6 @@ def test_systems(system: str, trace: LookupTrace) -> None:
             assert_lowered(planned, 0, planned.simulated.samples)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("vector_bytes", [64, 512])
 @pytest.mark.parametrize("scope", ["bag", "sample"])
 @pytest.mark.parametrize("embedding", SCHEMES)

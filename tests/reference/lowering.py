@@ -26,7 +26,7 @@ from heam_sim._core import (
 )
 from heam_sim.address import AddressMap
 from heam_sim.datasets.permutation import permute
-from heam_sim.embedding import Subtable, rows_meet
+from heam_sim.embedding import Subtable, composes_sums, rows_meet
 from heam_sim.placement import TierLayout
 from heam_sim.simulation import Plan
 
@@ -84,6 +84,8 @@ class SlowLowering:
         self.number = dict(zip(*self._rows_of(self.place.hot), strict=True))
         self.spread = dict(zip(*self._rows_of(self.place.spread), strict=True))
         self.lookups = list(self._lookups(start, stop))
+        if composes_sums(planned.scheme):
+            self._compose_sums()
         self._take_pairs()
         self._dispatch(start * planned.gnrs_per_sample)
         for lookup in self.lookups:
@@ -211,7 +213,8 @@ class SlowLowering:
         assert host == list(range(host[0], host[-1] + 1))
         layout, burst = self.pim, self.pim.spec.burst_bytes
         tables = [lookup.items[i]["table"] for i in host]
-        joined = self.planned.scheme.compose == "concatenate"
+        scheme = self.planned.scheme  # rows of sums that are composed later do not meet either
+        joined = scheme.compose == "concatenate" or composes_sums(scheme)
         for i in host:
             lookup.items[i]["flags"] = FLAG_UNADDED * (joined or lookup.items[i]["table"] == tables[-1])
         parts = [self.place.subtables[number] for number in tables]
@@ -275,6 +278,12 @@ class SlowLowering:
                 chain[0]["role"], chain[-1]["role"] = ROLE_LOAD, ROLE_MAC
         lookup.items = [{**item, "slot": lookup.slot} for chain in chains for item in chain]
         self._count_work(lookup.readings, groups, meet)
+
+    def _compose_sums(self) -> None:
+        """Of every bag that is not empty the host multiplies the sums of its parts with each other."""
+        bags = {(lookup.gnr, lookup.table): len(lookup.readings) for lookup in self.lookups}
+        vector = self.planned.vector_bytes // 4
+        self.counts["host_multiplies"] += sum(vector * (parts - 1) for parts in bags.values())
 
     def _count_work(self, readings: list[Reading], groups: list[list[Item]], meet: bool) -> None:
         """Elements added by PEs, and multiplied by whom."""
