@@ -219,32 +219,25 @@ heam_span heam_timing_span(const heam_timing *self, uint32_t command, uint32_t b
     return (heam_span){.first = bank / spec->stride[1] * spec->stride[1] + bank % step, .step = step, .count = spec->stride[1] / step};
 }
 
-uint64_t heam_timing_earliest_any(const heam_timing *self, uint32_t command, uint32_t bank, int32_t *row) {
+/* As heam_timing_binding, for commands of any kind. Aligned only then: of two times that align to the same cycle the later one binds. */
+static heam_cell binding_any(const heam_timing *self, uint32_t command, uint32_t bank) {
     heam_span span = heam_timing_span(self, command, bank);
-    uint64_t best = heam_timing_earliest(self, command, span.first, row);
+    heam_cell best = heam_timing_binding(self, command, span.first);
     for (uint32_t i = 1; i < span.count; i++) {
-        int32_t other;
-        uint64_t earliest = heam_timing_earliest(self, command, span.first + i * span.step, &other);
-        if (earliest > best) {
-            best = earliest;
-            *row = other;
-        }
+        heam_cell other = heam_timing_binding(self, command, span.first + i * span.step);
+        best = other.ready > best.ready ? other : best;
     }
     return best;
 }
 
+uint64_t heam_timing_earliest_any(const heam_timing *self, uint32_t command, uint32_t bank, int32_t *row) {
+    heam_cell binding = binding_any(self, command, bank);
+    *row = binding.who;
+    return heam_timing_align(&self->spec, command, binding.ready);
+}
+
 uint32_t heam_timing_cause(const heam_timing *self, uint32_t command, uint32_t bank) {
-    const heam_spec *spec = &self->spec;
-    heam_span span = heam_timing_span(self, command, bank);
-    heam_cell best = {.ready = 0};
-    for (uint32_t i = 0; i < span.count; i++) {
-        const uint32_t *node = self->node_of + (size_t)(span.first + i * span.step) * HEAM_MAX_LEVELS;
-        for (uint32_t level = 0; level <= spec->scope[command]; level++) {
-            const heam_cell *cell = &self->cells[(size_t)command * spec->total_nodes + node[level]];
-            best = cell->ready > best.ready ? *cell : best;
-        }
-    }
-    return best.by;
+    return binding_any(self, command, bank).by;
 }
 
 uint64_t heam_timing_active(const heam_timing *self, uint64_t cycle) {
