@@ -22,7 +22,7 @@ from tests.equivalence.core_runs import (
 )
 from tests.reference.hand import make_spec
 from tests.reference.plain import replay
-from tests.reference.random_specs import RandomSystem, replays, small_specs, systems
+from tests.reference.random_specs import RandomSystem, SmallCommand, SmallRow, replays, small_specs, systems
 from tests.reference.system import simulate
 from tests.reference.timing import Timing
 
@@ -196,3 +196,24 @@ def check_device(spec: Any, *, seed: int, commands: int) -> None:
 @settings(max_examples=100)
 def test_random_devices(spec: Any, seed: int) -> None:
     check_device(spec, seed=seed, commands=60)
+
+
+def test_the_later_bank_names_the_row_though_times_align_to_the_same_cycle() -> None:
+    """REFsb may start in cycles 1, 5, 9, 13: bank 0 says 2 + 8 = 10 and bank 1 6 + 5 = 11; 13 for both."""
+    plain = make_spec()
+    spec = replace(
+        plain,
+        levels=("channel", "rank", "bank_group", "bank"),
+        counts={"channel": 1, "rank": 1, "bank_group": 2, "bank": 1},
+        banks=2,
+        commands=(*plain.commands, SmallCommand("REFsb", "REFSB", "bank", 4)),
+        constraints=(
+            SmallRow("bank", ("ACT",), ("REFsb",), 8),
+            SmallRow("bank", ("PREpb",), ("REFsb",), 5),
+        ),
+    )
+    timing, device = Timing(spec), Device(SpecHandle(as_spec(spec)))
+    for command, bank, cycle in (("ACT", 1, 1), ("ACT", 0, 2), ("PREpb", 1, 6)):
+        device.issue(command, bank, row=0, cycle=cycle)
+        timing.issue(command, bank, 0, cycle)
+    assert device.earliest("REFsb", 0) == timing.earliest("REFsb", 0) == (13, 1)
