@@ -31,7 +31,8 @@ void heam_row_stack_destroy(heam_row_stack *self) {
     }
 }
 
-/* Room for `count` more at the end. What was popped from the start is given back, at a constant cost per lookup. */
+/* Room for `count` more at the end. What stands is moved to the start, and room for as much again made: so it is moved once in that
+   many lookups. */
 static int32_t reserve(heam_row_stack *self, uint64_t count) {
     uint64_t depth = self->end - self->start;
     if (count > UINT32_MAX || depth + count > UINT32_MAX) {
@@ -40,7 +41,12 @@ static int32_t reserve(heam_row_stack *self, uint64_t count) {
     if (self->end + count <= self->capacity) {
         return HEAM_OK;
     }
-    if (self->start < depth || depth + count > self->capacity) {
+    if (self->start > 0) {
+        memmove(self->used, self->used + self->start, depth * sizeof(uint32_t));
+        self->start = 0;
+        self->end = depth;
+    }
+    if (2 * depth + count > self->capacity) {
         uint64_t capacity = 2 * depth + count;
         uint32_t *used = realloc(self->used, capacity * sizeof(uint32_t));
         if (used == NULL) {
@@ -48,11 +54,6 @@ static int32_t reserve(heam_row_stack *self, uint64_t count) {
         }
         self->used = used;
         self->capacity = capacity;
-    }
-    if (self->end + count > self->capacity) {
-        memmove(self->used, self->used + self->start, depth * sizeof(uint32_t));
-        self->start = 0;
-        self->end = depth;
     }
     return HEAM_OK;
 }

@@ -20,6 +20,11 @@ class RowStack(Handle):
     ----------
     rows
         Rows of the table, at least 1.
+
+    Raises
+    ------
+    ConfigError
+        If `rows` is no such number.
     """
 
     def __init__(self, rows: int) -> None:
@@ -40,6 +45,13 @@ class RowStack(Handle):
         -------
         NDArray[np.int64]
             The rows, numbered in the order of their first use.
+
+        Raises
+        ------
+        ConfigError
+            Another array than asked for, or more than 2^32 - 1 rows may be in use.
+        MemoryError
+            No room for more rows.
         """
         checked_array(distances, np.dtype(np.int64), "distances")
         rows = np.empty_like(distances)

@@ -12,7 +12,7 @@ from heam_sim.cli.completion import complete_figure
 from heam_sim.errors import ConfigError
 from heam_sim.experiments.figures import FIGURES, draw, select
 from heam_sim.experiments.stored import load_material
-from heam_sim.plotting import save_figure
+from heam_sim.plotting import figure_stem, save_figure
 from heam_sim.results import write_table
 
 __all__ = ["plot_command"]
@@ -73,7 +73,8 @@ def plot_command(
 
 
 def _stem(output: Path, tail: str) -> Path:
-    return output.with_name(f"{output.name}{tail}")
+    stem = figure_stem(output)
+    return stem.with_name(f"{stem.name}{tail}")
 
 
 def _choices(only: tuple[str, ...]) -> dict[str, str]:

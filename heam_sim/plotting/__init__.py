@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from heam_sim.plotting.figures import energy_stack, speedup_bars
-from heam_sim.plotting.save import save_figure
+from heam_sim.plotting.save import figure_stem, save_figure
 from heam_sim.plotting.studies import (
     ablation_bars,
     access_bars,
@@ -29,6 +29,7 @@ __all__ = [
     "compression_curves",
     "energy_stack",
     "energy_table",
+    "figure_stem",
     "figure_style",
     "fit_figure",
     "hit_rate_bars",

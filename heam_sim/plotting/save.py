@@ -11,7 +11,15 @@ from matplotlib.figure import Figure
 from heam_sim.plotting.style import figure_style
 from heam_sim.results.atomic import write_atomically
 
-__all__ = ["save_figure"]
+__all__ = ["figure_stem", "save_figure"]
+
+_ENDINGS = ("pdf", "png", "csv")
+
+
+def figure_stem(path: str | Path) -> Path:
+    """A figure's path without the ending of one of its files: ``fig.png`` is ``fig``; ``fig.1`` stays."""
+    path = Path(path)
+    return path.with_suffix("") if path.suffix[1:] in _ENDINGS else path
 
 
 def save_figure(figure: Figure, stem: str | Path, data: pd.DataFrame) -> tuple[Path, Path, Path]:
@@ -22,7 +30,7 @@ def save_figure(figure: Figure, stem: str | Path, data: pd.DataFrame) -> tuple[P
     figure
         The figure; its size is kept (no cropping), so text has its nominal size on the page.
     stem
-        Path without suffix, e.g. ``results/speedup``.
+        Path, e.g. ``results/speedup``; the ending of one of the three files is left out.
     data
         The numbers that the figure shows.
 
@@ -36,8 +44,8 @@ def save_figure(figure: Figure, stem: str | Path, data: pd.DataFrame) -> tuple[P
     heam_sim.errors.OutputError
         The folder cannot be written.
     """
-    base = Path(stem)
-    pdf, png, csv = (base.with_name(f"{base.name}.{suffix}") for suffix in ("pdf", "png", "csv"))
+    base = figure_stem(stem)
+    pdf, png, csv = (base.with_name(f"{base.name}.{ending}") for ending in _ENDINGS)
     with figure_style():
         # Without dates the same figure gives the same bytes.
         write_atomically(

@@ -178,6 +178,13 @@ def test_files(frame, tmp_path):
     assert pdf.read_bytes() == first
 
 
+@pytest.mark.parametrize("ending", ["pdf", "png", "csv"])
+def test_the_name_of_one_of_the_files_names_all(frame, tmp_path, ending):
+    figure, table = speedup_bars(frame)
+    written = save_figure(figure, tmp_path / f"fig.1.{ending}", table)
+    assert [path.name for path in written] == ["fig.1.pdf", "fig.1.png", "fig.1.csv"]
+
+
 def test_an_unwritable_folder_is_a_typed_error(frame, tmp_path):
     (tmp_path / "file").write_text("x", encoding="utf-8")
     figure, table = speedup_bars(frame)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import gzip
+import inspect
 from pathlib import Path
 from typing import Any
 
@@ -345,3 +346,10 @@ def test_an_empty_stream_is_legal() -> None:
 
 def test_every_error_is_a_heam_sim_error() -> None:
     assert issubclass(DatasetError, HeamSimError)
+
+
+def test_arrays_and_chunks_take_the_same_keywords() -> None:
+    whole, pieces = (inspect.signature(call).parameters for call in (heam_sim.replay, replay_chunks))
+    assert [p for p in whole.values() if p.kind is p.KEYWORD_ONLY] == [
+        p for p in pieces.values() if p.kind is p.KEYWORD_ONLY
+    ]
