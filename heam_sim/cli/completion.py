@@ -7,10 +7,18 @@ import click
 from click.shell_completion import CompletionItem, get_completion_class
 
 from heam_sim.dram.explain import list_table
+from heam_sim.experiments import shipped_studies
 from heam_sim.experiments.figures import FIGURES
 from heam_sim.systems import known_systems
 
-__all__ = ["COMPLETE_VARIABLE", "complete_figure", "complete_preset", "complete_system", "completion"]
+__all__ = [
+    "COMPLETE_VARIABLE",
+    "complete_figure",
+    "complete_preset",
+    "complete_study",
+    "complete_system",
+    "completion",
+]
 
 #: What click derives from the program's name.
 COMPLETE_VARIABLE = "_HEAM_SIM_COMPLETE"
@@ -36,6 +44,14 @@ def complete_figure(
 ) -> list[CompletionItem | str]:
     """Names of figures, with what they show."""
     return [CompletionItem(name, help=kind.what) for name, kind in FIGURES.items() if name.startswith(start)]
+
+
+def complete_study(
+    context: click.Context, parameter: click.Parameter, start: str
+) -> list[CompletionItem | str]:
+    """Names of studies that come with the package, or files where none fits."""
+    names: list[CompletionItem | str] = [name for name in shipped_studies() if name.startswith(start)]
+    return names or [CompletionItem(start, type="file")]
 
 
 @click.command("completion")

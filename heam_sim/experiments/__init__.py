@@ -11,6 +11,7 @@ from heam_sim.experiments.explain import Explanation, Step, explain
 from heam_sim.experiments.points import Point, PointStore, freeze, point_key
 from heam_sim.experiments.reproduction import SELECTIONS, Study, reproduce, study_design
 from heam_sim.experiments.runner import Failure, Outcome, run_points
+from heam_sim.experiments.shipped import shipped_studies
 from heam_sim.experiments.study import Sweep, run_design, sweep
 from heam_sim.experiments.tune import Tuned, search_space, tune
 
@@ -42,6 +43,7 @@ __all__ = [
     "run_design",
     "run_points",
     "search_space",
+    "shipped_studies",
     "study_design",
     "summarise",
     "sweep",

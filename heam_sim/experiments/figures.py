@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -256,10 +256,11 @@ def _drawn(name: str, kind: FigureKind, table: pd.DataFrame, options: Mapping[st
     return {f"{name}-{trace}": kind.figure(part, **options) for trace, part in parts}
 
 
-def draw_all(material: Material) -> dict[str, Drawn]:
-    """Draw every figure for which a study has rows, by the name of its files."""
+def draw_all(material: Material, names: Iterable[str] = tuple(FIGURES)) -> dict[str, Drawn]:
+    """Draw every figure, or those named, for which a study has rows, by the name of its files."""
     found: dict[str, Drawn] = {}
-    for name, kind in FIGURES.items():
+    for name in names:
+        kind = FIGURES[name]
         table = kind.table(material)
         if not table.empty:
             found |= _drawn(name, kind, table, {})
