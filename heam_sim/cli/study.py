@@ -181,7 +181,7 @@ Example: heam-sim sweep graph --output graph/
 @click.option(
     "--output",
     type=click.Path(path_type=Path),
-    help="Folder for tables, figures, results and finished points.  [default: the file's name without suffix]",
+    help="Folder for results, tables and figures.  [default: the file's name without suffix]",
 )
 @click.option("--select", "selection", help="One of the file's selections.  [default: everything]")
 @click.option("--workers", type=int, default=2, show_default=True, help="Processes.")

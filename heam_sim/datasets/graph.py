@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from heam_sim.trace.checks import check_bags, whole_number
 __all__ = ["MAX_VERTICES", "ORDERS", "Graph", "positions", "vertex_order"]
 
 MAX_VERTICES = 2**31 - 1
-#: Numberings of vertices: as they come, by falling degree, by breadth-first search.
+#: Orders of the feature rows: as vertices are numbered, by falling degree, by breadth-first search.
 ORDERS = ("natural", "degree", "bfs")
 
 _Int = NDArray[np.int64]
@@ -142,29 +142,6 @@ class Graph:
             dict(provenance or {}),
         )
 
-    def renumbered(self, order: str) -> Graph:
-        """Return the same graph with its vertices, and so the rows of the feature table, in another order.
-
-        Parameters
-        ----------
-        order
-            One of :data:`ORDERS`.
-        """
-        if order == "natural":
-            return self
-        place = vertex_order(self, order)
-        old = np.empty_like(place)
-        old[place] = np.arange(self.vertices)
-        counts = self.degrees[old]
-        offsets = np.concatenate((np.zeros(1, np.int64), np.cumsum(counts)))
-        edges = positions(self.offsets[old], counts)
-        return replace(
-            self,
-            offsets=offsets,
-            sources=place[self.sources[edges]].astype(np.int32),
-            weights=None if self.weights is None else self.weights[edges],
-        )
-
 
 def positions(starts: _Int, counts: _Int) -> _Int:
     """Return ``starts[i], starts[i] + 1, ...``, ``counts[i]`` of them, for every ``i`` in turn."""
@@ -175,7 +152,7 @@ def positions(starts: _Int, counts: _Int) -> _Int:
 
 
 def vertex_order(graph: Graph, order: str) -> _Int:
-    """Return the new number of every vertex, int64 (vertices,).
+    """Return the row of every vertex in the feature table, int64 (vertices,).
 
     ``"degree"``: the vertices in most bags first, equals as they were. ``"bfs"``: breadth-first over the
     edges in both directions, from the vertex with most edges, then from the one with most among those left;

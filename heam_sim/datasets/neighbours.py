@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from heam_sim.datasets.graph import Graph, positions
+from heam_sim.datasets.graph import Graph, positions, vertex_order
 from heam_sim.datasets.options import MAX_SEED
 from heam_sim.datasets.permutation import Scatter
 from heam_sim.datasets.words import mixed
@@ -35,6 +35,7 @@ def neighbour_trace(
     fan_out: int | Sequence[int] | None = None,
     targets: int | None = None,
     batch: int = 1024,
+    order: str = "natural",
     seed: int = 1,
 ) -> LookupTrace:
     """Return the bags of feature rows that the first layer of a graph neural network gathers.
@@ -60,6 +61,9 @@ def neighbour_trace(
         them, in the order of their numbers if nothing is drawn.
     batch
         Targets that draw together; only distinct vertices of a batch have bags.
+    order
+        Of the rows in the feature table (:func:`heam_sim.datasets.graph.vertex_order`), and of the targets if
+        they are all vertices and nothing is drawn. Draws do not depend on it.
     seed
         Of targets and draws, 0 to 2**64 - 1.
 
@@ -75,8 +79,9 @@ def neighbour_trace(
     fans = _fan_outs(fan_out)
     whole_number("seed", seed, minimum=0, maximum=MAX_SEED)
     step = whole_number("batch", batch, minimum=1) if fans else _ALL_AT_ONCE
+    place = vertex_order(graph, order)
     edges, lengths = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
-    for number, vertices in enumerate(_batches(graph, targets, step, seed, drawn=bool(fans))):
+    for number, vertices in enumerate(_batches(place, targets, step, seed, drawn=bool(fans))):
         for hop, fan in enumerate(fans[:-1]):
             reached, _ = _draw(graph, vertices, fan, seed, number * _MOST_HOPS + hop)
             vertices = _distinct(np.concatenate((vertices, graph.sources[reached].astype(np.int64))))
@@ -87,7 +92,7 @@ def neighbour_trace(
     chosen, bags = np.concatenate(edges), np.concatenate(lengths)
     weights = _weights(graph, aggregation, chosen, bags)
     return LookupTrace.from_arrays(
-        [graph.sources[chosen].astype(np.int64)],
+        [place[graph.sources[chosen]]],
         [np.concatenate((np.zeros(1, np.int64), np.cumsum(bags)))],
         cardinalities=[graph.vertices],
         weights=None if weights is None else [weights],
@@ -96,6 +101,7 @@ def neighbour_trace(
             **graph.provenance,
             "vertices": graph.vertices,
             "edges": graph.edges,
+            "order": order,
             "aggregation": aggregation,
             "fan_out": list(fans) or "all neighbours",
             "targets": graph.vertices if targets is None else targets,
@@ -114,16 +120,17 @@ def _fan_outs(given: int | Sequence[int] | None) -> tuple[int, ...]:
     return tuple(whole_number("fan_out", fan, minimum=1) for fan in several)
 
 
-def _batches(graph: Graph, targets: int | None, step: int, seed: int, *, drawn: bool) -> Iterator[_Int]:
+def _batches(place: _Int, targets: int | None, step: int, seed: int, *, drawn: bool) -> Iterator[_Int]:
     """Yield the targets."""
+    vertices = len(place)
     if targets is None and not drawn:
-        every = np.arange(graph.vertices)
+        every = np.argsort(place)
     else:
-        count = graph.vertices if targets is None else whole_number("targets", targets, minimum=0)
+        count = vertices if targets is None else whole_number("targets", targets, minimum=0)
         rounds = []
-        for epoch, start in enumerate(range(0, count, graph.vertices)):
-            some = np.arange(min(graph.vertices, count - start))
-            rounds.append(Scatter(graph.vertices, seed=seed, key=(_TARGETS, epoch))(some))
+        for epoch, start in enumerate(range(0, count, vertices)):
+            some = np.arange(min(vertices, count - start))
+            rounds.append(Scatter(vertices, seed=seed, key=(_TARGETS, epoch))(some))
         every = np.concatenate(rounds) if rounds else np.zeros(0, np.int64)
     for start in range(0, len(every), step):
         yield every[start : start + step]

@@ -69,9 +69,7 @@ def graph(
         Instead of a file: a Kronecker graph (:func:`heam_sim.datasets.rmat_graph`).
     direction, ids
         How a file is read.
-    order
-        Order of the feature rows: ``"natural"``, ``"degree"`` or ``"bfs"``.
-    aggregation, fan_out, targets, batch, seed
+    order, aggregation, fan_out, targets, batch, seed
         See :func:`heam_sim.datasets.neighbour_trace`.
 
     Raises
@@ -88,15 +86,15 @@ def graph(
     else:
         assert scale is not None
         made = _kronecker(scale, edge_factor, tuple(shares), graph_seed)
-    trace = neighbour_trace(
-        made.renumbered(order),
+    return neighbour_trace(
+        made,
         aggregation=aggregation,
         fan_out=fan_out,
         targets=targets,
         batch=batch,
+        order=order,
         seed=seed,
     )
-    return trace
 
 
 @lru_cache(maxsize=1)  # a study gathers from one graph in several ways

@@ -30,7 +30,7 @@ _TYPES: dict[str, tuple[type, ...]] = {"vector_bytes": (int,), "profile": (int, 
 
 @dataclass(frozen=True, kw_only=True)
 class TraceSource:
-    """Where a trace comes from: a stored file, a dataset file, a generator, or a workload beside recommendation.
+    """Where a trace comes from: a file, a generator, or a workload beside recommendation.
 
     Attributes
     ----------
@@ -285,11 +285,11 @@ def _typed(key: str, value: Any, where: str) -> Any:
 def read_design(path: str | Path, *, selection: str | None = None) -> Design:
     """Read a study from TOML.
 
-    ``[study]`` has a ``name``, and perhaps ``figures`` to draw; ``[traces.NAME]`` the keys of :class:`TraceSource`; ``[variants.NAME]`` those
-    of :class:`Variant`; ``[base]`` what all points have; ``[grid]`` (or several ``[[grid]]``) lists of
-    values; ``[[point]]`` single points. Overrides are quoted dotted keys: ``"hbm.pim.batch_tags" = [4, 16]``.
-    ``[selections.NAME]`` has the keys of :class:`Selection`; a grid or point with ``in = [NAME, ...]`` is in
-    these only.
+    ``[study]`` has a ``name``, and perhaps ``figures``, a list of their names; ``[traces.NAME]`` the keys of
+    :class:`TraceSource`; ``[variants.NAME]`` those of :class:`Variant`; ``[base]`` what all points have;
+    ``[grid]`` (or several ``[[grid]]``) lists of values; ``[[point]]`` single points. Overrides are quoted
+    dotted keys: ``"hbm.pim.batch_tags" = [4, 16]``. ``[selections.NAME]`` has the keys of
+    :class:`Selection`; a grid or point with ``in = [NAME, ...]`` is in these only.
 
     Parameters
     ----------

@@ -13,7 +13,7 @@ import pandas as pd
 
 from heam_sim.errors import ConfigError, unknown_name
 from heam_sim.experiments.comparisons import BASELINE, Results, summarise
-from heam_sim.experiments.design import MAIN, Design, expand, read_design
+from heam_sim.experiments.design import DEFAULT, MAIN, Design, expand, read_design
 from heam_sim.experiments.figures import FIGURES, Material, draw_all
 from heam_sim.experiments.points import Point, thaw
 from heam_sim.experiments.runner import Failure, Progress, check_workers, run_points
@@ -141,7 +141,8 @@ def _draw(design: Design, done: Sweep, traces: Mapping[str, LookupTrace], output
     frame = summarise(found, {name: trace.cardinalities for name, trace in traces.items()})
     write_table(output / "study.csv", frame)
     base = Point(**{"system": BASELINE, "trace": done.points[0].trace, **_fields_of(design.base)})
-    material = Material(frame, tuple(done.results), design.variants, base)
+    compared = dict.fromkeys(point.embedding for point in done.points if point.variant == DEFAULT)
+    material = Material(frame, tuple(done.results), design.variants, base, embeddings=tuple(compared))
     return tuple(
         file
         for stem, (figure, table) in draw_all(material, design.figures).items()
