@@ -4,8 +4,8 @@
 from __future__ import annotations
 
 from heam_sim._version import __version__
-from heam_sim.datasets import generate, read_dataset
-from heam_sim.embedding import QR, Full
+from heam_sim.datasets import generate, read_dataset, workload
+from heam_sim.embedding import PQ, QR, Full
 from heam_sim.errors import HeamSimError
 from heam_sim.experiments import sweep
 from heam_sim.results import Result, ResultSet
@@ -15,6 +15,7 @@ from heam_sim.trace import LookupTrace
 from heam_sim.traffic import ReplayResult, replay
 
 __all__ = [
+    "PQ",
     "QR",
     "Full",
     "HeamSimError",
@@ -30,4 +31,5 @@ __all__ = [
     "replay",
     "simulate",
     "sweep",
+    "workload",
 ]

@@ -218,15 +218,21 @@ def _all_edges(
 ) -> Iterator[_Edges]:
     """Yield edges from whom is gathered to who gathers."""
     for source in files:
-        with source.open("rb") as stream:
-            is_archive = stream.read(len(_ZIP)) == _ZIP
         read = (
             _archive_edges(source, progress, weighted=weighted)
-            if is_archive
+            if _is_archive(source)
             else _text_edges(source, faults, progress, weighted=weighted)
         )
         for edges in read:
             yield _turned(edges, direction)
+
+
+def _is_archive(source: Path) -> bool:
+    try:
+        with source.open("rb") as stream:
+            return stream.read(len(_ZIP)) == _ZIP
+    except OSError as error:
+        raise DatasetError(f"{source}: cannot be opened ({error.strerror}); check the file.") from None
 
 
 def _turned(edges: _Edges, direction: str) -> _Edges:
@@ -373,7 +379,7 @@ def _number(text: bytes) -> float:
 def _archive_edges(source: Path, progress: Progress | None, *, weighted: bool) -> Iterator[_Edges]:
     try:
         with np.load(source, allow_pickle=False) as archive:
-            held = {name: archive[name] for name in _NAMES if name in archive.files}
+            held = {name: np.asarray(archive[name]) for name in _NAMES if name in archive.files}
             names = sorted(archive.files)
     except BROKEN_ARCHIVE as error:
         raise broken_archive(source, error) from None
@@ -414,8 +420,8 @@ def _pairs(source: Path, held: dict[str, NDArray[Any]]) -> tuple[NDArray[Any], N
 
 def _rows(source: Path, held: dict[str, NDArray[Any]]) -> tuple[NDArray[Any], NDArray[Any]]:
     offsets, indices = held["indptr"], held["indices"]
-    if offsets.ndim != 1 or offsets.dtype.kind not in "iu" or len(offsets) < 2:
-        raise DatasetError(f"{source}: indptr is no array of whole numbers, vertices + 1 of them.")
+    if offsets.ndim != 1 or offsets.dtype.kind not in "iu" or len(offsets) < 2 or indices.ndim != 1:
+        raise DatasetError(f"{source}: indptr and indices are no arrays of whole numbers, one-dimensional.")
     try:
         graph = Graph(offsets.astype(np.int64), np.zeros(len(indices), np.int32))
     except TraceError as error:

@@ -229,7 +229,10 @@ def test_variants_are_what_they_say() -> None:
     plain = simulate(MIXED, system="heam", embedding="qr:8", vector_bytes=128, **HALF)
     overflow = run("LUT of three rows, the others in banks")
     assert overflow.host["lut_reads"] > 0 and overflow.host["replica_reads"] > 0
-    assert any("small operands (R, partitions, cores) read from replicas" in note for note in overflow.notes)
+    assert any(
+        "small operands (R, partitions, cores, codebooks) read from replicas" in note
+        for note in overflow.notes
+    )
     none = run("no LUT")
     assert none.host["lut_reads"] == 0
     assert none.host["replica_reads"] == overflow.host["lut_reads"] + overflow.host["replica_reads"]
