@@ -702,7 +702,7 @@ def _notes(planned: Plan, run: Run) -> tuple[str, ...]:
         notes.append(f"{placement.pairs.count} sums of pairs serve {served:.3f} of the lookups{why}")
     if run.replica_reads:
         notes.append(
-            f"{run.replica_reads} small operands (R, partitions, cores, tables) read from replicas in banks "
+            f"{run.replica_reads} small operands (R, partitions, cores) read from replicas in banks "
             f"({placement.small_rows - placement.lut_rows} rows outside the LUTs)"
         )
     return tuple(notes)

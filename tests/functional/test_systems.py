@@ -230,7 +230,7 @@ def test_variants_are_what_they_say() -> None:
     overflow = run("LUT of three rows, the others in banks")
     assert overflow.host["lut_reads"] > 0 and overflow.host["replica_reads"] > 0
     assert any(
-        "small operands (R, partitions, cores, tables) read from replicas" in note
+        "small operands (R, partitions, cores) read from replicas" in note
         for note in overflow.notes
     )
     none = run("no LUT")
