@@ -103,6 +103,11 @@ VARIANTS: dict[str, tuple[str, str, dict[str, Any]]] = {
         "partitions:3",
         {"hbm.pim.instruction_per": "lookup"},
     ),
+    "an instruction per lookup, rows at several PEs": (
+        "trim-g",
+        "partitions:3:add",
+        {"dimm.pim.instruction_per": "lookup"},
+    ),
     "an instruction per lookup, second stage": (
         "trim-g",
         "qr:8",
@@ -229,10 +234,7 @@ def test_variants_are_what_they_say() -> None:
     plain = simulate(MIXED, system="heam", embedding="qr:8", vector_bytes=128, **HALF)
     overflow = run("LUT of three rows, the others in banks")
     assert overflow.host["lut_reads"] > 0 and overflow.host["replica_reads"] > 0
-    assert any(
-        "small operands (R, partitions, cores) read from replicas" in note
-        for note in overflow.notes
-    )
+    assert any("small operands (R, partitions, cores) read from replicas" in note for note in overflow.notes)
     none = run("no LUT")
     assert none.host["lut_reads"] == 0
     assert none.host["replica_reads"] == overflow.host["lut_reads"] + overflow.host["replica_reads"]

@@ -147,6 +147,9 @@ profile = 0.5
 [[grid]]
 system = ["host-dimm", "recnmp"]
 trace = ["near", "file"]
+[[grid]]
+system = ["host-dimm", "recnmp"]
+embedding = ["hash:0.5", "pq:4"]
 """
 
 
@@ -158,7 +161,7 @@ def test_a_study_of_workloads(tmp_path: Path) -> None:
         "".join(f"{source} {target}\n" for source, target in zip(graph.sources, targets, strict=True))
     )
     found = run_design(tmp_path / "small.toml", tmp_path / "out", workers=1, check=True)
-    assert not found.failures and len(found.results) == 4
+    assert not found.failures and len(found.results) == 8
     assert found.results[1].lookups > 0
     # A figure for which there are no points is left out.
     names = {file.name for file in found.figures}
@@ -167,10 +170,12 @@ def test_a_study_of_workloads(tmp_path: Path) -> None:
         for stem in ("speedup-near", "speedup-file", "sensitivity")
         for ending in ("pdf", "png", "csv")
     }
+    drawn = pd.read_csv(tmp_path / "out" / "speedup-near.csv")
+    assert set(drawn["embedding"]) == {"full", "hash:0.5", "pq:4"}
     study = pd.read_csv(tmp_path / "out" / "study.csv")
     assert study["speedup_over_host_dimm"].tolist()[0] == 1.0
     again = run_design(tmp_path / "small.toml", tmp_path / "out", workers=1, check=True)
-    assert again.reused == 4
+    assert again.reused == 8
 
 
 @pytest.mark.parametrize(
