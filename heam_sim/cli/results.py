@@ -6,10 +6,9 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
@@ -18,6 +17,9 @@ from heam_sim.errors import ConfigError, unknown_name
 from heam_sim.results import Result, ResultSet, diff_results, merge_results, write_table
 from heam_sim.results.export import TABLE_ENDINGS, check_ending, records
 from heam_sim.results.facts import result_facts, result_title, run_label
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["result_table", "results"]
 

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from rich.console import Console
@@ -15,11 +15,13 @@ from heam_sim.cli.completion import complete_system
 from heam_sim.cli.options import parse_overrides, simulation_options, trace_options, wanted_trace
 from heam_sim.cli.output import json_option, notes_console, print_json, rows_table
 from heam_sim.cli.results import result_table
-from heam_sim.experiments import Explanation, explain
 from heam_sim.results import ResultSet, write_table
 from heam_sim.results.export import RESULT_ENDINGS, check_ending, records
 from heam_sim.simulation import Plan, plan, simulate
 from heam_sim.systems import known_systems, load_system
+
+if TYPE_CHECKING:
+    from heam_sim.experiments import Explanation
 
 __all__ = ["bound", "explain_command", "simulate_command", "systems"]
 
@@ -215,6 +217,8 @@ def explain_command(
 
     Example: heam-sim explain host-dimm heam --scope sample --second embedding=qr:4 --samples 2000
     """
+    from heam_sim.experiments import explain
+
     if output is not None:
         check_ending(output)
     trace = wanted_trace(trace_file, dataset, path, samples, seed, pooling)

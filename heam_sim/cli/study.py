@@ -6,23 +6,29 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
-import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
 from heam_sim.cli.options import progress_bar
 from heam_sim.cli.output import json_option, notes_console, print_json
-from heam_sim.experiments import Study, read_design, reproduce, run_design, study_design
-from heam_sim.plotting.style import ordered_systems
 from heam_sim.results.export import records
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from heam_sim.experiments import Study
 
 __all__ = ["reproduce_command", "sweep_command"]
 
 
 def _closing_tables(study: Study) -> Iterator[Table]:
     """One table per trace: a line per system, a column per embedding and vector size."""
+    from heam_sim.experiments import study_design
+    from heam_sim.plotting.style import ordered_systems
+
     main = study.summary[study.summary["variant"] == "default"]
     main = main[main["embedding"].isin(("full", study_design().base["embedding"]))]
     for trace, part in main.groupby("trace", sort=False):
@@ -121,6 +127,8 @@ def reproduce_command(
 
     Example: heam-sim reproduce --quick --output results/
     """
+    from heam_sim.experiments import reproduce
+
     if quick and full:
         raise click.UsageError("--quick and --full: give one of them.")
     console = notes_console(as_json)
@@ -179,6 +187,8 @@ def sweep_command(study: Path, output: Path | None, selection: str | None, worke
 
     Example: heam-sim sweep study.toml --output out/
     """
+    from heam_sim.experiments import read_design, run_design
+
     console = Console()
     design = read_design(study, selection=selection)
     folder = study.with_suffix("") if output is None else output

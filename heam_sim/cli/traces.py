@@ -5,29 +5,14 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
-import pandas as pd
-from matplotlib.figure import Figure
 from rich.console import Console
 from rich.table import Table
 
-from heam_sim.analysis import (
-    CACHE_LOOKUPS,
-    PUBLISHED_BLOCKS,
-    access_curve_of,
-    access_curves,
-    compare_traces,
-    fit_trace,
-    hit_shares,
-    published_hits,
-    r_row_shares,
-    reuse_curve,
-    reuse_histogram,
-    stack_histogram,
-    summarise,
-    write_recipe,
-)
+from heam_sim.cli.convert import convert_command
+from heam_sim.cli.exchange import export_command, from_fbgemm_command, from_requests_command
 from heam_sim.cli.options import lookup_progress, whole_numbers
 from heam_sim.cli.output import json_option, print_json
 from heam_sim.datasets import (
@@ -45,9 +30,12 @@ from heam_sim.datasets.generators import DEFAULT_EXPONENT
 from heam_sim.datasets.meta_like import META_YEARS
 from heam_sim.datasets.shapes import CUSTOM
 from heam_sim.errors import ConfigError, unknown_name
-from heam_sim.plotting import access_figure, cache_figure, fit_figure, reuse_figure, save_figure
 from heam_sim.trace import LookupTrace, TraceFile, TraceWriter
 from heam_sim.trace.facts import short_origin
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
 
 __all__ = ["trace"]
 
@@ -173,6 +161,8 @@ def info(file: Path, vector_bytes: int, as_json: bool) -> None:
 
     Example: heam-sim trace info trace.h5
     """
+    from heam_sim.analysis import summarise
+
     with TraceFile(file) as stored:
         stored.verify()
         tables = summarise(stored)
@@ -227,26 +217,30 @@ def plot_command(
 
     Example: heam-sim trace plot trace.h5 figures
     """
+    import pandas as pd
+
+    from heam_sim import analysis, plotting
+
     for divisor in collisions:
         if divisor < 2:
             raise ConfigError(f"--collisions {divisor}: give at least 2.")
     with TraceFile(file) as stored:
         if not stored.lookups:
             raise ConfigError(f"{file}: has no lookups to plot; give a trace with some.")
-        curves, shares = access_curves(stored, collisions), r_row_shares(stored, collisions)
-        _save(access_figure(curves, shares), folder / "access", pd.concat([curves, shares]))
-        reuse, stack = reuse_histogram(stored), stack_histogram(stored)
+        curves, shares = analysis.access_curves(stored, collisions), analysis.r_row_shares(stored, collisions)
+        _save(plotting.access_figure(curves, shares), folder / "access", pd.concat([curves, shares]))
+        reuse, stack = analysis.reuse_histogram(stored), analysis.stack_histogram(stored)
         measured = int(stack["lookups"].iloc[0])
         note = "" if measured == stored.lookups else f"first {measured:,} lookups"
-        _save(reuse_figure(reuse, stack, note=note), folder / "reuse", pd.concat([reuse, stack]))
-        sizes = hit_shares(stored, vector_bytes=vector_bytes)
-        blocks = hit_shares(
+        _save(plotting.reuse_figure(reuse, stack, note=note), folder / "reuse", pd.concat([reuse, stack]))
+        sizes = analysis.hit_shares(stored, vector_bytes=vector_bytes)
+        blocks = analysis.hit_shares(
             stored,
             cache_bytes=(1 << 20,),
-            block_bytes=tuple(PUBLISHED_BLOCKS),
+            block_bytes=tuple(analysis.PUBLISHED_BLOCKS),
             vector_bytes=vector_bytes,
         )
-        theirs = published_hits()
+        theirs = analysis.published_hits()
         if not (_is_the_published_case(stored) if published is None else published):
             theirs = theirs[:0]
         title = (
@@ -254,7 +248,7 @@ def plot_command(
             "64 B blocks, right: 1 MiB"
         )
         _save(
-            cache_figure(sizes, blocks, theirs, note=title),
+            plotting.cache_figure(sizes, blocks, theirs, note=title),
             folder / "cache",
             pd.concat([sizes, blocks, theirs]),
         )
@@ -262,6 +256,8 @@ def plot_command(
 
 def _is_the_published_case(stored: TraceFile) -> bool:
     """Whether the trace has the tables and the length of the one that the published hit shares belong to."""
+    from heam_sim.analysis import CACHE_LOOKUPS
+
     alike = tuple(stored.cardinalities.tolist()) == dataset_info("criteo-kaggle").cardinalities
     return alike and stored.lookups >= CACHE_LOOKUPS
 
@@ -276,14 +272,18 @@ def fit_command(file: Path, recipe: Path, seed: int, plot: Path | None) -> None:
 
     Example: heam-sim trace fit real.h5 recipe.json --plot fit
     """
+    import pandas as pd
+
+    from heam_sim import analysis, plotting
+
     with TraceFile(file) as stored:
-        found = fit_trace(stored, seed=seed)
+        found = analysis.fit_trace(stored, seed=seed)
         made = generate_fitted(found)
-        quality = compare_traces(stored, made)
+        quality = analysis.compare_traces(stored, made)
         worst = {
             name: max(getattr(one, name) for one in quality) for name in ("popularity", "reuse", "stack")
         }
-        write_recipe(found, recipe)
+        analysis.write_recipe(found, recipe)
         click.echo(f"wrote {recipe}")
         click.echo(
             "Kolmogorov-Smirnov distance, worst table: "
@@ -300,12 +300,19 @@ def fit_command(file: Path, recipe: Path, seed: int, plot: Path | None) -> None:
                 (stored, "measured"),
                 (made, "generated from the recipe"),
             ]
-            curves = pd.concat([access_curve_of(side, label) for side, label in sides])
-            reuse = pd.concat([reuse_curve(side, label) for side, label in sides])
+            curves = pd.concat([analysis.access_curve_of(side, label) for side, label in sides])
+            reuse = pd.concat([analysis.reuse_curve(side, label) for side, label in sides])
             note = f"largest difference: popularity {worst['popularity']:.4f}, reuse {worst['reuse']:.4f}"
-            _save(fit_figure(curves, reuse, note=note), plot, pd.concat([curves, reuse]))
+            _save(plotting.fit_figure(curves, reuse, note=note), plot, pd.concat([curves, reuse]))
 
 
 def _save(figure: Figure, stem: Path, data: pd.DataFrame) -> None:
+    from heam_sim.plotting import save_figure
+
     for path in save_figure(figure, stem, data):
         click.echo(f"wrote {path}")
+
+
+for command in (convert_command, export_command, from_requests_command, from_fbgemm_command):
+    trace.add_command(command)
+trace.add_command(convert_command, "import")

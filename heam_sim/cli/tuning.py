@@ -17,7 +17,6 @@ from heam_sim.cli.options import (
     wanted_trace,
 )
 from heam_sim.cli.output import json_option, notes_console, print_json
-from heam_sim.experiments.best import write_best
 from heam_sim.experiments.tune import GOALS, LOOKUPS, TRIALS, Tuned, tune
 from heam_sim.results.export import records
 from heam_sim.systems import known_systems
@@ -71,6 +70,8 @@ def tune_command(
 
     Example: heam-sim tune heam host-dimm --embedding qr:4 --vector-bytes 128 --scope sample
     """
+    from heam_sim.experiments.best import write_best
+
     trace = wanted_trace(trace_file, dataset, path, samples, seed, pooling)
     console = notes_console(as_json)
     found: list[Tuned] = []

@@ -15,8 +15,6 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pandas as pd
-
 from heam_sim.errors import ConfigError, unknown_name
 from heam_sim.experiments.points import Point, freeze
 from heam_sim.experiments.runner import Progress, check_workers, run_points
@@ -28,6 +26,7 @@ from heam_sim.trace import LookupTrace
 
 if TYPE_CHECKING:
     import optuna
+    import pandas as pd
 
 __all__ = ["GOALS", "LOOKUPS", "TRIALS", "Tuned", "as_overrides", "search_space", "tune"]
 
@@ -282,6 +281,8 @@ def tune(
     best = search.best()
     before = as_overrides(published)
     changed = {key: value for key, value in as_overrides(best).items() if value != before[key]}
+    import pandas as pd
+
     ends = [point("whole", published), point("whole", best)]
     outcome = run_points(ends, files, store=folder / "points", workers=workers)
     for failure in outcome.failures:

@@ -34,7 +34,10 @@ def commands(
     command: click.Command = program, path: tuple[str, ...] = ()
 ) -> Iterator[tuple[tuple[str, ...], click.Command]]:
     if isinstance(command, click.Group):
-        for name, inner in command.commands.items():
+        context = click.Context(command)
+        for name in command.list_commands(context):
+            inner = command.get_command(context, name)
+            assert inner is not None
             yield from commands(inner, (*path, name))
     else:
         yield path, command
@@ -203,10 +206,11 @@ def test_help_has_an_example_that_works_and_says_what_options_do(path: tuple[str
 
 @pytest.mark.parametrize("path", [(), ("trace",), ("spec",), ("results",)], ids=" ".join)
 def test_groups_have_an_example_too(path: tuple[str, ...]) -> None:
-    group: click.Command = program
+    group: click.Command | None = program
     for name in path:
         assert isinstance(group, click.Group)
-        group = group.commands[name]
+        group = group.get_command(click.Context(group), name)
+    assert group is not None
     example = re.search(r"Example: heam-sim (.*)", group.help or "")
     assert example
     words = tuple(shlex.split(example[1]))

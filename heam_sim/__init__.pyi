@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: MIT
+# What `import heam_sim` offers: read by type checkers, and at run time by __init__.py. The rooms come last.
+from . import address as address
+from . import analysis as analysis
+from . import bounds as bounds
+from . import check as check
+from . import datasets as datasets
+from . import dram as dram
+from . import embedding as embedding
+from . import energy as energy
+from . import errors as errors
+from . import exchange as exchange
+from . import experiments as experiments
+from . import placement as placement
+from . import plotting as plotting
+from . import results as results
+from . import simulation as simulation
+from . import systems as systems
+from . import testing as testing
+from . import trace as trace
+from . import traffic as traffic
+from ._version import __version__ as __version__
+from .datasets import generate as generate
+from .datasets import read_dataset as read_dataset
+from .embedding import QR as QR
+from .embedding import Full as Full
+from .errors import HeamSimError as HeamSimError
+from .experiments import sweep as sweep
+from .results import Result as Result
+from .results import ResultSet as ResultSet
+from .simulation import simulate as simulate
+from .systems import known_systems as known_systems
+from .systems import load_system as load_system
+from .trace import LookupTrace as LookupTrace
+from .traffic import ReplayResult as ReplayResult
+from .traffic import replay as replay
