@@ -153,14 +153,14 @@ def _value(value: object) -> str:
 
 
 @results.command("merge")
-@click.argument("output", type=_FILE)
 @click.argument("files", type=_FILE, nargs=-1, required=True)
-def merge_command(output: Path, files: tuple[Path, ...]) -> None:
-    """Put the results in FILES... into OUTPUT; a run that several files have is kept once.
+@click.option("--output", type=_FILE, required=True, help="Where all of them go (.h5).")
+def merge_command(files: tuple[Path, ...], output: Path) -> None:
+    """Put the results in FILES... into one file; a run that several of them have is kept once.
 
     Parts of one study stay a study. Two different results of the same run are an error.
 
-    Example: heam-sim results merge all.h5 first/results.h5 second/results.h5
+    Example: heam-sim results merge first/results.h5 second/results.h5 --output all.h5
     """
     merged = merge_results({str(file): ResultSet.load(file) for file in files})
     merged.save(output)

@@ -264,13 +264,13 @@ def _is_the_published_case(stored: TraceFile) -> bool:
 
 @trace.command("fit")
 @click.argument("file", type=click.Path(path_type=Path))
-@click.argument("recipe", type=click.Path(path_type=Path))
+@click.option("--output", type=click.Path(path_type=Path), required=True, help="The recipe (.json).")
 @click.option("--seed", type=int, default=1, show_default=True, help="Of the traces made from the recipe.")
 @click.option("--plot", type=click.Path(path_type=Path), help="Also plot both traces (path without suffix).")
-def fit_command(file: Path, recipe: Path, seed: int, plot: Path | None) -> None:
-    """Measure the trace in FILE and write a RECIPE (JSON) for traces like it; say how well they match.
+def fit_command(file: Path, output: Path, seed: int, plot: Path | None) -> None:
+    """Measure the trace in FILE and write a recipe for traces like it; say how well they match.
 
-    Example: heam-sim trace fit real.h5 recipe.json --plot fit
+    Example: heam-sim trace fit real.h5 --output recipe.json --plot fit
     """
     import pandas as pd
 
@@ -283,8 +283,8 @@ def fit_command(file: Path, recipe: Path, seed: int, plot: Path | None) -> None:
         worst = {
             name: max(getattr(one, name) for one in quality) for name in ("popularity", "reuse", "stack")
         }
-        analysis.write_recipe(found, recipe)
-        click.echo(f"wrote {recipe}")
+        analysis.write_recipe(found, output)
+        click.echo(f"wrote {output}")
         click.echo(
             "Kolmogorov-Smirnov distance, worst table: "
             f"popularity {worst['popularity']:.4f}, reuse {worst['reuse']:.4f}, "

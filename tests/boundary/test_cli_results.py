@@ -95,10 +95,13 @@ def test_diff(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_merge(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(capsys, "results", "merge", "m.h5", "a.h5", "a.h5") == "wrote m.h5 with 8 results\n"
+    assert (
+        run(capsys, "results", "merge", "a.h5", "a.h5", "--output", "m.h5") == "wrote m.h5 with 8 results\n"
+    )
     assert list(ResultSet.load("m.h5")) == list(ResultSet.load("a.h5"))
     ResultSet([make_result(scope="sample", time_ns=1.0)]).save("d.h5")
-    assert "different results of the same run" in refused(capsys, "results", "merge", "n.h5", "a.h5", "d.h5")
+    message = refused(capsys, "results", "merge", "a.h5", "d.h5", "--output", "n.h5")
+    assert "different results of the same run" in message
     assert not (folder / "n.h5").exists()
 
 
