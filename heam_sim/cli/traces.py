@@ -30,6 +30,7 @@ from heam_sim.datasets.generators import DEFAULT_EXPONENT
 from heam_sim.datasets.meta_like import META_YEARS
 from heam_sim.datasets.shapes import CUSTOM
 from heam_sim.errors import ConfigError, unknown_name
+from heam_sim.numbers import whole_number
 from heam_sim.trace import LookupTrace, TraceFile, TraceWriter
 from heam_sim.trace.facts import short_origin
 
@@ -222,8 +223,7 @@ def plot_command(
     from heam_sim import analysis, plotting
 
     for divisor in collisions:
-        if divisor < 2:
-            raise ConfigError(f"--collisions {divisor}: give at least 2.")
+        whole_number("--collisions", divisor, minimum=2)
     with TraceFile(file) as stored:
         if not stored.lookups:
             raise ConfigError(f"{file}: has no lookups to plot; give a trace with some.")

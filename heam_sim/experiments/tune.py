@@ -19,6 +19,7 @@ from heam_sim.errors import ConfigError, unknown_name
 from heam_sim.experiments.points import Point, freeze
 from heam_sim.experiments.runner import Progress, check_workers, run_points
 from heam_sim.lowering.lower import Scope
+from heam_sim.numbers import whole_number
 from heam_sim.results import Result
 from heam_sim.results.atomic import make_folder
 from heam_sim.systems import load_system
@@ -245,8 +246,7 @@ def tune(
     if goal not in GOALS:
         raise unknown_name("goal", goal, GOALS, where="goal")
     for name, number in (("trials", trials), ("lookups", lookups)):
-        if number < 1:
-            raise ConfigError(f"{name}: {number} is too few; use at least 1.")
+        whole_number(name, number, minimum=1)
     check_workers(workers)
     fixed = dict(overrides or {})
     space = search_space(system, fixed)
