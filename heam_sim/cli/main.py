@@ -18,7 +18,7 @@ INTERRUPTED = 130
 MISUSED = 2
 
 
-@click.group(cls=Overview, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Overview, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="heam-sim")
 def program() -> None:
     """How fast, and with how much energy, does a memory system serve recommendation embeddings?

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import importlib
+import re
 from collections.abc import Mapping
 
 import click
@@ -45,11 +46,36 @@ SECTIONS: Mapping[str, Mapping[str, tuple[str, str]]] = {
 _PLACES = {name: entry for section in SECTIONS.values() for name, entry in section.items()}
 
 
+class _Formatter(click.HelpFormatter):
+    """Keeps an example in one line, however long, so that it can be copied."""
+
+    def write_text(self, text: str) -> None:
+        """Write paragraphs."""
+        super().write_text(re.sub(r"(?m)^Example: .*(?:\n.+)*", _in_one_line, text))
+
+
+def _in_one_line(example: re.Match[str]) -> str:
+    return "\b\n" + " ".join(example[0].split("\n"))  # \b: click wraps no line of the paragraph
+
+
+class _Context(click.Context):
+    formatter_class = _Formatter
+
+
+def _with_whole_examples(command: click.Command) -> click.Command:
+    command.context_class = _Context
+    for inner in command.commands.values() if isinstance(command, click.Group) else ():
+        _with_whole_examples(inner)
+    return command
+
+
 class Overview(click.Group):
     """A group that knows its commands' names and imports only the one that is called.
 
     The overview and the completion of names are then quick, whatever a command rests on.
     """
+
+    context_class = _Context
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names in the order of the overview."""
@@ -61,7 +87,7 @@ class Overview(click.Group):
             return None
         module, _, name = _PLACES[cmd_name][0].partition(":")
         found: click.Command = getattr(importlib.import_module(f"heam_sim.cli.{module}"), name)
-        return found
+        return _with_whole_examples(found)
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         """Complete a command's name, or an option."""

@@ -48,7 +48,7 @@ def results() -> None:
 
 @results.command("show")
 @click.argument("file", type=_FILE)
-@click.option("--result", "number", type=int, help="Everything about one result, by its number.")
+@click.option("--result", "number", type=int, help="Everything about one result, by its number in the list.")
 @json_option
 def show_command(file: Path, number: int | None, as_json: bool) -> None:
     """List the results in FILE, or show one of them in full.
@@ -88,7 +88,7 @@ def _line(number: int, stored: ResultSet) -> dict[str, Any]:
     }
 
 
-@results.command("diff")
+@results.command("diff", short_help="Name every statistic that differs, and by how much.")
 @click.argument("first", type=_FILE)
 @click.argument("second", type=_FILE)
 @click.option(
@@ -152,7 +152,7 @@ def _value(value: object) -> str:
     return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
 
 
-@results.command("merge")
+@results.command("merge", short_help="Put the results of several files into one.")
 @click.argument("files", type=_FILE, nargs=-1, required=True)
 @click.option("--output", type=_FILE, required=True, help="Where all of them go (.h5).")
 def merge_command(files: tuple[Path, ...], output: Path) -> None:
@@ -167,10 +167,10 @@ def merge_command(files: tuple[Path, ...], output: Path) -> None:
     click.echo(f"wrote {output} with {len(merged)} results")
 
 
-@results.command("export")
+@results.command("export", short_help="Write results as CSV, Parquet, JSON or LaTeX.")
 @click.argument("file", type=_FILE)
 @click.argument("output", type=_FILE)
-@click.option("--columns", help="A table of these columns alone, with commas between.")
+@click.option("--columns", help="Only these columns, in this order, with commas between.")
 def export_command(file: Path, output: Path, columns: str | None) -> None:
     """Write the results in FILE as OUTPUT: .csv, .parquet, .tex (a row per result), .json (everything), .h5.
 

@@ -30,8 +30,14 @@ __all__ = ["bound", "explain_command", "simulate_command", "systems"]
 @click.argument("system", shell_complete=complete_system)
 @trace_options
 @simulation_options
-@click.option("--check", is_flag=True, help="Check the command log: protocol and sums.")
-@click.option("--threads", type=int, default=1, show_default=True, help="2: a bit faster; same result.")
+@click.option("--check", is_flag=True, help="Check the command log: protocol and sums (slow).")
+@click.option(
+    "--threads",
+    type=int,
+    default=1,
+    show_default=True,
+    help="2: a second thread prepares the trace; the result is the same.",
+)
 @click.option("--output", type=click.Path(path_type=Path), help="Store the result (.h5, .json, .csv ...).")
 @json_option
 def simulate_command(
@@ -52,7 +58,10 @@ def simulate_command(
     output: Path | None,
     as_json: bool,
 ) -> None:
-    """Simulate SYSTEM (a name or a description file) and print what came out.
+    """Simulate SYSTEM and print time, energy and what the time went to.
+
+    SYSTEM is a name that `heam-sim systems` lists, or a description file (.toml). Without --trace and --path
+    a trace is generated.
 
     Example: heam-sim simulate heam --embedding qr:4 --vector-bytes 128 --check
     """
@@ -112,6 +121,8 @@ def bound(
 ) -> None:
     """Print the least time that each resource of SYSTEM... (default: all) allows, beside what is achieved.
 
+    These ceilings are closed forms of the work that the trace makes. No run may be faster, but for estimates.
+
     Example: heam-sim bound heam host-hbm-dimm --embedding qr:4 --samples 2000
     """
     trace = wanted_trace(trace_file, dataset, path, samples, seed, pooling)
@@ -158,7 +169,9 @@ def _bound_table(name: str, rows: list[dict[str, Any]], achieved: float | None) 
 @click.command("systems")
 @json_option
 def systems(as_json: bool) -> None:
-    """List the architectures.
+    """List the architectures: name, title, memories, PEs, source.
+
+    docs/models has a card for each, with its parameters and assumptions.
 
     Example: heam-sim systems
     """
@@ -184,9 +197,19 @@ def systems(as_json: bool) -> None:
 @click.argument("second", shell_complete=complete_system)
 @trace_options
 @simulation_options
-@click.option("--first", "only_first", multiple=True, metavar="KEY=VALUE", help="--set for FIRST alone.")
 @click.option(
-    "--second", "only_second", multiple=True, metavar="KEY=VALUE", help="As --set, for SECOND alone."
+    "--first",
+    "only_first",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="As --set, for FIRST alone; also embedding, vector_bytes, scope, profile.",
+)
+@click.option(
+    "--second",
+    "only_second",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="As --set, for SECOND alone, likewise.",
 )
 @click.option(
     "--output", type=click.Path(path_type=Path), help="Write the table (.csv, .parquet, .json, .tex)."
@@ -213,7 +236,7 @@ def explain_command(
 ) -> None:
     """Walk from system FIRST to system SECOND one change at a time, and say what each is worth.
 
-    --first and --second also take embedding, vector_bytes, scope and profile.
+    Every step is simulated on the same trace; the steps' factors multiply to the whole speed-up.
 
     Example: heam-sim explain host-dimm heam --scope sample --second embedding=qr:4 --samples 2000
     """

@@ -53,11 +53,11 @@ def trace() -> None:
     """
 
 
-@trace.command("generate")
+@trace.command("generate", short_help="Generate a trace of a dataset's shape.")
 @click.argument("dataset")
 @click.argument("output", type=click.Path(path_type=Path))
 @click.option("--samples", type=int, help="Samples to generate.  [default: 10000; of meta-YEAR 65536]")
-@click.option("--seed", type=int, default=1, show_default=True, help="Of the generator.")
+@click.option("--seed", type=int, default=1, show_default=True, help="Seed of the generator.")
 @click.option("--rows", help="Rows of every table (1000,50,...), for DATASET custom.")
 @click.option(
     "--pooling",
@@ -141,11 +141,13 @@ def _store(made: LookupTrace, output: Path) -> None:
         writer.finish(content_hash=made.content_hash)
 
 
-@trace.command("make")
+@trace.command("make", short_help="Make the trace that a recipe file describes.")
 @click.argument("recipe", type=click.Path(path_type=Path))
 @click.argument("output", type=click.Path(path_type=Path))
 def make_command(recipe: Path, output: Path) -> None:
-    """Make the trace of a RECIPE file and store it in OUTPUT.
+    """Make the trace of a RECIPE file (.toml, or .json of `trace fit`) and store it in OUTPUT.
+
+    The same recipe always gives the same trace; if it names a hash, the trace must have it.
 
     Example: heam-sim trace make traces/criteo-kaggle.toml trace.h5
     """
@@ -153,9 +155,11 @@ def make_command(recipe: Path, output: Path) -> None:
     click.echo(f"wrote {output}")
 
 
-@trace.command("info")
+@trace.command("info", short_help="Describe a trace: footprint, pooling, skew, hash.")
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--vector-bytes", type=int, default=256, show_default=True, help="Size of a row.")
+@click.option(
+    "--vector-bytes", type=int, default=256, show_default=True, help="Bytes of a row, for the footprint."
+)
 @json_option
 def info(file: Path, vector_bytes: int, as_json: bool) -> None:
     """Describe the trace in FILE: tables, samples, pooling, footprint, skew, hash.
@@ -199,13 +203,20 @@ def info(file: Path, vector_bytes: int, as_json: bool) -> None:
     console.print(table)
 
 
-@trace.command("plot")
+@trace.command("plot", short_help="Plot accesses, reuse and cache hits.")
 @click.argument("file", type=click.Path(path_type=Path))
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option(
-    "--collisions", type=int, multiple=True, default=(2, 4, 8), show_default=True, help="c, several times."
+    "--collisions",
+    type=int,
+    multiple=True,
+    default=(2, 4, 8),
+    show_default=True,
+    help="Rows of a table per row of Q (QR tables); repeatable.",
 )
-@click.option("--vector-bytes", type=int, default=64, show_default=True, help="Size of a row in the cache.")
+@click.option(
+    "--vector-bytes", type=int, default=64, show_default=True, help="Bytes of a row, for the cache."
+)
 @click.option(
     "--published/--no-published",
     default=None,
@@ -214,7 +225,7 @@ def info(file: Path, vector_bytes: int, as_json: bool) -> None:
 def plot_command(
     file: Path, folder: Path, collisions: tuple[int, ...], vector_bytes: int, published: bool | None
 ) -> None:
-    """Plot the trace in FILE into FOLDER: accesses, reuse, caches (PDF, PNG, CSV each).
+    """Plot the trace in FILE into FOLDER: access, reuse and cache (.pdf, .png and the table .csv each).
 
     Example: heam-sim trace plot trace.h5 figures
     """
@@ -262,10 +273,12 @@ def _is_the_published_case(stored: TraceFile) -> bool:
     return alike and stored.lookups >= CACHE_LOOKUPS
 
 
-@trace.command("fit")
+@trace.command("fit", short_help="Measure a trace and write a recipe for traces like it.")
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--output", type=click.Path(path_type=Path), required=True, help="The recipe (.json).")
-@click.option("--seed", type=int, default=1, show_default=True, help="Of the traces made from the recipe.")
+@click.option(
+    "--seed", type=int, default=1, show_default=True, help="Seed of the traces made from the recipe."
+)
 @click.option("--plot", type=click.Path(path_type=Path), help="Also plot both traces (path without suffix).")
 def fit_command(file: Path, output: Path, seed: int, plot: Path | None) -> None:
     """Measure the trace in FILE and write a recipe for traces like it; say how well they match.

@@ -29,7 +29,11 @@ __all__ = ["tune_command"]
 @trace_options
 @simulation_options
 @click.option(
-    "--goal", type=click.Choice(GOALS), default="time", show_default=True, help="What is made small."
+    "--goal",
+    type=click.Choice(GOALS),
+    default="time",
+    show_default=True,
+    help="What is made small, per sample.",
 )
 @click.option("--trials", type=int, default=TRIALS, show_default=True, help="Settings tried per system.")
 @click.option("--lookups", type=int, default=LOOKUPS, show_default=True, help="Timed lookups of a trial.")
@@ -66,7 +70,8 @@ def tune_command(
 ) -> None:
     """Search the best settings of SYSTEM... (default: all) with one and the same budget.
 
-    The published settings are the first trial. Compare systems best against best.
+    The published settings are the first trial, so the best is never worse on the trials' part of the trace.
+    What is finished is kept. Needs the extra heam-sim[tune].
 
     Example: heam-sim tune heam host-dimm --embedding qr:4 --vector-bytes 128 --scope sample
     """
