@@ -1,24 +1,5 @@
 # SPDX-License-Identifier: MIT
-# What `import heam_sim` offers: read by type checkers, and at run time by __init__.py. The rooms come last.
-from . import address as address
-from . import analysis as analysis
-from . import bounds as bounds
-from . import check as check
-from . import datasets as datasets
-from . import dram as dram
-from . import embedding as embedding
-from . import energy as energy
-from . import errors as errors
-from . import exchange as exchange
-from . import experiments as experiments
-from . import placement as placement
-from . import plotting as plotting
-from . import results as results
-from . import simulation as simulation
-from . import systems as systems
-from . import testing as testing
-from . import trace as trace
-from . import traffic as traffic
+# What `import heam_sim` offers: read by type checkers, and at run time by __init__.py.
 from ._version import __version__ as __version__
 from .datasets import generate as generate
 from .datasets import read_dataset as read_dataset

@@ -66,6 +66,12 @@ def test_every_name_is_there(package: object) -> None:
         assert getattr(package, name) is not None
 
 
+def test_a_room_is_there_without_an_import_of_its_own() -> None:
+    code = "import heam_sim; print(heam_sim.energy.load_power, heam_sim.traffic.Requests)"
+    assert "numpy" in loaded(code, of=HEAVY)
+    assert not {"energy", "trace", "results"} & set(heam_sim.__all__)
+
+
 def test_a_name_is_the_function_also_where_a_module_has_it_too() -> None:
     importlib.import_module("heam_sim.experiments.explain")
     importlib.import_module("heam_sim.experiments.tune")
