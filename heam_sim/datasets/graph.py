@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heam_sim.errors import ConfigError, TraceError, unknown_name
-from heam_sim.trace.checks import check_bags, whole_number
+from heam_sim.numbers import whole_number
+from heam_sim.trace.checks import check_bags
 
 __all__ = ["MAX_VERTICES", "ORDERS", "Graph", "positions", "vertex_order"]
 

@@ -14,8 +14,8 @@ from heam_sim.datasets.options import MAX_SEED
 from heam_sim.datasets.permutation import Scatter
 from heam_sim.datasets.words import mixed
 from heam_sim.errors import ConfigError, unknown_name
+from heam_sim.numbers import whole_number
 from heam_sim.trace import LookupTrace
-from heam_sim.trace.checks import whole_number
 
 __all__ = ["AGGREGATIONS", "neighbour_trace"]
 

@@ -14,7 +14,7 @@ from heam_sim.datasets.options import MAX_SEED
 from heam_sim.datasets.permutation import Scatter
 from heam_sim.datasets.zipf import BLOCK, uniforms
 from heam_sim.errors import ConfigError
-from heam_sim.trace.checks import whole_number
+from heam_sim.numbers import whole_number
 
 __all__ = ["GRAPH500", "GRAPH500_EDGE_FACTOR", "rmat_edges", "rmat_graph"]
 

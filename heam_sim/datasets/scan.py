@@ -13,8 +13,8 @@ from heam_sim.datasets.graph import positions
 from heam_sim.datasets.options import MAX_SEED
 from heam_sim.datasets.zipf import uniforms
 from heam_sim.errors import ConfigError
+from heam_sim.numbers import real_number, whole_number
 from heam_sim.trace import LookupTrace
-from heam_sim.trace.checks import whole_number
 
 __all__ = ["list_sizes", "scan_trace"]
 
@@ -50,8 +50,7 @@ def list_sizes(vectors: int, lists: int, *, imbalance: float = 1.0, seed: int = 
     """
     count = whole_number("lists", lists, minimum=1, maximum=_MOST_LISTS)
     total = whole_number("vectors", vectors, minimum=count, maximum=2**62)
-    if isinstance(imbalance, bool) or not isinstance(imbalance, (int, float)) or not 1 <= imbalance <= 1e3:
-        raise ConfigError(f"imbalance must be a number from 1 to 1000, not {imbalance!r}.")
+    real_number("imbalance", imbalance, minimum=1, maximum=1000)
     whole_number("seed", seed, minimum=0, maximum=MAX_SEED)
     pairs = uniforms(seed, (_SIZES,), 2 * count).reshape(2, count)
     normal = np.sqrt(-2 * np.log1p(-pairs[0])) * np.cos(2 * math.pi * pairs[1])  # Box and Muller, 1958
@@ -108,12 +107,7 @@ def scan_trace(
         raise ConfigError(f"samples: {total} vectors are no equal share for each of {rounds} batches.")
     if total // rounds > vectors:
         raise ConfigError(f"samples: a batch visits {total // rounds} vectors, but there are {vectors}.")
-    if (
-        isinstance(exponent, bool)
-        or not isinstance(exponent, (int, float))
-        or not 0 <= exponent <= MAX_EXPONENT
-    ):
-        raise ConfigError(f"exponent must be a number from 0 to {MAX_EXPONENT:g}, not {exponent!r}.")
+    real_number("exponent", exponent, minimum=0, maximum=MAX_EXPONENT)
     starts = np.cumsum(sizes) - sizes
     # The numbers of lists are those of their popularity: sizes are drawn independently of them.
     likely = sizes * np.arange(1, lists + 1, dtype=np.float64) ** -float(exponent)

@@ -26,7 +26,7 @@ from heam_sim.embedding.tables import (
     parts_of,
 )
 from heam_sim.errors import ConfigError
-from heam_sim.trace.checks import whole_number
+from heam_sim.numbers import whole_number
 
 __all__ = ["CODE_ROW_BYTES", "PQ"]
 

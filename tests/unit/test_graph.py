@@ -54,8 +54,8 @@ def test_degrees_sum_to_the_edges(graph: Graph) -> None:
         ({"sources": [-1], "targets": [0]}, "-1 is no vertex"),
         ({"sources": [3], "targets": [0], "vertices": 3}, "3 is no vertex of a graph of 3"),
         ({"sources": [0.5], "targets": [0]}, "1-D arrays of whole numbers"),
-        ({"sources": [], "targets": []}, "vertices must be an integer from 1"),
-        ({"sources": [2**40], "targets": [0]}, "vertices must be an integer from 1 to 2147483647"),
+        ({"sources": [], "targets": []}, "vertices must be a whole number from 1"),
+        ({"sources": [2**40], "targets": [0]}, "vertices must be a whole number from 1 to 2147483647"),
     ],
 )
 def test_what_is_no_graph(arguments: dict[str, Any], message: str) -> None:
@@ -215,7 +215,7 @@ def test_weights_stay_with_their_edges(graph: Graph) -> None:
     [
         ({"aggregation": "median"}, "did you mean 'mean'"),
         ({"aggregation": "weighted"}, "the graph has no weights"),
-        ({"fan_out": 0}, "fan_out must be an integer of at least 1"),
+        ({"fan_out": 0}, "fan_out must be a whole number of at least 1"),
         ({"fan_out": [1] * 5}, "fan_out has 5 hops; give from 1 to 4"),
         ({"fan_out": []}, "fan_out has 0 hops"),
         ({"batch": 0, "fan_out": 2}, "batch must be"),

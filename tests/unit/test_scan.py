@@ -73,7 +73,7 @@ def test_queries_are_where_vectors_are_or_where_they_are_wanted() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"vectors": 10, "lists": 11}, "vectors must be an integer from 11"),
+        ({"vectors": 10, "lists": 11}, "vectors must be a whole number from 11"),
         ({"lists": 0}, "lists must be"),
         ({"imbalance": 0.5}, "imbalance must be a number from 1 to 1000"),
         ({"exponent": -1}, "exponent must be a number from 0 to 16"),
@@ -162,8 +162,8 @@ def test_a_distance_is_the_sum_of_entries() -> None:
     [
         ("pq", "incomplete or too long"),
         ("pq:8:256:1", "incomplete or too long"),
-        ("pq:1", "subspaces must be an integer from 2"),
-        ("pq:8:1", "centroids must be an integer from 2"),
+        ("pq:1", "subspaces must be a whole number from 2"),
+        ("pq:8:1", "centroids must be a whole number from 2"),
         ("pq:64:512", "a code of 72 bytes, more than the 64"),
         ("pq:eight", "subspaces must be a whole number"),
     ],
