@@ -43,7 +43,7 @@ from heam_sim.systems import System, Tier, load_system
 from heam_sim.trace import LookupTrace, TraceFile
 from heam_sim.verification import verify
 
-__all__ = ["Plan", "Run", "plan", "resolved_config", "simulate"]
+__all__ = ["Plan", "Run", "plan", "record", "resolved_config", "simulate"]
 
 # Long enough to keep Python out of the loop, short enough for Ctrl-C to be felt at once.
 _STEPS = 1 << 20
@@ -465,6 +465,23 @@ def simulate(
     if check:
         verify(planned, run)
     return _result(planned, run, limits)
+
+
+def record(
+    trace: LookupTrace | TraceFile, *, threads: int = 1, progress: Progress | None = None, **options: Any
+) -> tuple[Plan, Run]:
+    """Simulate with the command log kept, and return what was decided and what the engine gave back.
+
+    Parameters
+    ----------
+    trace, threads, progress
+        As for :func:`simulate`.
+    options
+        Those of :func:`plan`.
+    """
+    planned = plan(trace, **options)
+    run = _execute(planned, planned.parameters(), with_log=True, threads=threads, progress=progress)
+    return planned, run
 
 
 def _hold_against(limits: list[dict[str, Any]], time_ns: float, planned: Plan) -> None:
