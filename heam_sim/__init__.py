@@ -11,6 +11,7 @@ from heam_sim.experiments import sweep
 from heam_sim.results import Result, ResultSet
 from heam_sim.simulation import simulate
 from heam_sim.systems import known_systems, load_system
+from heam_sim.timelines import timeline
 from heam_sim.trace import LookupTrace
 from heam_sim.traffic import ReplayResult, replay
 
@@ -30,4 +31,5 @@ __all__ = [
     "replay",
     "simulate",
     "sweep",
+    "timeline",
 ]

@@ -19,6 +19,7 @@ from heam_sim.cli.results import results
 from heam_sim.cli.simulations import bound, explain_command, simulate_command, systems
 from heam_sim.cli.spec import spec
 from heam_sim.cli.study import reproduce_command, sweep_command
+from heam_sim.cli.timeline import timeline_command
 from heam_sim.cli.traces import trace
 from heam_sim.cli.tuning import tune_command
 from heam_sim.errors import HeamSimError
@@ -53,6 +54,7 @@ for command in (
     simulate_command,
     bound,
     explain_command,
+    timeline_command,
     sweep_command,
     tune_command,
     results,

@@ -29,6 +29,7 @@ __all__ = ["bound", "explain_command", "simulate_command", "systems"]
 @trace_options
 @simulation_options
 @click.option("--check", is_flag=True, help="Check the command log: protocol and sums.")
+@click.option("--commands", type=click.Path(path_type=Path), help="Store the command log (.npz or .csv).")
 @click.option("--threads", type=int, default=1, show_default=True, help="2: a bit faster; same result.")
 @click.option("--output", type=click.Path(path_type=Path), help="Store the result (.h5, .json, .csv ...).")
 @json_option
@@ -46,6 +47,7 @@ def simulate_command(
     profile: float,
     settings: tuple[str, ...],
     check: bool,
+    commands: Path | None,
     threads: int,
     output: Path | None,
     as_json: bool,
@@ -66,6 +68,7 @@ def simulate_command(
         profile=profile,
         overrides=parse_overrides(settings),
         check=check,
+        commands=commands,
         threads=threads,
     )
     if as_json:

@@ -13,9 +13,9 @@ _COLUMNS = ("RD", "WR", "RDA", "WRA", "PIM_RD")
 def command_cycles(spec: Spec) -> dict[str, int]:
     """Cycles that each command of a memory is drawn with, at least 1.
 
-    ACT until its row may be read (for RD and PIM_RD), PRE and refreshes until the bank may be activated, column
-    commands until the bank may take another of their kind; the others one cycle, but PIM_MOV the distance
-    of partials on their way to the merge node.
+    ACT until its row may be read, PRE and refreshes until the bank may be activated, column commands until
+    the bank may take another of their kind; the others one cycle, but PIM_MOV the distance of partials on
+    their way to the merge node.
     """
     activations = spec.of_kind("ACT")
     reads = [name for kind in ("RD", "PIM_RD") for name in spec.of_kind(kind)]
@@ -32,7 +32,7 @@ def command_cycles(spec: Spec) -> dict[str, int]:
         found[command.name] = max(1, min((gap for gap in gaps if gap > 0), default=1))
     for row in spec.constraints:
         if row.resource == "merge_path":
-            found |= {name: row.cycles for name in row.preceding}
+            found |= dict.fromkeys(row.preceding, row.cycles)
     return found
 
 

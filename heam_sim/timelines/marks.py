@@ -24,7 +24,7 @@ __all__ = ["COLUMNS", "KINDS", "Marks"]
 
 _Int = NDArray[np.int64]
 
-#: What a slice is: a command itself, a burst on a bus, a bank group's I/O in use, work of an adder, an open row.
+#: A command itself, a burst on a bus, a bank group's I/O in use, work of an adder, an open row.
 KINDS = ("command", "burst", "I/O", "work", "row")
 COLUMNS = ("track", "kind", "name", "start", "stop", "record")
 
@@ -33,8 +33,8 @@ _ON_RANK = ("PREA", "REF", "RFM")
 _ON_PATH = ("PIM_RDRES", "PIM_WRLUT", "PIM_WRIMM")
 _AT_PORT = ("PIM_LUT", "PE_HIT")
 _CLOSING = ("PRE", "PREA", "REF", "REFPB", "REFSB")
-# How many records before the window are looked at for what ALUs and adders still have to do then: a channel holds
-# no more than its tags' GnRs, so what is older is done.
+# Records before the window that are looked at for what ALUs and adders still have to do then: a channel
+# holds no more GnRs than it has tags, so what is older is done.
 _LOOK_BACK = 1 << 18
 
 
@@ -119,8 +119,8 @@ class Marks:
         Returns
         -------
         pandas.DataFrame
-            :data:`COLUMNS`: the number of the track (:meth:`Layout.track`), one of :data:`KINDS`, a name, first
-            tick and end, and the row of the log. A command has exactly one slice of kind ``"command"``.
+            :data:`COLUMNS`: the number of the track (:meth:`Layout.track`), one of :data:`KINDS`, a name,
+            first tick and end, and the row of the log. A command has one slice of kind ``"command"``.
             Commands outside are not there, but bursts, work and open rows that reach in are; an open row is
             cut to the window.
         """
@@ -206,12 +206,14 @@ class _OfMemory:
         return self.marks.log[name][rows].astype(np.int64)
 
     def _names(self, rows: _Int) -> NDArray[Any]:
-        return np.array(self.marks.names, dtype=object)[self.marks.log["command"][rows]]
+        found: NDArray[Any] = np.array(self.marks.names, dtype=object)[self.marks.log["command"][rows]]
+        return found
 
     def _lasting(self, rows: _Int) -> _Int:
         """Ticks that commands last."""
         table = np.array([self.cycles.get(name, 1) for name in self.marks.names], np.int64)
-        return table[self.marks.log["command"][rows]] * self.period
+        lasting: _Int = table[self.marks.log["command"][rows]] * self.period
+        return lasting
 
     def _slices(
         self, track: _Int, kind: str, rows: _Int, *, after: _Int | int = 0, cycles: _Int | int
@@ -234,7 +236,7 @@ class _OfMemory:
     # --- commands
 
     def _on_tree(self) -> list[pd.DataFrame]:
-        """Commands of banks and ranks, each until the next at the same node, and the open rows behind them."""
+        """Commands of banks and ranks, each until the next at its node, and open rows behind them."""
         spans = self._rows()
         parts = [spans]
         for kind, kinds in (("bank", _ON_BANK), ("rank", _ON_RANK)):

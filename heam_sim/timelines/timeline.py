@@ -51,8 +51,8 @@ class Timeline:
     Attributes
     ----------
     slices
-        A row each: ``track`` (its number), ``kind`` (:data:`heam_sim.timelines.marks.KINDS`), ``name``, ``start`` and
-        ``stop`` in ticks, ``record`` (the row of the log that it belongs to).
+        A row each: ``track`` (its number), ``kind`` (``"command"``, ``"burst"``, ``"I/O"``, ``"work"`` or
+        ``"row"``), ``name``, ``start`` and ``stop`` in ticks, ``record`` (the row of the log behind it).
     track_numbers, tracks
         What the numbers stand for, in the order of the picture.
     tick_ps
@@ -83,8 +83,8 @@ class Timeline:
 
     def __repr__(self) -> str:
         return (
-            f"<Timeline from {self.ns(self.first):.6g} to {self.ns(self.stop):.6g} ns: {self.commands} commands, "
-            f"{len(self.slices)} slices on {len(self.tracks)} tracks>"
+            f"<Timeline from {self.ns(self.first):.6g} to {self.ns(self.stop):.6g} ns: {self.commands} "
+            f"commands, {len(self.slices)} slices on {len(self.tracks)} tracks>"
         )
 
     @property
@@ -115,9 +115,9 @@ class Timeline:
         Returns
         -------
         pandas.DataFrame
-            ``process``, ``track``, ``kind``, ``name``, ``start_ns``, ``duration_ns``, and of the command: ``command``,
-            ``cycle``, ``channel``, ``bank``, ``row``, ``column``, ``gnr`` (-1: none), ``lookup``, ``pe`` (-1: none),
-            ``role``, ``bound``, ``record``.
+            ``process``, ``track``, ``track_kind``, ``kind``, ``name``, ``start_ns``, ``duration_ns``, and of
+            the command: ``command``, ``cycle``, ``channel``, ``bank``, ``row``, ``column``, ``gnr`` (-1: none),
+            ``lookup``, ``pe`` (-1: none), ``role``, ``bound``, ``record``.
         """
         names = dict(zip(self.track_numbers, self.tracks, strict=True))
         where = [names[number] for number in self.slices["track"].tolist()]
@@ -151,8 +151,8 @@ class Timeline:
     def figure(self, *, columns: int = 2) -> tuple[Figure, pd.DataFrame]:
         """Draw it for a page, one or two columns wide.
 
-        If there are more tracks than a page has room for, the busiest channel of every memory is shown (and not
-        what belongs to several channels); then no banks with nothing but an open row; then one memory.
+        If there are more tracks than a page has room for, the busiest channel of every memory is shown (and
+        not what belongs to several channels); then no banks with nothing but an open row; then one memory.
 
         Returns
         -------
@@ -166,13 +166,13 @@ class Timeline:
         """
         frame = self.to_frame()
         busiest = self._busiest()
-        for keep in (
-            lambda table: table["process"].isin(busiest),
-            lambda table: table["kind"].ne("row").groupby([table["process"], table["track"]]).transform("any"),
-            lambda table: table["process"].eq(busiest[0]),
-        ):
-            if len(frame.groupby(["process", "track"])) > MOST_TRACKS:
-                frame = frame[keep(frame)]
+        if _tracks(frame) > MOST_TRACKS:
+            frame = frame[frame["process"].isin(busiest)]
+        if _tracks(frame) > MOST_TRACKS:
+            used = frame["kind"].ne("row").groupby([frame["process"], frame["track"]]).transform("any")
+            frame = frame[used]
+        if _tracks(frame) > MOST_TRACKS:
+            frame = frame[frame["process"] == busiest[0]]
         return timeline_figure(
             frame, first_ns=self.ns(self.first), stop_ns=self.ns(self.stop), columns=columns
         )
@@ -196,8 +196,8 @@ class Timeline:
         Parameters
         ----------
         path
-            ``.json`` or ``.json.gz``: trace events for Perfetto and Chrome's trace viewer. ``.pdf`` or ``.png``: a
-            figure, as both, with the table behind it as CSV. ``.csv``: that table with all slices.
+            ``.json`` or ``.json.gz``: trace events for Perfetto and Chrome's trace viewer. ``.pdf`` or
+            ``.png``: a figure, as both, with the table behind it as CSV. ``.csv``: that table, all slices.
         magnify
             Of the trace events: write so many times the time, because Perfetto keeps whole nanoseconds only.
         columns
@@ -228,6 +228,10 @@ class Timeline:
             return (path,)
         figure, table = self.figure(columns=columns)
         return save_figure(figure, path, table)
+
+
+def _tracks(frame: pd.DataFrame) -> int:
+    return len(frame[["process", "track"]].drop_duplicates())
 
 
 def check_timeline_ending(path: str | Path) -> str:
@@ -282,7 +286,7 @@ def timeline(
     else:
         planned, run = record(source, **options)
         memories, log, names = memories_of_plan(planned), run.log, run.command_names
-    about = {"memories": [memory.spec.name for memory in memories.members]}
+    about: dict[str, Any] = {"memories": [memory.spec.name for memory in memories.members]}
     if not isinstance(source, ReplayResult):
         about |= {"system": planned.system.name, "embedding": planned.scheme.label}
         about |= {"vector_bytes": planned.vector_bytes, "trace": planned.trace_hash}
@@ -352,9 +356,9 @@ def _look(
     if len(slices) > most_slices:
         length = float((stop - first) * tick / 1000)
         raise ConfigError(
-            f"timeline: the window holds {len(slices):,} slices, more than {most_slices:,}; take a shorter one "
-            f"(about {length * most_slices / len(slices):,.0f} of these {length:,.0f} ns), fewer channels, or "
-            "allow more slices."
+            f"timeline: the window holds {len(slices):,} slices, more than {most_slices:,}; take a shorter "
+            f"one (about {length * most_slices / len(slices):,.0f} of these {length:,.0f} ns), fewer channels, "
+            "or allow more slices."
         )
     numbers = tuple(sorted(set(slices["track"].tolist())))
     return Timeline(
@@ -372,9 +376,7 @@ def _look(
     )
 
 
-def _of_channels(
-    slices: pd.DataFrame, log: NDArray[Any], channels: Iterable[int] | None
-) -> pd.DataFrame:
+def _of_channels(slices: pd.DataFrame, log: NDArray[Any], channels: Iterable[int] | None) -> pd.DataFrame:
     if channels is None:
         return slices
     wanted: Sequence[int] = list(channels)

@@ -76,7 +76,9 @@ class Layout:
     ) -> NDArray[np.int64]:
         """Tracks of whole channels; a data bus may be one of several (`index`)."""
         zeros = np.zeros_like(channel)
-        return self._key(self._process(memory, channel), _OF_CHANNEL.index(kind), zeros + index, 0, kind, zeros)
+        return self._key(
+            self._process(memory, channel), _OF_CHANNEL.index(kind), zeros + index, 0, kind, zeros
+        )
 
     def node(
         self, memory: Memory, kind: str, channel: NDArray[np.int64], bank: NDArray[np.int64]

@@ -81,8 +81,8 @@ def resolve(
         if not ((ticks >= first) & (ticks < stop)).any():
             last = float(int(ticks.max()) * memories.tick_ps / period) if ticks.size else 0.0
             raise ConfigError(
-                f"window: there is no command from {window.first} to {window.stop} {window.kind}; the log ends "
-                f"at {last:g}."
+                f"window: there is no command from {window.first} to {window.stop} {window.kind}; the log "
+                f"ends at {last:g}."
             )
         return first, stop
     return _of_gnrs(window, ticks, tags, memories.gnrs_per_sample)
