@@ -20,10 +20,12 @@ from heam_sim.plotting.style import (
     GREEN,
     GREY,
     LIGHT_GREY,
+    ONE_COLUMN_IN,
     ORANGE,
     PURPLE,
     SKY,
     SMALLEST_PT,
+    TWO_COLUMNS_IN,
     VERMILION,
     YELLOW,
     Look,
@@ -38,6 +40,8 @@ _MOST_SLICES = 50_000
 _ROW_IN = 0.125
 # Heights in a row: an open row is behind what happens in it.
 _ROW_OPEN, _SLICE = 0.92, 0.62
+# An edge around a slice that is narrower than this would hide its colour.
+_EDGED_PT = 2.5
 
 _LOOKS: Mapping[str, tuple[tuple[str, ...], Look]] = MappingProxyType(
     {
@@ -100,14 +104,23 @@ def timeline_figure(
         entries = [(name, _LOOKS[name][1]) for name in used]
         figure, grid = panel_grid(1, 1, columns, height, entries, bottom_in=0.35)
         axis = grid.flat[0]
-        _draw(axis, shown, looks, tracks)
+        # What the tracks' names leave of the width.
+        width_pt = (ONE_COLUMN_IN - 1.3 if columns == 1 else TWO_COLUMNS_IN - 1.3) * 72
+        _draw(axis, shown, looks, tracks, edged_ns=(stop_ns - first_ns) * _EDGED_PT / width_pt)
         axis.set_xlim(first_ns, stop_ns)
         axis.set_xlabel("time (ns)")
         _label(axis, tracks)
     return figure, shown
 
 
-def _draw(axis: Axes, shown: pd.DataFrame, looks: pd.Series, tracks: list[tuple[str, str]]) -> None:
+def _draw(
+    axis: Axes,
+    shown: pd.DataFrame,
+    looks: pd.Series,
+    tracks: list[tuple[str, str]],
+    *,
+    edged_ns: float,
+) -> None:
     place = {track: number for number, track in enumerate(tracks)}
     row = np.array([place[track] for track in zip(shown["process"], shown["track"], strict=True)])
     start = shown["start_ns"].to_numpy()
@@ -127,11 +140,14 @@ def _draw(axis: Axes, shown: pd.DataFrame, looks: pd.Series, tracks: list[tuple[
             ],
             axis=1,
         )
+        edge = "#9A9A9A" if name == "row open" else "black"
+        # White cannot be seen without an edge.
+        narrow = edge if look.colour == "#FFFFFF" else look.colour
         axis.add_collection(
             PolyCollection(
                 corners,
                 facecolors=look.colour,
-                edgecolors="#9A9A9A" if name == "row open" else "black",
+                edgecolors=np.where(right - left >= edged_ns, edge, narrow).tolist(),
                 hatch=look.hatch or None,
                 linewidths=0.2,
                 zorder=1 if name == "row open" else 2,

@@ -116,8 +116,8 @@ class Timeline:
         -------
         pandas.DataFrame
             ``process``, ``track``, ``track_kind``, ``kind``, ``name``, ``start_ns``, ``duration_ns``, and of
-            the command: ``command``, ``cycle``, ``channel``, ``bank``, ``row``, ``column``, ``gnr`` (-1: none),
-            ``lookup``, ``pe`` (-1: none), ``role``, ``bound``, ``record``.
+            the command: ``command``, ``cycle``, ``channel``, ``bank``, ``row``, ``column``, ``gnr`` (-1:
+            none), ``lookup``, ``pe`` (-1: none), ``role``, ``bound``, ``record``.
         """
         names = dict(zip(self.track_numbers, self.tracks, strict=True))
         where = [names[number] for number in self.slices["track"].tolist()]
@@ -357,8 +357,8 @@ def _look(
         length = float((stop - first) * tick / 1000)
         raise ConfigError(
             f"timeline: the window holds {len(slices):,} slices, more than {most_slices:,}; take a shorter "
-            f"one (about {length * most_slices / len(slices):,.0f} of these {length:,.0f} ns), fewer channels, "
-            "or allow more slices."
+            f"one (about {length * most_slices / len(slices):,.0f} of these {length:,.0f} ns), fewer "
+            "channels, or allow more slices."
         )
     numbers = tuple(sorted(set(slices["track"].tolist())))
     return Timeline(
