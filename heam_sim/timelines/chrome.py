@@ -142,6 +142,8 @@ def _flows(timeline: Timeline) -> dict[int, str]:
     order = np.lexsort((record, slices["start"].to_numpy()[commands], tag))
     order = order[tag[order] >= 0]
     commands, tag = commands[order], tag[order]
+    if not commands.size:
+        return {}
     same = np.append(tag[1:] == tag[:-1], False)
     found = {}
     for i, gnr, goes_on, begun in zip(

@@ -19,6 +19,7 @@ from heam_sim.timelines.arithmetic import Work, merge_work, pe_work
 from heam_sim.timelines.durations import command_cycles, group_cycles
 from heam_sim.timelines.memories import Memories, Memory
 from heam_sim.timelines.tracks import Layout
+from heam_sim.timelines.window import Window, gnrs_of
 
 __all__ = ["COLUMNS", "KINDS", "Marks"]
 
@@ -113,23 +114,29 @@ class Marks:
         numbers = [number for number, name in enumerate(self.names) if name in names]
         return np.isin(self.log["command"], numbers)
 
+    def in_bags(self, window: Window, rows: _Int) -> NDArray[np.bool_]:
+        """Which rows of the log serve the GnRs of a window."""
+        first, stop = gnrs_of(window, self.memories.gnrs_per_sample)
+        found: NDArray[np.bool_] = (self.tags[rows] >= first) & (self.tags[rows] < stop)
+        return found
+
     def slices(self, first: int, stop: int) -> pd.DataFrame:
-        """Return every slice of the commands from tick `first` to before `stop`, and what reaches into it.
+        """Return all slices of the commands from tick `first` to before `stop`, and what reaches in.
 
         Returns
         -------
         pandas.DataFrame
             :data:`COLUMNS`: the number of the track (:meth:`Layout.track`), one of :data:`KINDS`, a name,
             first tick and end, and the row of the log. A command has one slice of kind ``"command"``.
-            Commands outside are not there, but bursts, work and open rows that reach in are; an open row is
+            Earlier commands are not there, but bursts, work and open rows that reach in are; an open row is
             cut to the window.
         """
         parts = [self._hits(first, stop)]
         for memory in self.memories.members:
             parts += _OfMemory(self, memory, first, stop).parts()
         frame = pd.concat([part for part in parts if len(part)] or [_part()], ignore_index=True)
-        frame = frame[(frame["start"] < stop) & (frame["stop"] > first) | (frame["kind"] == "command")]
-        return _in_order(frame, stop)
+        mine = self.ticks[frame["record"].to_numpy(np.int64)] >= first
+        return _in_order(frame[mine | (frame["stop"] > first)])
 
     def _hits(self, first: int, stop: int) -> pd.DataFrame:
         rows = np.flatnonzero(self._named("LLC_HIT") & (self.ticks >= first) & (self.ticks < stop))
@@ -303,7 +310,7 @@ class _OfMemory:
         event = np.repeat(written, per_rank)
         unit = np.tile(np.arange(per_rank), len(written)) * self.memory.banks_per_unit
         bank = self._field("bank", event) // banks * banks + unit
-        track = self.marks.layout.node(self.memory, "LUT", self._field("channel", event), bank)
+        track = self.marks.layout.node(self.memory, "LUT fill", self._field("channel", event), bank)
         bursts = self._slices(
             track, "burst", event, after=self.spec.timing.get("nCWL", 0), cycles=self.spec.timing["nBL"]
         )
@@ -450,7 +457,7 @@ def _cut(spans: pd.DataFrame, part: pd.DataFrame, first: int, stop: int) -> pd.D
     )
 
 
-def _in_order(frame: pd.DataFrame, stop: int) -> pd.DataFrame:
+def _in_order(frame: pd.DataFrame) -> pd.DataFrame:
     """By time, and outer slices before those inside them."""
     order = np.lexsort(
         (frame["record"], frame["kind"] != "row", -frame["stop"], frame["start"], frame["track"])

@@ -350,7 +350,8 @@ def _look(
         raise ConfigError("timeline: the command log is empty.")
     tick = marks.memories.tick_ps
     first, stop = resolve(window, marks.ticks, marks.tags, marks.memories)
-    slices = _of_channels(marks.slices(first, stop), marks.log, channels)
+    slices, stop = _to_the_end(marks, window, first, stop)
+    slices = _of_channels(slices, marks.log, channels)
     if not (slices["kind"] == "command").any():
         raise ConfigError("timeline: there is no command in the window; choose another one.")
     if len(slices) > most_slices:
@@ -374,6 +375,21 @@ def _look(
         memories=marks.memories,
         about={**about, "first_ns": float(first * tick / 1000), "stop_ns": float(stop * tick / 1000)},
     )
+
+
+def _to_the_end(marks: Marks, window: Window | None, first: int, stop: int) -> tuple[pd.DataFrame, int]:
+    """Slices, and where the window ends: a bag's with its last burst, any with that of the log."""
+    last = int(marks.ticks.max()) + 1
+    bags = window if window is not None and window.kind in ("gnrs", "samples") else None
+    slices = marks.slices(first, min(stop, last))
+    if stop <= last and bags is None:
+        return slices, stop
+    moving = slices[slices["kind"] != "row"]
+    if bags is not None:
+        moving = moving[marks.in_bags(bags, moving["record"].to_numpy())]
+    end = int(moving["stop"].max()) if len(moving) else stop
+    stop = max(stop, end) if bags is not None else min(stop, max(end, last))
+    return marks.slices(first, stop), stop
 
 
 def _of_channels(slices: pd.DataFrame, log: NDArray[Any], channels: Iterable[int] | None) -> pd.DataFrame:

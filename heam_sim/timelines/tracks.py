@@ -16,7 +16,8 @@ __all__ = ["KINDS", "Layout", "Track"]
 
 #: Kinds of tracks: those of a channel as a whole, then those that stand at a node of it.
 _OF_CHANNEL = ("data bus", "host path", "merge path", "merge node")
-_OF_NODE = ("rank", "bank group", "bank", "PE", "ALU", "LUT")
+_OF_PE = ("PE", "ALU", "LUT", "LUT fill")
+_OF_NODE = ("rank", "bank group", "bank", *_OF_PE)
 _OF_STACK = ("crossbar", "stack node")
 KINDS = ("LLC", *_OF_STACK, *_OF_CHANNEL, *_OF_NODE)
 _LANES = 1 << 12
@@ -99,7 +100,7 @@ class Layout:
     def _node(self, memory: Memory, kind: str) -> tuple[int, int]:
         """Banks of a node, and its depth."""
         spec = memory.spec
-        if kind in ("PE", "ALU", "LUT"):
+        if kind in _OF_PE:
             size = memory.banks_per_unit
             sizes = [spec.banks // spec.nodes(level) for level in spec.levels]
             return size, max(depth for depth, one in enumerate(sizes) if one >= size)
@@ -155,7 +156,7 @@ class Layout:
             return f"{kind} {first}" if several else kind
         size, depth = self._node(memory, kind)
         path = _path(memory, first, depth)
-        if kind in ("PE", "ALU", "LUT"):
+        if kind in _OF_PE:
             level = spec.levels[depth].replace("_", " ")
             where = f" ({level} {path})" if depth and kind == "PE" else ""
             return f"PE {first // size}{where}" if kind == "PE" else f"PE {first // size} {kind}"

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from heam_sim.errors import ConfigError
 from heam_sim.timelines.memories import Memories
 
-__all__ = ["Window", "resolve"]
+__all__ = ["Window", "gnrs_of", "resolve"]
 
 _KINDS = ("ns", "cycles", "gnrs", "samples")
 #: What is shown if nothing is said: so long, from the middle of the log.
@@ -88,16 +88,22 @@ def resolve(
     return _of_gnrs(window, ticks, tags, memories.gnrs_per_sample)
 
 
+def gnrs_of(window: Window, per_sample: int | None) -> tuple[int, int]:
+    """Return the first GnR of a window of GnRs or samples, and the one that it ends before."""
+    first, stop = int(window.first), int(window.stop)
+    if window.kind == "gnrs":
+        return first, stop
+    if per_sample is None:
+        raise ConfigError(
+            "window: a command log by itself does not say where samples end; use gnrs, or simulate."
+        )
+    return first * per_sample, stop * per_sample
+
+
 def _of_gnrs(
     window: Window, ticks: NDArray[np.int64], tags: NDArray[np.int64], per_sample: int | None
 ) -> tuple[int, int]:
-    first, stop = int(window.first), int(window.stop)
-    if window.kind == "samples":
-        if per_sample is None:
-            raise ConfigError(
-                "window: a command log by itself does not say where samples end; use gnrs, or simulate."
-            )
-        first, stop = first * per_sample, stop * per_sample
+    first, stop = gnrs_of(window, per_sample)
     inside = ticks[(tags >= first) & (tags < stop)]
     if not inside.size:
         raise ConfigError(
