@@ -25,6 +25,8 @@ from heam_sim.timelines import (
     Window,
     check_timeline_ending,
     log_timeline,
+    memories_of_system,
+    memory_of_spec,
     timeline,
 )
 
@@ -150,12 +152,15 @@ def _stored(
 ) -> Timeline:
     if (name is None) == (system is None):
         raise ConfigError("--commands: name what the log is of, with --spec or with --system.")
-    if name is None:
-        return log_timeline(read_log(commands), system=system, overrides=overrides, **shared)
+    if system is not None:
+        return log_timeline(read_log(commands), memories_of_system(system, overrides), **shared)
+    assert name is not None, "one of them is given"
     spec = load_spec(name, overrides=overrides or None)
     if pim_level is not None:
         spec = derive_pim(spec, pim_level, merge_level, immediates=True)
-    return log_timeline(read_any_log(commands, spec), spec=spec, **shared)
+    stored = read_any_log(commands, spec)
+    channels = int(stored.log["channel"].max(initial=0)) + 1
+    return log_timeline(stored, memory_of_spec(spec, channels), **shared)
 
 
 def _window(text: str) -> Window:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from heam_sim.timelines.memories import Memories, memories_of_system, memory_of_spec
 from heam_sim.timelines.timeline import (
     ENDINGS,
     MOST_SLICES,
@@ -16,9 +17,12 @@ from heam_sim.timelines.window import Window
 __all__ = [
     "ENDINGS",
     "MOST_SLICES",
+    "Memories",
     "Timeline",
     "Window",
     "check_timeline_ending",
     "log_timeline",
+    "memories_of_system",
+    "memory_of_spec",
     "timeline",
 ]

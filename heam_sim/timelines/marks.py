@@ -16,7 +16,6 @@ from heam_sim._core import PSEUDO_COMMANDS
 from heam_sim.dram import Spec
 from heam_sim.errors import CheckError
 from heam_sim.timelines.arithmetic import Work, merge_work, pe_work
-from heam_sim.timelines.durations import command_cycles, group_cycles
 from heam_sim.timelines.memories import Memories, Memory
 from heam_sim.timelines.tracks import Layout
 from heam_sim.timelines.window import Window, gnrs_of
@@ -180,7 +179,7 @@ class _OfMemory:
         rows = marks._of_channels(memory)
         self.all = rows[(marks.ticks[rows] < stop) & ~marks._named("LLC_HIT")[rows]]
         # What comes before the window may reach into it, at most so far.
-        self.cycles = command_cycles(self.spec)
+        self.cycles = memory.cycles
         reach = max(
             *self.cycles.values(), self.spec.read_latency, self.spec.timing["nBL"] + self.spec.timing["nCWL"]
         )
@@ -345,7 +344,7 @@ class _OfMemory:
         return [self._beside(pd.concat(found, ignore_index=True)), self._beside(to_pes)]
 
     def _groups(self) -> pd.DataFrame:
-        cycles = group_cycles(self.spec)
+        cycles = self.memory.group_cycles
         rows = self.near[self.marks._named(*cycles)[self.near]]
         if not rows.size:
             return _part()

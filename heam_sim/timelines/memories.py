@@ -6,12 +6,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import cached_property
 from math import gcd, lcm
+from pathlib import Path
+from typing import Any
 
 from heam_sim.dram import Spec
 from heam_sim.errors import CheckError, ConfigError
 from heam_sim.simulation import Plan
-from heam_sim.systems import System, Tier
+from heam_sim.systems import System, Tier, load_system
+from heam_sim.timelines.durations import command_cycles, group_cycles
 
 __all__ = ["Arithmetic", "Memories", "Memory", "memories_of_plan", "memories_of_system", "memory_of_spec"]
 
@@ -75,6 +79,16 @@ class Memory:
     xmov_latency: int = 0
     stack_cycles: int = 0
     arithmetic: Arithmetic | None = None
+
+    @cached_property
+    def cycles(self) -> dict[str, int]:
+        """Cycles that each command is drawn with."""
+        return command_cycles(self.spec)
+
+    @cached_property
+    def group_cycles(self) -> dict[str, int]:
+        """Cycles that commands keep the I/O of their bank group."""
+        return group_cycles(self.spec)
 
     @property
     def banks_per_unit(self) -> int:
@@ -169,19 +183,23 @@ def _of_tier(tier: Tier, spec: Spec, channels: range) -> Memory:
     )
 
 
-def memories_of_system(system: System, specs: Mapping[str, Spec] | None = None) -> Memories:
-    """The memories of a system, its channels numbered in the order of its tiers."""
+def memories_of_system(system: str | Path | System, overrides: Mapping[str, Any] | None = None) -> Memories:
+    """The memories of a system, its channels numbered in the order of its tiers; as for ``simulate``."""
+    described = system if isinstance(system, System) else load_system(system, overrides=overrides)
+    return _of_tiers(described, {tier.name: tier.spec() for tier in described.tiers})
+
+
+def _of_tiers(system: System, specs: Mapping[str, Spec]) -> Memories:
     members: list[Memory] = []
     for tier in system.tiers:
         first = members[-1].channels.stop if members else 0
-        spec = tier.spec() if specs is None else specs[tier.name]
-        members.append(_of_tier(tier, spec, range(first, first + tier.channels)))
+        members.append(_of_tier(tier, specs[tier.name], range(first, first + tier.channels)))
     return Memories(tuple(members), Fraction(system.host.clock_ps))
 
 
 def memories_of_plan(planned: Plan) -> Memories:
     """The memories of a planned run, with what its embedding says of the PEs' work."""
-    known = memories_of_system(planned.system, planned.specs)
+    known = _of_tiers(planned.system, planned.specs)
     members = [_with_arithmetic(planned, memory) for memory in known.members]
     return replace(known, members=tuple(members), gnrs_per_sample=planned.gnrs_per_sample)
 

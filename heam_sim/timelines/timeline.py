@@ -17,17 +17,14 @@ from numpy.typing import NDArray
 
 from heam_sim._core import BOUND_NAMES
 from heam_sim.check import CommandLog
-from heam_sim.dram import Spec
 from heam_sim.errors import ConfigError, unknown_name
 from heam_sim.plotting import MOST_TRACKS, save_figure, timeline_figure
 from heam_sim.simulation import record
-from heam_sim.systems import System, load_system
 from heam_sim.timelines.chrome import write_chrome
 from heam_sim.timelines.marks import Marks
 from heam_sim.timelines.memories import (
     Memories,
     memories_of_plan,
-    memories_of_system,
     memory_of_spec,
 )
 from heam_sim.timelines.tracks import Track
@@ -295,10 +292,8 @@ def timeline(
 
 def log_timeline(
     log: CommandLog,
+    memories: Memories,
     *,
-    spec: Spec | None = None,
-    system: str | Path | System | None = None,
-    overrides: Mapping[str, Any] | None = None,
     window: Window | None = None,
     channels: Iterable[int] | None = None,
     most_slices: int = MOST_SLICES,
@@ -309,33 +304,19 @@ def log_timeline(
     ----------
     log
         As :func:`heam_sim.check.read_log` or :func:`heam_sim.check.read_any_log` gives it.
-    spec
-        The memory of all its channels, derived for PIM if the log has PIM commands.
-    system, overrides
-        The system whose memories they are, instead of `spec`.
+    memories
+        What it is of: :func:`memories_of_system` or :func:`memory_of_spec`.
     window, channels, most_slices
         As for :func:`timeline`.
 
     Raises
     ------
     ConfigError
-        As there, or not exactly one of `spec` and `system` is given.
+        As there.
     CheckError
         The log has commands, banks or channels that the memories do not have.
     """
-    if (spec is None) == (system is None):
-        raise ConfigError("timeline: a command log needs the memory (spec) or the system that it is of.")
-    if spec is not None:
-        memories = memory_of_spec(spec, int(log.log["channel"].max(initial=0)) + 1)
-        about: dict[str, Any] = {"memories": [spec.name]}
-    else:
-        assert system is not None, "one of them is given"
-        described = system if isinstance(system, System) else load_system(system, overrides=overrides)
-        memories = memories_of_system(described)
-        about = {
-            "system": described.name,
-            "memories": [memory.spec.name for memory in memories.members],
-        }
+    about = {"memories": [memory.spec.name for memory in memories.members]}
     return _look(Marks(log.log, log.command_names, memories), window, channels, most_slices, about)
 
 

@@ -15,7 +15,7 @@ from heam_sim.check import CommandLog
 from heam_sim.dram import load_spec
 from heam_sim.simulation import Plan, Run
 from heam_sim.systems import known_systems
-from heam_sim.timelines import Window, log_timeline, timeline
+from heam_sim.timelines import Window, log_timeline, memories_of_system, memory_of_spec, timeline
 from heam_sim.timelines.marks import Marks
 from heam_sim.timelines.memories import memories_of_plan
 from heam_sim.traffic import ReplayResult, replay
@@ -90,9 +90,10 @@ def test_a_lookup_in_heam_as_its_card_derives_it(tmp_path: Path) -> None:
         (62, 63, "host path", "command", "PIM_RDRES"),
         (76, 78, "data bus", "burst", "PIM_RDRES"),  # there at 62 + 16
     ]
-    # The last rows on their way into the LUTs of all channels: sent at 7, there from 7 + tCWL to 11.
+    # The last bursts on their way into the LUTs of all channels: sent at 5 and 7, there tCWL = 4 later.
     fills = [e for e in read.events if e.name == "PIM_WRLUT"]
-    assert {(e.start, e.stop) for e in fills} == {(9, 11)} and len(fills) == 8 * (4 + 1)
+    assert {(e.start, e.stop) for e in fills} == {(9, 11), (11, 13)} and len(fills) == 2 * 8 * (4 + 1)
+    assert {e.track for e in fills} == {"data bus", *(f"PE {unit} LUT fill" for unit in range(4))}
     assert {e.process for e in read.events} == {f"hbm channel {channel}" for channel in range(8)}
     (rd,) = (e for e in read.events if e.name == "PIM_RD" and e.kind == "command")
     assert rd.args == {
@@ -265,7 +266,7 @@ def test_a_log_that_breaks_a_rule_is_seen_to() -> None:
     reads = np.flatnonzero(log["command"] == result.command_names.index("RD"))
     late = reads[np.argmin(np.diff(log["clock"][reads].astype(np.int64)))]
     log["clock"][late] += 1
-    made = log_timeline(CommandLog(log, result.command_names), spec=load_spec(DDR4), window=ALL)
+    made = log_timeline(CommandLog(log, result.command_names), memory_of_spec(load_spec(DDR4), 1), window=ALL)
     assert "data bus (overlap 1)" in {t.name for t in made.tracks}
 
 
@@ -273,7 +274,7 @@ def test_a_stored_log_is_drawn_as_the_run() -> None:
     """But for what only the run knows: here the ALUs' work and how long a row goes through a port."""
     _, run, _ = all_of("heam")
     log = CommandLog(run.log, run.command_names)
-    stored = log_timeline(log, system="heam", window=ALL).to_frame()
+    stored = log_timeline(log, memories_of_system("heam"), window=ALL).to_frame()
     whole = timeline(
         MIXED, system="heam", embedding="qr:8", vector_bytes=128, profile=0.5, window=ALL
     ).to_frame()
