@@ -100,16 +100,17 @@ def timeline_figure(
     looks = shown["command"].map(_LOOK_OF).fillna("other").where(shown["kind"] != "row", "row open")
     used = [name for name in _LOOKS if (looks == name).any()]
     with figure_style():
-        height = _ROW_IN * len(tracks) + 0.15
+        rows = _rows(tracks)
+        height = _ROW_IN * (max(rows.values()) + 1) + 0.15
         entries = [(name, _LOOKS[name][1]) for name in used]
         figure, grid = panel_grid(1, 1, columns, height, entries, bottom_in=0.35)
         axis = grid.flat[0]
         # What the tracks' names leave of the width.
         width_pt = (ONE_COLUMN_IN - 1.3 if columns == 1 else TWO_COLUMNS_IN - 1.3) * 72
-        _draw(axis, shown, looks, tracks, edged_ns=(stop_ns - first_ns) * _EDGED_PT / width_pt)
+        _draw(axis, shown, looks, rows, edged_ns=(stop_ns - first_ns) * _EDGED_PT / width_pt)
         axis.set_xlim(first_ns, stop_ns)
         axis.set_xlabel("time (ns)")
-        _label(axis, tracks)
+        _label(axis, rows)
     return figure, shown
 
 
@@ -117,12 +118,11 @@ def _draw(
     axis: Axes,
     shown: pd.DataFrame,
     looks: pd.Series,
-    tracks: list[tuple[str, str]],
+    rows: Mapping[tuple[str, str], int],
     *,
     edged_ns: float,
 ) -> None:
-    place = {track: number for number, track in enumerate(tracks)}
-    row = np.array([place[track] for track in zip(shown["process"], shown["track"], strict=True)])
+    row = np.array([rows[track] for track in zip(shown["process"], shown["track"], strict=True)])
     start = shown["start_ns"].to_numpy()
     stop = start + shown["duration_ns"].to_numpy()
     for name in dict.fromkeys(("row open", *_LOOKS)):
@@ -153,31 +153,40 @@ def _draw(
                 zorder=1 if name == "row open" else 2,
             )
         )
-    axis.set_ylim(len(tracks) - 0.4, -0.6)
+    axis.set_ylim(max(rows.values()) + 0.6, -0.6)
 
 
-def _label(axis: Axes, tracks: list[tuple[str, str]]) -> None:
-    """Names of tracks beside the rows, those of processes above their first, lines between them."""
-    axis.set_yticks(range(len(tracks)), [name for _, name in tracks])
+def _label(axis: Axes, rows: Mapping[tuple[str, str], int]) -> None:
+    """Names of tracks beside their rows, those of processes in rows of their own, lines between them."""
+    axis.set_yticks(list(rows.values()), [name for _, name in rows])
     axis.tick_params(axis="y", length=0, pad=2)
     axis.grid(visible=False, axis="y")
     axis.grid(visible=True, axis="x")
-    first = 0
-    for number, (process, _) in enumerate(tracks):
-        last = number + 1 == len(tracks) or tracks[number + 1][0] != process
-        if not last:
+    seen: set[str] = set()
+    for (process, _), row in rows.items():
+        if process in seen:
             continue
         axis.text(
-            1.005,
-            (first + number) / 2,
+            0.004,
+            row - 1,
             process,
             transform=axis.get_yaxis_transform(),
-            rotation=270,
-            va="center",
+            va="center_baseline",
             ha="left",
             fontsize=SMALLEST_PT,
-            clip_on=False,
+            fontweight="bold",
         )
-        if number + 1 < len(tracks):
-            axis.axhline(number + 0.5, color="black", linewidth=0.5)
-        first = number + 1
+        if seen:
+            axis.axhline(row - 1.5, color="black", linewidth=0.5)
+        seen.add(process)
+
+
+def _rows(tracks: list[tuple[str, str]]) -> dict[tuple[str, str], int]:
+    """The row of each track, below one for the name of its process."""
+    found = {}
+    last, row = None, -1
+    for process, name in tracks:
+        row += 1 if process == last else 2
+        last = process
+        found[process, name] = row
+    return found
