@@ -15,7 +15,7 @@ __all__ = ["Event", "Read", "read_events"]
 
 @dataclass(frozen=True)
 class Event:
-    """A slice as a viewer sees it: where, when (ns, exact), how deep, and what is said of it."""
+    """A slice as a viewer sees it: where, when (ns, exact), how deep, what is said; `at` in the file."""
 
     process: str
     track: str
@@ -25,6 +25,7 @@ class Event:
     stop: Decimal
     depth: int
     args: dict[str, Any]
+    at: int
     raw: dict[str, Any]
 
 
@@ -46,10 +47,10 @@ def read_events(path: Path) -> Read:
     processes: dict[int, str] = {}
     tracks: dict[tuple[int, int], str] = {}
     order: dict[Any, int] = {}
-    stacks: dict[tuple[int, int], list[dict[str, Any]]] = {}
+    stacks: dict[tuple[int, int], list[tuple[int, dict[str, Any]]]] = {}
     found: list[Event] = []
     last = Decimal(0)
-    for event in document["traceEvents"]:
+    for at_line, event in enumerate(document["traceEvents"]):
         pid, tid = event["pid"], event["tid"]
         if event["ph"] == "M":
             if event["name"] == "process_name":
@@ -66,10 +67,10 @@ def read_events(path: Path) -> Read:
         last = at
         stack = stacks.setdefault((pid, tid), [])
         if event["ph"] == "B":
-            stack.append(event)
+            stack.append((at_line, event))
             continue
         assert event["ph"] in "Ei"
-        begun = stack.pop() if event["ph"] == "E" else event
+        began, begun = stack.pop() if event["ph"] == "E" else (at_line, event)
         found.append(
             Event(
                 process=processes[pid],
@@ -80,6 +81,7 @@ def read_events(path: Path) -> Read:
                 stop=at * 1000,
                 depth=len(stack),
                 args=begun["args"],
+                at=began,
                 raw=begun,
             )
         )

@@ -139,7 +139,10 @@ def _flows(timeline: Timeline) -> dict[int, str]:
     commands = commands[(slices["stop"].to_numpy() > slices["start"].to_numpy())[commands]]
     record = slices["record"].to_numpy()[commands]
     tag = timeline.tags[record]
-    order = np.lexsort((record, slices["start"].to_numpy()[commands], tag))
+    # As the events themselves: a chain that goes back in the file is cut there.
+    order = np.lexsort(
+        (commands, -slices["stop"].to_numpy()[commands], slices["start"].to_numpy()[commands], tag)
+    )
     order = order[tag[order] >= 0]
     commands, tag = commands[order], tag[order]
     if not commands.size:

@@ -288,7 +288,8 @@ def test_commands_of_a_bag_hang_together(tmp_path: Path) -> None:
     made.write(tmp_path / "t.json.gz")
     chains: dict[str, list[Event]] = defaultdict(list)
     read = read_events(tmp_path / "t.json.gz")
-    for event in sorted(read.events, key=lambda e: (e.start, e.args["log row"])):
+    # In the order in which they begin in the file; read_events has them as they end.
+    for event in sorted(read.events, key=lambda e: (e.start, e.at)):
         if "bind_id" in event.raw:
             assert event.kind == "command"
             chains[event.raw["bind_id"]].append(event)
