@@ -104,7 +104,7 @@ def timeline_command(
     It has tracks for channels, ranks or pseudo channels, bank groups, banks, PEs and LUTs.
 
     The commands are those of a simulation, with the options of `simulate`, or of a stored log (--commands).
-    Open the .json in ui.perfetto.dev or chrome://tracing.
+    Open the .json in ui.perfetto.dev.
 
     Example: heam-sim timeline --system heam --embedding qr:4 --samples 500 --window gnrs=1000:1004
     """

@@ -148,8 +148,9 @@ class Timeline:
     def figure(self, *, columns: int = 2) -> tuple[Figure, pd.DataFrame]:
         """Draw it for a page, one or two columns wide.
 
-        If there are more tracks than a page has room for, the busiest channel of every memory is shown (and
-        not what belongs to several channels); then no banks with nothing but an open row; then one memory.
+        Banks with nothing but an open row are left out. If there still are more tracks than a page has room
+        for, the busiest channel of every memory is shown, and not what belongs to several channels; then only
+        that of the busiest memory.
 
         Returns
         -------
@@ -162,14 +163,10 @@ class Timeline:
             There are more tracks than a page has room for.
         """
         frame = self.to_frame()
-        busiest = self._busiest()
-        if _tracks(frame) > MOST_TRACKS:
-            frame = frame[frame["process"].isin(busiest)]
-        if _tracks(frame) > MOST_TRACKS:
-            used = frame["kind"].ne("row").groupby([frame["process"], frame["track"]]).transform("any")
-            frame = frame[used]
-        if _tracks(frame) > MOST_TRACKS:
-            frame = frame[frame["process"] == busiest[0]]
+        frame = frame[frame["kind"].ne("row").groupby([frame["process"], frame["track"]]).transform("any")]
+        for processes in (self._busiest(), self._busiest()[:1]):
+            if len(frame[["process", "track"]].drop_duplicates()) > MOST_TRACKS:
+                frame = frame[frame["process"].isin(processes)]
         return timeline_figure(
             frame, first_ns=self.ns(self.first), stop_ns=self.ns(self.stop), columns=columns
         )
@@ -193,7 +190,7 @@ class Timeline:
         Parameters
         ----------
         path
-            ``.json`` or ``.json.gz``: trace events for Perfetto and Chrome's trace viewer. ``.pdf`` or
+            ``.json`` or ``.json.gz``: trace events, for Perfetto. ``.pdf`` or
             ``.png``: a figure, as both, with the table behind it as CSV. ``.csv``: that table, all slices.
         magnify
             Of the trace events: write so many times the time, because Perfetto keeps whole nanoseconds only.
@@ -225,10 +222,6 @@ class Timeline:
             return (path,)
         figure, table = self.figure(columns=columns)
         return save_figure(figure, path, table)
-
-
-def _tracks(frame: pd.DataFrame) -> int:
-    return len(frame[["process", "track"]].drop_duplicates())
 
 
 def check_timeline_ending(path: str | Path) -> str:

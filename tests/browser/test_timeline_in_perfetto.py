@@ -167,6 +167,7 @@ def test_perfetto_shows_what_was_written(
         # Perfetto names tracks in the page, what is in them on a canvas.
         first = read.tracks[0][1]
         page.wait_for_function("name => document.body.innerText.includes(name)", arg=first, timeout=60_000)
+        page.wait_for_timeout(2000)  # for people who look at the picture
         page.screenshot(path=interface.parent / "perfetto.png")
     page.close()
     assert faults == [], "Perfetto has dropped or changed something"
