@@ -67,7 +67,7 @@ class Marks:
     def _know(self, memory: Memory) -> None:
         """Refuse commands that a memory does not have, and banks."""
         known = {command.name for command in memory.spec.commands} | set(PSEUDO_COMMANDS.values())
-        rows = self._of_channels(memory)
+        rows = self.rows_of(memory)
         for number in np.unique(self.log["command"][rows]).tolist():
             if number >= len(self.names) or self.names[number] not in known:
                 name = self.names[number] if number < len(self.names) else f"number {number}"
@@ -81,7 +81,7 @@ class Marks:
                 f"{memory.spec.name} has {memory.spec.banks} banks; name the memory or system that it is of."
             )
 
-    def _of_channels(self, memory: Memory) -> _Int:
+    def rows_of(self, memory: Memory) -> _Int:
         """Rows of the log, in order of issue."""
         channel = self.log["channel"]
         return np.flatnonzero((channel >= memory.channels.start) & (channel < memory.channels.stop))
@@ -92,26 +92,28 @@ class Marks:
         tick = self.memories.tick_ps
         period = np.ones(len(self.log), np.int64)
         for memory in self.memories.members:
-            period[self._of_channels(memory)] = int(memory.spec.tCK_ps / tick)
+            period[self.rows_of(memory)] = int(memory.spec.tCK_ps / tick)
         if self.memories.host_clock_ps is not None:
-            period[self._named("LLC_HIT")] = int(self.memories.host_clock_ps / tick)
+            period[self.named("LLC_HIT")] = int(self.memories.host_clock_ps / tick)
         return self.log["clock"].astype(np.int64) * period
 
     @cached_property
     def tags(self) -> _Int:
         """GnR of each command, -1 where it serves none, int64 (commands,)."""
         tags = self.log["tag"].astype(np.int64)
-        if tags.size and int(tags.max()) == 0 and not self._named(*_AT_PORT, "PIM_RD", "LLC_HIT").any():
+        if tags.size and int(tags.max()) == 0 and not self.named(*_AT_PORT, "PIM_RD", "LLC_HIT").any():
             tags[:] = -1  # a stream of plain requests
         tags[self.log["role"] == 255] = -1
         for memory in self.memories.members:
             without = [c.name for c in memory.spec.commands if c.kind.startswith(("REF", "RFM", "PREA"))]
-            tags[self._named(*without, "PIM_WRLUT")] = -1
+            tags[self.named(*without, "PIM_WRLUT")] = -1
         return tags
 
-    def _named(self, *names: str) -> NDArray[np.bool_]:
+    def named(self, *names: str, rows: _Int | None = None) -> NDArray[np.bool_]:
+        """Which rows of the log (of all, or of these) have commands of these names."""
         numbers = [number for number, name in enumerate(self.names) if name in names]
-        return np.isin(self.log["command"], numbers)
+        command = self.log["command"] if rows is None else self.log["command"][rows]
+        return np.isin(command, numbers)
 
     def in_bags(self, window: Window, rows: _Int) -> NDArray[np.bool_]:
         """Which rows of the log serve the GnRs of a window."""
@@ -138,7 +140,7 @@ class Marks:
         return _in_order(frame[mine | (frame["stop"] > first)])
 
     def _hits(self, first: int, stop: int) -> pd.DataFrame:
-        rows = np.flatnonzero(self._named("LLC_HIT") & (self.ticks >= first) & (self.ticks < stop))
+        rows = np.flatnonzero(self.named("LLC_HIT") & (self.ticks >= first) & (self.ticks < stop))
         if self.memories.host_clock_ps is None:
             return _part()
         period = int(self.memories.host_clock_ps / self.memories.tick_ps)
@@ -176,8 +178,8 @@ class _OfMemory:
         self.marks, self.memory, self.first, self.stop = marks, memory, first, stop
         self.spec: Spec = memory.spec
         self.period = int(self.spec.tCK_ps / marks.memories.tick_ps)
-        rows = marks._of_channels(memory)
-        self.all = rows[(marks.ticks[rows] < stop) & ~marks._named("LLC_HIT")[rows]]
+        rows = marks.rows_of(memory)
+        self.all = rows[(marks.ticks[rows] < stop) & ~marks.named("LLC_HIT", rows=rows)]
         # What comes before the window may reach into it, at most so far.
         self.cycles = memory.cycles
         reach = max(
@@ -206,7 +208,7 @@ class _OfMemory:
     def _chosen(self, rows: _Int, *kinds: str) -> _Int:
         """Rows of the log whose commands are of some kinds (or have these names, if they are of none)."""
         wanted = {command.name for command in self.spec.commands if command.kind in kinds} | set(kinds)
-        return rows[self.marks._named(*wanted)[rows]]
+        return rows[self.marks.named(*wanted, rows=rows)]
 
     def _field(self, name: str, rows: _Int) -> _Int:
         return self.marks.log[name][rows].astype(np.int64)
@@ -345,7 +347,7 @@ class _OfMemory:
 
     def _groups(self) -> pd.DataFrame:
         cycles = self.memory.group_cycles
-        rows = self.near[self.marks._named(*cycles)[self.near]]
+        rows = self.near[self.marks.named(*cycles, rows=self.near)]
         if not rows.size:
             return _part()
         table = np.array([cycles.get(name, 0) for name in self.marks.names], np.int64)
