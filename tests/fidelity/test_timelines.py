@@ -44,6 +44,7 @@ CASES: dict[str, tuple[str, str, dict[str, Any]]] = {
         "partitions:3",
         {"hbm.pim.cache_rows": "all", "hbm.pim.merge_identical": True},
     ),
+    "HEAM, pooled before they are composed": ("heam", "partitions:3:pool-first", {}),
     "RecNMP, matrices": ("recnmp", "tt:4", {}),
 }
 
