@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from heam_sim.dram import Spec
-from heam_sim.errors import CheckError, ConfigError
+from heam_sim.errors import CheckError
+from heam_sim.numbers import whole_number
 from heam_sim.simulation import Plan
 from heam_sim.systems import System, Tier, load_system
 from heam_sim.timelines.durations import command_cycles, group_cycles
@@ -146,8 +147,7 @@ def memory_of_spec(spec: Spec, channels: int) -> Memories:
 
     Results come nCL after PIM_RDRES, immediates nCWL after PIM_WRIMM; nothing is said of PEs' arithmetic.
     """
-    if channels < 1:
-        raise ConfigError(f"channels: {channels} is no number from 1 up.")
+    channels = whole_number("channels", channels, minimum=1)
     return Memories(
         (
             Memory(

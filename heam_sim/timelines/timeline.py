@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from heam_sim._core import BOUND_NAMES
 from heam_sim.check import CommandLog
 from heam_sim.errors import ConfigError, unknown_name
+from heam_sim.numbers import whole_number
 from heam_sim.plotting import MOST_TRACKS, save_figure, timeline_figure
 from heam_sim.simulation import record
 from heam_sim.timelines.chrome import write_chrome
@@ -210,8 +211,7 @@ class Timeline:
             The file cannot be written.
         """
         path, ending = Path(path), check_timeline_ending(path)
-        if isinstance(magnify, bool) or not isinstance(magnify, int) or not 1 <= magnify <= 10**6:
-            raise ConfigError(f"magnify: {magnify!r} is no whole number from 1 to 1000000.")
+        magnify = whole_number("magnify", magnify, minimum=1, maximum=10**6)
         if ending in _TRACES:
             write_chrome(self, path, magnify=magnify)
             return (path,)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heam_sim.errors import ConfigError
+from heam_sim.numbers import real_number, whole_number
 from heam_sim.timelines.memories import Memories
 
 __all__ = ["Window", "gnrs_of", "resolve"]
@@ -37,13 +38,16 @@ class Window:
     def __post_init__(self) -> None:
         if self.kind not in _KINDS:
             raise ConfigError(f"window: {self.kind!r} is none of {', '.join(_KINDS)}.")
-        numbers = int | float if self.kind == "ns" else int
-        for value in (self.first, self.stop):
-            if isinstance(value, bool) or not isinstance(value, numbers):
-                raise ConfigError(f"window: {value!r} is no number of {self.kind}.")
-        if not 0 <= self.first < self.stop < 2**62:
+        for name in ("first", "stop"):
+            value, what = getattr(self, name), f"window: {name} in {self.kind}"
+            if self.kind == "ns":
+                value = real_number(what, value, minimum=0, below=2**62)
+            else:
+                value = whole_number(what, value, minimum=0, maximum=2**62)
+            object.__setattr__(self, name, value)
+        if self.first >= self.stop:
             raise ConfigError(
-                f"window: {self.kind} {self.first} to {self.stop}; begin at 0 or later and end after that."
+                f"window: {self.kind} {self.first} to {self.stop} is empty; end after the beginning."
             )
 
 
