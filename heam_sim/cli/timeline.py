@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -19,16 +19,9 @@ from heam_sim.cli.options import (
 )
 from heam_sim.dram import derive_pim, load_spec
 from heam_sim.errors import ConfigError
-from heam_sim.timelines import (
-    MOST_SLICES,
-    Timeline,
-    Window,
-    check_timeline_ending,
-    log_timeline,
-    memories_of_system,
-    memory_of_spec,
-    timeline,
-)
+
+if TYPE_CHECKING:
+    from heam_sim.timelines import Timeline, Window
 
 __all__ = ["timeline_command"]
 
@@ -80,7 +73,9 @@ __all__ = ["timeline_command"]
     help="So many times the time in .json: with 1000 Perfetto, which keeps whole ns, shows ps as ns.",
 )
 @click.option(
-    "--most-slices", type=click.IntRange(min=1), default=MOST_SLICES, show_default=True, help="Refuse more."
+    "--most-slices",
+    type=click.IntRange(min=1),
+    help="Refuse more.  [default: 200000, which a browser can show]",
 )
 @trace_options
 @simulation_options
@@ -95,7 +90,7 @@ def timeline_command(
     output: tuple[Path, ...],
     columns: int,
     magnify: int,
-    most_slices: int,
+    most_slices: int | None,
     settings: tuple[str, ...],
     **options: Any,
 ) -> None:
@@ -108,12 +103,14 @@ def timeline_command(
 
     Example: heam-sim timeline --system heam --embedding qr:4 --samples 500 --window gnrs=1000:1004
     """
+    from heam_sim.timelines import MOST_SLICES, check_timeline_ending
+
     for path in output:
         check_timeline_ending(path)
     shared: dict[str, Any] = {
         "window": None if window is None else _window(window),
         "channels": channel_range(channels),
-        "most_slices": most_slices,
+        "most_slices": MOST_SLICES if most_slices is None else most_slices,
     }
     overrides = parse_overrides(settings)
     if commands is not None:
@@ -136,6 +133,8 @@ def timeline_command(
 def _simulated(
     system: str, overrides: dict[str, Any], options: dict[str, Any], shared: dict[str, Any]
 ) -> Timeline:
+    from heam_sim.timelines import timeline
+
     names = ("trace_file", "dataset", "path", "samples", "seed", "pooling")
     trace = wanted_trace(*(options.pop(name) for name in names))
     return timeline(trace, system=system, overrides=overrides, **options, **shared)
@@ -150,6 +149,8 @@ def _stored(
     overrides: dict[str, Any],
     shared: dict[str, Any],
 ) -> Timeline:
+    from heam_sim.timelines import log_timeline, memories_of_system, memory_of_spec
+
     if (name is None) == (system is None):
         raise ConfigError("--commands: name what the log is of, with --spec or with --system.")
     if system is not None:
@@ -164,6 +165,8 @@ def _stored(
 
 
 def _window(text: str) -> Window:
+    from heam_sim.timelines import Window
+
     kind, equals, span = text.partition("=")
     first, colon, stop = span.partition(":")
     number = float if kind == "ns" else int

@@ -11,6 +11,7 @@ import pytest
 
 from heam_sim.check import read_log
 from heam_sim.cli import main
+from heam_sim.timelines import MOST_SLICES
 from tests.functional.small import mixed_trace, run_of
 from tests.timelines_cases import read_events
 
@@ -143,3 +144,8 @@ def test_what_a_log_cannot_be_of_is_said(folder: Path, capsys: pytest.CaptureFix
     said = refused(capsys, *given, "--system", "heam", "--window", "samples=2")
     assert "does not say where samples end" in said
     assert "no such file" in refused(capsys, "timeline", "--commands", "none.npz", "--system", "heam")
+
+
+def test_the_limit_that_the_help_names_is_the_one(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["timeline", "--help"]) == 0
+    assert f"[default: {MOST_SLICES}," in " ".join(capsys.readouterr().out.split())
