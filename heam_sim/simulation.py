@@ -264,6 +264,7 @@ class Run:
     spread_reads: int
     carried: int
     pair_reads: int
+    shared: int
     work: Work
 
 
@@ -539,7 +540,7 @@ def _execute(
     logs: list[NDArray[Any]] = []
     latencies: list[NDArray[np.uint64]] = []
     finished: list[NDArray[np.uint64]] = []
-    totals = np.zeros(6, np.int64)
+    totals = np.zeros(7, np.int64)
     work = Work()
     chunks = planned.chunks() or [(0, 0)]
     for number, (stop, lowered) in enumerate(_pieces(planned, chunks, threads)):
@@ -551,6 +552,7 @@ def _execute(
             lowered.spread_reads,
             lowered.carried,
             lowered.pair_reads,
+            lowered.shared,
         )
         work += lowered.work
         core.feed(lowered.items, lowered.offsets, last=number == len(chunks) - 1)
@@ -584,6 +586,7 @@ def _execute(
         spread_reads=int(totals[3]),
         carried=int(totals[4]),
         pair_reads=int(totals[5]),
+        shared=int(totals[6]),
         work=work,
     )
 
@@ -664,6 +667,8 @@ def _result(planned: Plan, run: Run, limits: list[dict[str, Any]]) -> Result:
             "replica_reads": run.replica_reads,
             "spread_reads": run.spread_reads,
             "pair_reads": run.pair_reads,
+            # Only where instructions are per lookup.
+            **({"shared_instructions": run.shared} if run.shared else {}),
         },
         energy=energy,
         power=power,
