@@ -135,7 +135,7 @@ def replay_command(
     as_json: bool,
     **controller: Any,
 ) -> None:
-    """Replay the request stream in REQUESTS: LD/ST or DRAMsim3 text (plain, .gz), .npz or .h5.
+    """Replay the request stream in REQUESTS: LD/ST or DRAMsim3 text, .npz or .h5, plain or gzipped.
 
     Example: heam-sim replay requests.txt.gz --preset ramulator-2.1/DDR4_8Gb_x8/DDR4_2400R --set rank=2
     """
