@@ -77,6 +77,10 @@ def parse_map(text: str, spec: Spec, *, channels: int, vector_bursts: int = 1) -
     ConfigError
         A field is unknown, missing or of the wrong size, or a vector is longer than a row.
     """
+    if not isinstance(text, str):
+        raise ConfigError(
+            f"address_map: {text!r} is no text; give a name, a list of fields or DRAMsim3's letters."
+        )
     if text in NAMED_MAPS:
         text = NAMED_MAPS[text](spec)
     elif re.fullmatch(r"(?:ch|ra|bg|ba|ro|co){2,}", text):
