@@ -15,6 +15,7 @@ from heam_sim.cli.convert import convert_command
 from heam_sim.cli.exchange import export_command, from_fbgemm_command, from_requests_command
 from heam_sim.cli.memory import check, replay_command
 from heam_sim.cli.plot import plot_command
+from heam_sim.cli.report import report_command
 from heam_sim.cli.results import results
 from heam_sim.cli.simulations import bound, explain_command, simulate_command, systems
 from heam_sim.cli.spec import spec
@@ -57,6 +58,7 @@ for command in (
     tune_command,
     results,
     plot_command,
+    report_command,
     systems,
     trace,
     replay_command,

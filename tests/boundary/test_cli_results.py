@@ -19,10 +19,10 @@ from click.shell_completion import ShellComplete
 
 from heam_sim import __version__
 from heam_sim.cli import main
-from heam_sim.cli.cite import works
 from heam_sim.cli.completion import COMPLETE_VARIABLE
 from heam_sim.cli.main import program
 from heam_sim.datasets import generate
+from heam_sim.report.citations import works
 from heam_sim.results import ResultSet
 from heam_sim.systems import known_systems
 from tests.unit.results_cases import make_result, make_study
