@@ -43,7 +43,7 @@ def cautions(
         *_notes(results),
         *_versions(results),
         *(
-            [f"{assumed} entries below rest on assumptions of this model, not on a publication."]
+            [f"The table of assumptions has {assumed} entries: what no publication stands behind."]
             if assumed
             else []
         ),
@@ -56,8 +56,8 @@ def _traces(results: ResultSet) -> Iterator[str]:
     if generated:
         shapes = ", ".join(dict.fromkeys(str(one["provenance"].get("dataset", "?")) for one in generated))
         yield (
-            f"The lookups are generated (table sizes of {shapes}), not those of a real dataset: popularity "
-            "is a model's, and co-occurrence of rows in a sample is none."
+            f"The lookups are generated (table sizes of {shapes}), not those of a real dataset: how popular "
+            "rows are, and which are asked for together, is the generator's choice."
         )
     unknown = sum(not one["provenance"] for one in traces)
     if unknown:

@@ -133,11 +133,8 @@ def labels(results: Sequence[Result], varied: Mapping[str, Sequence[Any]] | None
     varied = factors(results) if varied is None else varied
     found = []
     for number, result in enumerate(results):
-        parts = [] if "system" in varied else [result.system]
-        for key, values in varied.items():
-            if values[number] is not None:
-                parts.append(_short(key, values[number]))
-        found.append(", ".join(parts))
+        parts = [_short(key, values[number]) for key, values in varied.items() if values[number] is not None]
+        found.append(", ".join(parts) or result.system)
     seen: Counter[str] = Counter()
     for number, label in enumerate(found):
         seen[label] += 1
@@ -149,7 +146,7 @@ def labels(results: Sequence[Result], varied: Mapping[str, Sequence[Any]] | None
 def _short(key: str, value: Any) -> str:
     if key == "vector_bytes":
         return f"{value} B"
-    if key in _OF_RUN:
+    if "." not in key and key != "profile":
         return str(value)
     return f"{key.rpartition('.')[2]} {written(value)}"
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import pandas as pd
 from matplotlib.figure import Figure
 
-from heam_sim.errors import ConfigError
+from heam_sim.errors import HeamSimError
 from heam_sim.experiments.figures import FIGURES, Material, draw
 from heam_sim.report.tables import shown
 from heam_sim.results import Result
@@ -77,21 +77,40 @@ def drawable(material: Material, names: Sequence[str]) -> dict[str, Drawn]:
         By the name of the figure's files.
     """
     found: dict[str, Drawn] = {}
+    material, names = _literal(material), [_escaped(name) for name in names]
     for kind, about in FIGURES.items():
         if about.study and material.base is None and material.best is None:
             continue
         if kind == "best" and material.best is not None and material.best["best_speedup"].isna().all():
             continue  # a search without the baseline has no speed-ups
+        if kind == "roofline" and not all(one.config.get("system") for one in material.results or ()):
+            continue  # only a system's description says what its memories could carry
         if kind == "speedup" and material.frame["system"].nunique() < 2:
             continue
         found |= _drawn(material, kind, names)
     return found
 
 
+def _literal(material: Material) -> Material:
+    """Names as Matplotlib shows them literally: what stands between two dollars would be a formula."""
+    results = material.results
+    if results is None or not any("$" in f"{one.system}{one.embedding}" for one in results):
+        return material
+    frame = material.frame.copy()
+    for column in ("system", "embedding"):
+        frame[column] = frame[column].map(_escaped)
+    called = [replace(one, system=_escaped(one.system), embedding=_escaped(one.embedding)) for one in results]
+    return replace(material, frame=frame, results=tuple(called))
+
+
+def _escaped(name: str) -> str:
+    return name.replace("$", r"\$")
+
+
 def _drawn(material: Material, kind: str, names: Sequence[str]) -> dict[str, Drawn]:
     try:
         return {name: Drawn(kind, *drawn) for name, drawn in draw(material, kind).items()}
-    except ConfigError:
+    except HeamSimError:
         if material.base is not None or material.results is None or kind == "speedup":
             return {}
     if len(names) > _MOST_NAMED:
@@ -102,7 +121,7 @@ def _drawn(material: Material, kind: str, names: Sequence[str]) -> dict[str, Dra
     key = tuple(zip(short, names, strict=True)) if short != list(names) else ()
     try:
         drawn = draw(_named(material.results, short), kind)
-    except ConfigError:
+    except HeamSimError:
         return {}
     return {name: Drawn(kind, *one, key) for name, one in drawn.items()}
 

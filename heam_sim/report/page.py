@@ -48,11 +48,13 @@ __all__ = ["report_html", "write_report"]
 
 #: Results of whose counters, ceilings and power the page has tables; of more they are in the file.
 _DETAILED = 8
+#: Columns of what tells results apart that are shown at first, beside those of measures.
+_FACTORS = 6
 #: Results for which the command that redoes each of them is looked for.
 _COMMANDS = 100
 _MEASURES = (
-    *("speedup_over_host_dimm", "lookups_per_second", "latency_p99_ns"),
-    *("energy_per_sample_pJ", "energy_saved_over_host_dimm", "energy_ranking_flips", "bound_by"),
+    *("speedup_over_host_dimm", "lookups_per_second", "energy_per_sample_pJ"),
+    *("energy_saved_over_host_dimm", "bound_by"),
 )
 _CLAIMS = (*("paper", "quantity", "published", "our_comparison", "measured", "verdict", "why"),)
 _COMPARISONS = (
@@ -238,7 +240,7 @@ class _Page:
             if key not in frame.columns:
                 frame.insert(0, key, [value if _plain(value) else written(value) for value in values])
         frame.insert(0, "number", range(1, len(frame) + 1))
-        main = ("number", *self.varied, *_MEASURES)
+        main = ("number", *list(self.varied)[:_FACTORS], *_MEASURES)
         return page_table(frame, ident="runs", caption=f"All {len(frame)} results", main=main)
 
     def _best(self) -> PageTable | None:

@@ -18,6 +18,8 @@ __all__ = ["Cell", "Column", "PageTable", "page_table", "shown"]
 _DIGITS = 4
 _WHOLE_FROM = 1000
 _PHRASE, _PARAGRAPH = 18, 140
+#: That have room on paper; the style sheet counts on it.
+MOST_COLUMNS = 12
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,11 @@ class PageTable:
     same: tuple[tuple[str, str], ...] = ()
 
     @property
+    def wordy(self) -> bool:
+        """Whether some cell that is shown at first holds a paragraph: on a phone its rows are stacked."""
+        return any(cell.room == "p" for row in self.rows for cell in row[: self.main])
+
+    @property
     def main(self) -> int:
         """Columns that are shown at first; they come first."""
         return sum(column.main for column in self.columns)
@@ -133,7 +140,8 @@ def page_table(
     ident, caption
         See :class:`PageTable`.
     main
-        Columns that are shown at first, in this order; the others follow. All if none is named.
+        Columns that are shown at first, in this order; the others follow. If none is named, as many as have
+        room on paper.
     heads
         Of columns that are not called after their names.
     fold
@@ -147,7 +155,7 @@ def page_table(
     if frame.empty:
         return None
     names = {str(name): heading(str(name)) for name in frame.columns} | dict(heads or {})
-    first = [name for name in main if name in frame.columns]
+    first = [name for name in main if name in frame.columns][:MOST_COLUMNS]
     ordered = first + [name for name in frame.columns if name not in first]
     kept, same = [], []
     for name in ordered:
@@ -160,12 +168,10 @@ def page_table(
             kept.append(name)
     if not kept:
         kept, same = ordered, []
+    wanted = [name for name in kept if name in first] or kept[:MOST_COLUMNS]
     columns = tuple(
-        Column(str(name), names[str(name)], _numeric(frame[name]), not first or name in first)
-        for name in kept
+        Column(str(name), names[str(name)], _numeric(frame[name]), name in wanted) for name in kept
     )
-    if not any(column.main for column in columns):
-        columns = tuple(Column(one.name, one.head, one.numeric, True) for one in columns)
     cells = [
         [_cell(value, column.numeric) for value in frame[name]]
         for name, column in zip(kept, columns, strict=True)
