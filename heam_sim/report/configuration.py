@@ -27,6 +27,8 @@ def written(value: Any) -> str:
         return "none"
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))  # 0.0 and 0 are one setting
     if isinstance(value, Mapping):
         return ", ".join(f"{key} = {written(item)}" for key, item in value.items()) or "none"
     if isinstance(value, list | tuple):

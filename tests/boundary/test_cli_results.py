@@ -122,6 +122,15 @@ def test_plot(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "no such file" in refused(capsys, "plot", "speedup", "none.h5")
 
 
+def test_report(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = run(capsys, "report", "b.h5", "--output", "out/page.html", "--title", "A & B")
+    assert re.fullmatch(r"wrote out/page\.html \(\d\.\d MB\)\n", out)
+    assert "<h1>A &amp; B</h1>" in (folder / "out" / "page.html").read_text(encoding="utf-8")
+    assert run(capsys, "report", "b.h5").startswith("wrote report.html")
+    assert "no such file" in refused(capsys, "report", "none.h5")
+    assert "is a folder" in refused(capsys, "report", "b.h5", "--output", "out")
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
