@@ -20,8 +20,8 @@ __all__ = ["plot_command"]
 _HELP = """Draw FIGURE from the results in RESULTS, and write PDF, PNG and the table behind it (CSV).
 
 RESULTS is the results.h5 of `reproduce`, `sweep`, `simulate` or `tune`; a summary.csv does for all figures
-but roofline and time-parts; best takes a tuned.csv. Nothing is simulated. Where a study has several traces,
-speedup and energy make one figure for each.
+but roofline and time-parts; best takes a tuned.csv or the results.h5 of a search. Nothing is simulated.
+Where a study has several traces, speedup and energy make one figure for each.
 
 \b
 Figures:
