@@ -74,7 +74,7 @@ def _selection(results: ResultSet, failures: int) -> Iterator[str]:
             "works. Numbers to be quoted come from the default or the full one."
         )
     if failures:
-        yield f"{failures} points of the study failed and are not among these results."
+        yield f"Points of the study that failed and are not among these results: {failures}."
 
 
 def _energy(results: ResultSet, material: Material, names: Sequence[str]) -> Iterator[str]:

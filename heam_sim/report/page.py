@@ -425,7 +425,7 @@ def _environment() -> jinja2.Environment:
 
 
 def _text(name: str) -> str:
-    return (resources.files("heam_sim.report") / "page" / name).read_text(encoding="utf-8")
+    return (resources.files("heam_sim.report") / "templates" / name).read_text(encoding="utf-8")
 
 
 def _digest(text: str) -> str:

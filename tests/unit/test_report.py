@@ -180,7 +180,7 @@ def test_a_study_has_its_claims(study_page: str) -> None:
 def test_a_sweep_says_what_varies(varied: ResultSet, varied_page: str) -> None:
     text = varied_page
     assert "<h1>Sweep “windows”</h1>" in text
-    assert "1 points of the study failed" in text
+    assert "failed and are not among these results: 1." in text
     assert factors(list(varied)) == {
         "embedding": ["full", "full", "qr:4:multiply", "qr:4:multiply"],
         "host.window_gnrs": [8, 64, 8, 64],
