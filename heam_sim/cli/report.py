@@ -7,7 +7,6 @@ from pathlib import Path
 
 import click
 
-from heam_sim.report import write_report
 from heam_sim.results import ResultSet
 
 __all__ = ["report_command"]
@@ -30,6 +29,8 @@ def report_command(results: Path, output: Path | None, title: str | None) -> Non
 
     Example: heam-sim report results/results.h5 --output report.html
     """
+    from heam_sim.report import write_report
+
     page = results.with_name("report.html") if output is None else output
     write_report(ResultSet.load(results), page, title=title)
     click.echo(f"wrote {page} ({page.stat().st_size / 1e6:.1f} MB)")
