@@ -577,7 +577,7 @@ def test_a_point_that_cannot_be_stops_nothing_but_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     bad = {"system": "tensordimm", "embedding": "tt:16"}
-    monkeypatch.setattr(reproduction, "study_design", lambda selection: few(bad))
+    monkeypatch.setattr(reproduction, "study_design", lambda selection="default": few(bad))
     monkeypatch.setattr(reproduction, "_figures", lambda *arguments: {})
     out = tmp_path / "out"
     words = f"reproduce --samples {SAMPLES} --workers 1 --output"
@@ -586,7 +586,7 @@ def test_a_point_that_cannot_be_stops_nothing_but_is_told(
     failures = pd.read_csv(out / "failures.csv")["failure"]
     assert len(failures) == 1 and "vertical" in failures[0]
     assert len(pd.read_csv(out / "summary.csv")) == 9
-    monkeypatch.setattr(reproduction, "study_design", lambda selection: few())
+    monkeypatch.setattr(reproduction, "study_design", lambda selection="default": few())
     capsys.readouterr()
     assert main([*words.split(), str(out), "--json"]) == 0
     assert not (out / "failures.csv").exists()
