@@ -12,6 +12,7 @@ from .results import ResultSet as ResultSet
 from .simulation import simulate as simulate
 from .systems import known_systems as known_systems
 from .systems import load_system as load_system
+from .timelines import timeline as timeline
 from .trace import LookupTrace as LookupTrace
 from .traffic import ReplayResult as ReplayResult
 from .traffic import replay as replay

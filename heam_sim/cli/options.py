@@ -27,6 +27,7 @@ from heam_sim.errors import ConfigError
 from heam_sim.trace import LookupTrace
 
 __all__ = [
+    "channel_range",
     "lookup_progress",
     "parse_overrides",
     "progress_bar",
@@ -146,6 +147,18 @@ def parse_overrides(settings: tuple[str, ...]) -> dict[str, Any]:
         except tomllib.TOMLDecodeError:
             found[key.strip()] = value.strip()
     return found
+
+
+def channel_range(text: str | None) -> range | None:
+    """Read the channels that an option names, e.g. 3 or 0-7."""
+    if text is None:
+        return None
+    first, _, last = text.partition("-")
+    if not first.isdecimal() or (last and not last.isdecimal()):
+        raise ConfigError(f"--channels {text}: write a channel or a range, e.g. 0-7.")
+    if last and int(last) < int(first):
+        raise ConfigError(f"--channels {text}: ends before it begins; write the lower channel first.")
+    return range(int(first), int(last or first) + 1)
 
 
 def whole_numbers(name: str, text: str | None) -> int | list[int] | None:

@@ -10,7 +10,6 @@ import csv
 import dataclasses
 import io
 import re
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,19 +20,8 @@ import heam_sim
 from heam_sim.experiments.reproduction import reproduce
 from heam_sim.results import ResultSet
 
-sync_api = pytest.importorskip(
-    "playwright.sync_api", reason="no Playwright to drive a browser; pip install 'heam-sim[browser]'"
-)
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on the path; apt-get install chromium"),
-]
+pytestmark = pytest.mark.slow
 
-QUIET = (
-    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
-    *("--disable-background-networking", "--disable-component-update"),
-)
 PHONE = {"viewport": {"width": 360, "height": 740}, "is_mobile": True, "has_touch": True}
 LARGEST = 3_000_000  # bytes of the quick study's page
 
@@ -46,14 +34,6 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
     page = folder / "report.html"
     ResultSet.load(folder / "results.h5").report(page)
     return page
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with sync_api.sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=CHROMIUM, args=list(QUIET))
-        yield running
-        running.close()
 
 
 @pytest.fixture
