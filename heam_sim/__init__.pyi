@@ -3,6 +3,8 @@
 from ._version import __version__ as __version__
 from .datasets import generate as generate
 from .datasets import read_dataset as read_dataset
+from .datasets import workload as workload
+from .embedding import PQ as PQ
 from .embedding import QR as QR
 from .embedding import Full as Full
 from .errors import HeamSimError as HeamSimError

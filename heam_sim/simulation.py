@@ -265,6 +265,7 @@ class Run:
     spread_reads: int
     carried: int
     pair_reads: int
+    shared: int
     work: Work
 
 
@@ -541,7 +542,7 @@ def _execute(
     logs: list[NDArray[Any]] = []
     latencies: list[NDArray[np.uint64]] = []
     finished: list[NDArray[np.uint64]] = []
-    totals = np.zeros(6, np.int64)
+    totals = np.zeros(7, np.int64)
     work = Work()
     chunks = planned.chunks() or [(0, 0)]
     for number, (stop, lowered) in enumerate(_pieces(planned, chunks, threads)):
@@ -553,6 +554,7 @@ def _execute(
             lowered.spread_reads,
             lowered.carried,
             lowered.pair_reads,
+            lowered.shared,
         )
         work += lowered.work
         core.feed(lowered.items, lowered.offsets, last=number == len(chunks) - 1)
@@ -586,6 +588,7 @@ def _execute(
         spread_reads=int(totals[3]),
         carried=int(totals[4]),
         pair_reads=int(totals[5]),
+        shared=int(totals[6]),
         work=work,
     )
 
@@ -666,6 +669,8 @@ def _result(planned: Plan, run: Run, limits: list[dict[str, Any]]) -> Result:
             "replica_reads": run.replica_reads,
             "spread_reads": run.spread_reads,
             "pair_reads": run.pair_reads,
+            # Only where instructions are per lookup.
+            **({"shared_instructions": run.shared} if run.shared else {}),
         },
         energy=energy,
         power=power,

@@ -30,6 +30,7 @@ __all__ = [
     "channel_range",
     "lookup_progress",
     "parse_overrides",
+    "parse_settings",
     "progress_bar",
     "simulation_options",
     "trace_options",
@@ -135,18 +136,23 @@ def wanted_trace(
     return generate(dataset, samples=10_000 if samples is None else samples, seed=seed, pooling=pooling)
 
 
-def parse_overrides(settings: tuple[str, ...]) -> dict[str, Any]:
+def parse_settings(settings: tuple[str, ...], example: str = "scale=16") -> dict[str, Any]:
     """Read ``key=value`` pairs; values are TOML (numbers, true, "text") or plain words."""
     found: dict[str, Any] = {}
     for setting in settings:
         key, equals, value = setting.partition("=")
         if not equals or not key.strip() or not value.strip():
-            raise ConfigError(f"--set {setting}: write KEY=VALUE, e.g. --set host.llc_bytes=0.")
+            raise ConfigError(f"--set {setting}: write KEY=VALUE, e.g. --set {example}.")
         try:
             found[key.strip()] = tomllib.loads(f"value = {value}")["value"]
         except tomllib.TOMLDecodeError:
             found[key.strip()] = value.strip()
     return found
+
+
+def parse_overrides(settings: tuple[str, ...]) -> dict[str, Any]:
+    """Read changed parameters of systems."""
+    return parse_settings(settings, "host.llc_bytes=0")
 
 
 def channel_range(text: str | None) -> range | None:

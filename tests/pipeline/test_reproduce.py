@@ -381,7 +381,7 @@ def test_an_ablation_is_not_held_against_a_claim(tmp_path: Path, monkeypatch: py
     more = [{"system": "heam", "variant": name} for name in ("base die", "no host LLC")]
     more += [{"system": "host-dimm", "variant": "no host LLC"}, {"system": "heam", "embedding": "hash:0.25"}]
     more += [{"system": "host-dimm", "embedding": "hash:0.25"}]
-    monkeypatch.setattr(reproduction, "study_design", lambda selection: few(*more))
+    monkeypatch.setattr(reproduction, "study_design", lambda selection="default": few(*more))
     monkeypatch.setattr(reproduction, "_figures", lambda *arguments: {})
     done = reproduce(tmp_path, samples=SAMPLES, workers=1)
     row = done.claims[done.claims["our_comparison"] == "heam over host-dimm with the same embedding"].iloc[0]
@@ -411,7 +411,7 @@ def test_curves_have_the_published_setting_where_it_belongs(
     more = [{"system": "heam", "variant": name} for name in names]
     wide = {"system": "heam", "embedding": "qr:64:multiply"}
     more += [{**wide, "variant": name} for name in ("default", "LUT = 8 KiB")]
-    monkeypatch.setattr(reproduction, "study_design", lambda selection: few(*more))
+    monkeypatch.setattr(reproduction, "study_design", lambda selection="default": few(*more))
     monkeypatch.setattr(reproduction, "_figures", lambda *arguments: {})
     done = reproduce(tmp_path, samples=SAMPLES, workers=1)
     design = few(*more)
