@@ -73,6 +73,7 @@ class Plan:
     scope: Scope
     profile: float
     trace_hash: str
+    trace_provenance: Mapping[str, Any]
     tick_ps: Fraction
 
     def parameters(self) -> dict[str, ChannelParameters]:
@@ -305,6 +306,7 @@ def plan(
         scope=scope,
         profile=profile,
         trace_hash=trace.content_hash,
+        trace_provenance=trace.provenance,
         tick_ps=described.tick_ps(specs),
     )
 
@@ -677,6 +679,7 @@ def _result(planned: Plan, run: Run, limits: list[dict[str, Any]]) -> Result:
         config=planned.config(),
         provenance={
             "trace_hash": planned.trace_hash,
+            "trace": dict(planned.trace_provenance),
             "software_version": __version__,
             "estimates": [row for row in limits if not row["enforced"]],
         },

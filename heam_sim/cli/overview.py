@@ -28,6 +28,7 @@ SECTIONS: Mapping[str, Mapping[str, tuple[str, str]]] = {
     "Results": {
         "results": ("results:results", "Show, compare, merge and export stored results."),
         "plot": ("plot:plot_command", "Draw a figure of stored results."),
+        "report": ("report:report_command", "Write stored results as one HTML page."),
     },
     "Inputs": {
         "trace": ("traces:trace", "Make, import, describe and export lookup traces."),

@@ -52,8 +52,8 @@ def plot_command(
     """Draw FIGURE from the results in RESULTS, and write PDF, PNG and the table behind it (CSV).
 
     RESULTS is the results.h5 of `reproduce`, `sweep`, `simulate` or `tune`; a summary.csv does for all
-    figures but roofline and time-parts; best takes a tuned.csv. Nothing is simulated. Where a study has
-    several traces, speedup and energy make one figure for each.
+    figures but roofline and time-parts; best takes a tuned.csv or the results.h5 of a search. Nothing is
+    simulated. Where a study has several traces, speedup and energy make one figure for each.
 
     Example: heam-sim plot speedup results/results.h5 --columns 1 --only scope=sample
     """

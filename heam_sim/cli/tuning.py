@@ -107,7 +107,8 @@ def tune_command(
                     progress=show,
                 )
             )
-    table = write_best(output, found)
+    search = {"lookups": lookups, "search_seed": search_seed, "settings": parse_overrides(settings)}
+    table = write_best(output, found, search=search)
     if as_json:
         print_json(records(table))
     else:

@@ -4,9 +4,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -16,6 +17,7 @@ from heam_sim.experiments.points import Point
 from heam_sim.experiments.runner import Progress
 from heam_sim.experiments.tune import TRIALS, Tuned, tune
 from heam_sim.results import ResultSet, write_table
+from heam_sim.results.export import records
 from heam_sim.systems import known_systems
 from heam_sim.trace import LookupTrace
 
@@ -102,8 +104,18 @@ def best_table(found: Sequence[Tuned]) -> pd.DataFrame:
     return table
 
 
-def write_best(folder: Path, found: Sequence[Tuned]) -> pd.DataFrame:
-    """Write ``tuned.csv``, ``trials-SYSTEM-EMBEDDING.csv`` and ``results.h5``; returns the first."""
+def write_best(
+    folder: Path, found: Sequence[Tuned], *, search: Mapping[str, Any] | None = None
+) -> pd.DataFrame:
+    """Write ``tuned.csv``, ``trials-SYSTEM-EMBEDDING.csv`` and ``results.h5``; returns the first.
+
+    Parameters
+    ----------
+    folder, found
+        Where, and what.
+    search
+        Options of the search, kept in the provenance of ``results.h5`` beside the table.
+    """
     table = best_table(found)
     frames = {_TABLE: table}
     for one in found:
@@ -112,9 +124,9 @@ def write_best(folder: Path, found: Sequence[Tuned]) -> pd.DataFrame:
     for file, frame in frames.items():
         write_table(folder / file, frame)
     ends = [result for one in found for result in (one.published, one.best)]
-    ResultSet(ends, provenance={"study": "tune", "order": "published, best of each search"}).save(
-        folder / "results.h5"
-    )
+    provenance = {"study": "tune", "order": "published, best of each search"}
+    alone = {"searches": records(table), "search": dict(search or {})}
+    ResultSet(ends, provenance=provenance | alone).save(folder / "results.h5")
     return table
 
 

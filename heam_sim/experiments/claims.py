@@ -23,6 +23,7 @@ from heam_sim.results import Result
 __all__ = ["Claim", "Pairing", "claims_table", "comparisons_table", "known_claims"]
 
 SPEED, ENERGY = "speed-up", "energy saved"
+NOT_MEASURED = "not measured"
 # What the sentence about a difference looks at first, if the study has it.
 _USUAL_VECTOR = 128
 
@@ -177,7 +178,9 @@ def claims_table(results: Results) -> pd.DataFrame:
     pandas.DataFrame
         One row per headline and baseline: ``paper, quantity, published, published_against, our_comparison,
         trace, variant, embeddings, vector_bytes, measured`` (geometric mean over the vector sizes), ``least,
-        most, most_at``; of energies ``energy_low``, ``energy_high`` and ``energy_ranking_flips``;
+        most, most_at``; ``verdict`` (whether that mean reaches the headline, or only another comparison of
+        the pair does, under what else the study varies); of energies ``energy_low``, ``energy_high`` and
+        ``energy_ranking_flips``;
         ``reached`` (where any comparison of this pair does), ``closest`` (the one nearest to the headline),
         ``other_assumptions`` (the same comparison with one thing changed) and ``why`` (from counters and
         ceilings).
@@ -202,7 +205,7 @@ def _missing(claim: Claim, results: Results) -> dict[str, Any]:
     systems = {pairing.system for pairing in claim.compare}
     lacking = ", ".join(sorted(systems - set(results.systems)))
     why = f"{lacking} is not in this version" if lacking else "this selection of the study has no such points"
-    return {**_head(claim), "measured": "not measured", "why": why}
+    return {**_head(claim), "measured": NOT_MEASURED, "verdict": NOT_MEASURED, "why": why}
 
 
 def _claim_rows(results: Results, claim: Claim, pairing: Pairing) -> Iterator[dict[str, Any]]:
@@ -244,6 +247,7 @@ def _measured(
         "least": claim.text(min(values)),
         "most": claim.text(max(values)),
         "most_at": f"{best.point.vector_bytes} B",
+        "verdict": _verdict(claim, claim.mean(values), every),
     }
     if claim.quantity == ENERGY:
         row["energy_low"] = claim.text(claim.mean(1 - one.energy.high for one in main))
@@ -256,6 +260,12 @@ def _measured(
     row["other_assumptions"] = "; ".join(f"{name} {claim.text(value)}" for name, value in others.items())
     row["why"] = _why(results, claim, main, others)
     return row
+
+
+def _verdict(claim: Claim, measured: float, every: list[Comparison]) -> str:
+    if measured >= claim.value:
+        return "reached"
+    return "reached elsewhere" if any(claim.of(one) >= claim.value for one in every) else "not reached"
 
 
 def _distance(claim: Claim, value: float) -> float:

@@ -28,6 +28,7 @@ from heam_sim.experiments.points import Point
 from heam_sim.experiments.runner import Outcome, Progress, check_workers, run_points
 from heam_sim.results import ResultSet, write_table
 from heam_sim.results.atomic import make_folder
+from heam_sim.results.export import records
 from heam_sim.trace import LookupTrace
 
 __all__ = ["SELECTIONS", "Study", "reproduce", "study_design"]
@@ -196,8 +197,15 @@ def reproduce(
         workers=workers,
         progress=progress,
     )
-    provenance = {"selection": selection, "dataset": dataset, "seed": seed, "generated": path is None}
+    provenance: dict[str, Any] = {
+        "selection": selection,
+        "dataset": dataset,
+        "seed": seed,
+        "generated": path is None,
+    }
     failures = (*(f"{one.point.label}: {one.message}" for one in outcome.failures), *not_searched)
+    if best is not None:
+        provenance["searches"] = records(best)
     study = _tabulated(design, outcome, traces, failures, provenance)
     written = _write(folder, study, base, best)
     return replace(study, files=(*written, *files.values()))

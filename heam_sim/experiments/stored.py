@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from heam_sim.experiments.points import Point
 from heam_sim.experiments.reproduction import study_design
 from heam_sim.results import Result, ResultSet, read_frame
 
-__all__ = ["draw_one", "load_material", "material_of"]
+__all__ = ["draw_one", "load_material", "material_of", "study_results"]
 
 
 def load_material(path: str | Path) -> Material:
@@ -55,18 +55,43 @@ def material_of(results: Iterable[Result]) -> Material:
     """
     found = results if isinstance(results, ResultSet) else ResultSet(results)
     said = found.provenance
+    compared = study_results(found)
+    if compared is None:
+        return Material(found.to_frame(), tuple(found), best=_searched(said))
+    cardinalities = {name: np.array(rows, dtype=np.int64) for name, rows in said["cardinalities"].items()}
+    frame = summarise(compared, cardinalities)
+    base = Point(system=BASELINE, **study_design(said["selection"]).base)
+    return Material(frame, tuple(found), compared.variants, base, _searched(said))
+
+
+def study_results(found: ResultSet) -> Results | None:
+    """Return the results of a reproduction study by their points; None for a set that is no such study.
+
+    Raises
+    ------
+    heam_sim.errors.ConfigError
+        As :func:`material_of`.
+    """
+    said = found.provenance
     if not {"points", "selection"} <= said.keys():
-        return Material(found.to_frame(), tuple(found))
+        return None
     if "cardinalities" not in said or len(said["points"]) != len(found):
         raise ConfigError(
             "these results of `heam-sim reproduce` do not say which traces they are of, as those of older "
             "versions; draw from the summary.csv beside them, or run the study again."
         )
-    design = study_design(said["selection"])
-    compared = Results(_by_point(found, said["points"]), design.variants)
-    cardinalities = {name: np.array(rows, dtype=np.int64) for name, rows in said["cardinalities"].items()}
-    frame = summarise(compared, cardinalities)
-    return Material(frame, tuple(found), design.variants, Point(system=BASELINE, **design.base))
+    return Results(_by_point(found, said["points"]), study_design(said["selection"]).variants)
+
+
+def _searched(said: Mapping[str, Any]) -> pd.DataFrame | None:
+    """The table of the searches that a set's provenance holds."""
+    if not said.get("searches"):
+        return None
+    frame = pd.DataFrame(said["searches"])
+    for name in frame.columns:
+        if name.endswith("_speedup"):  # without the baseline there is none, which JSON tells as null
+            frame[name] = pd.to_numeric(frame[name])
+    return frame
 
 
 def _by_point(results: ResultSet, points: list[Any]) -> dict[Point, Result]:

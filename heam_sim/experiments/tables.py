@@ -172,7 +172,7 @@ def compression_table(summary: pd.DataFrame, point: Point) -> pd.DataFrame:
     """
     rows = at_point(summary, point)
     rows = rows[rows["variant"] == DEFAULT]
-    rows = rows.assign(scheme=rows["embedding"].str.partition(":")[0])
+    rows = rows.assign(scheme=rows["embedding"].str.split(":").str[0])
     full = rows.loc[rows["scheme"] == "full", "model_bytes"]
     rows = rows.assign(memory_share=rows["model_bytes"] / (full.iloc[0] if len(full) else float("nan")))
     rows = rows.assign(time_ns_per_sample=1e9 / rows["samples_per_second"])
@@ -185,7 +185,7 @@ def compression_table(summary: pd.DataFrame, point: Point) -> pd.DataFrame:
 def memories_table(summary: pd.DataFrame, point: Point) -> pd.DataFrame:
     """Speed-up over host-dimm on the same memories, for every memory at a base point with its embedding."""
     rows = at_point(summary, point)
-    named = rows["variant"].str.partition(" = ")[0].isin(_MEMORIES)
+    named = rows["variant"].str.split(" = ").str[0].isin(_MEMORIES)
     rows = rows[(named | (rows["variant"] == DEFAULT)) & (rows["embedding"] == point.embedding)]
     columns = [*_COMMON, "speedup_over_host_dimm", *_RATES]
     if rows["variant"].nunique() < 2:

@@ -28,6 +28,8 @@ _NAMES = ("system", "embedding", "vector_bytes", "scope")
 _MISSING = None
 #: What a study says of each result or trace; everything else in its provenance must be the same to merge.
 _OF_PARTS = ("points", "cardinalities", "selection")
+#: The table of a search, which a study may have beside its results.
+_SEARCHES = "searches"
 
 
 def statistics(result: Result) -> dict[str, Any]:
@@ -232,7 +234,8 @@ def _common_study(sets: Sequence[ResultSet]) -> dict[str, Any] | None:
     """The provenance of the study whose parts all sets are; None if they are of several or of none."""
     if not all(_is_study(part) for part in sets):
         return None
-    shared = [{key: value for key, value in part.provenance.items() if key not in _OF_PARTS} for part in sets]
+    own = (*_OF_PARTS, _SEARCHES)
+    shared = [{key: value for key, value in part.provenance.items() if key not in own} for part in sets]
     traces: dict[str, Any] = {}
     for part in sets:
         for point, result in zip(part.provenance["points"], part, strict=True):
@@ -244,7 +247,9 @@ def _common_study(sets: Sequence[ResultSet]) -> dict[str, Any] | None:
     cardinalities = {k: v for part in sets for k, v in part.provenance["cardinalities"].items()}
     selections = list(dict.fromkeys(part.provenance["selection"] for part in sets))
     selection = selections[0] if len(selections) == 1 else "full"
-    return shared[0] | {"selection": selection, "cardinalities": cardinalities}
+    searches = [part.provenance[_SEARCHES] for part in sets if _SEARCHES in part.provenance]
+    found = {_SEARCHES: searches[0]} if searches else {}
+    return shared[0] | found | {"selection": selection, "cardinalities": cardinalities}
 
 
 def _is_study(part: ResultSet) -> bool:

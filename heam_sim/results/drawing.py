@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: MIT
-"""The way from results to figures, which live above them."""
+"""The way from results to figures and pages, which live above them."""
 
 from __future__ import annotations
 
 import importlib
 from collections.abc import Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
 
     from heam_sim.results.result import Result
 
-__all__ = ["plot_results"]
+__all__ = ["plot_results", "report_results"]
 
 
 def plot_results(results: Iterable[Result], figure: str, **options: Any) -> Figure:
@@ -22,3 +23,8 @@ def plot_results(results: Iterable[Result], figure: str, **options: Any) -> Figu
         results, figure, **options
     )
     return drawn
+
+
+def report_results(results: Iterable[Result], path: str | Path, *, title: str | None) -> None:
+    """Write the page of ``heam-sim report``."""
+    importlib.import_module("heam_sim.report").write_report(results, path, title=title)

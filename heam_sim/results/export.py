@@ -22,6 +22,7 @@ __all__ = [
     "TABLE_ENDINGS",
     "check_ending",
     "finite",
+    "heading",
     "json_text",
     "latex_table",
     "records",
@@ -77,7 +78,7 @@ def latex_table(frame: pd.DataFrame) -> str:
         "% needs \\usepackage{booktabs}",
         f"\\begin{{tabular}}{{{''.join('r' if right else 'l' for right in numeric)}}}",
         "\\toprule",
-        " & ".join(_escaped(_heading(str(name))) for name in frame.columns) + r" \\",
+        " & ".join(_escaped(heading(str(name))) for name in frame.columns) + r" \\",
         "\\midrule",
     ]
     for row in frame.itertuples(index=False):
@@ -85,7 +86,8 @@ def latex_table(frame: pd.DataFrame) -> str:
     return "\n".join((*lines, "\\bottomrule", "\\end{tabular}", ""))
 
 
-def _heading(name: str) -> str:
+def heading(name: str) -> str:
+    """Return a column's name in words, its unit in brackets behind it: ``time_ns`` is ``time (ns)``."""
     unit = unit_of(name)
     stem = name
     if unit == "1/s":

@@ -75,7 +75,8 @@ class Result:
     config
         Resolved configuration: with the trace, enough to repeat the run.
     provenance
-        At least ``trace_hash`` and ``software_version``.
+        At least ``trace_hash`` and ``software_version``; of a simulation also ``trace``, what the trace says
+        of where its lookups come from.
     notes
         What a reader must know, e.g. a scaled capacity.
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from heam_sim.errors import ConfigError, DatasetError
 from heam_sim.html import html_table
 from heam_sim.results.atomic import write_atomically
-from heam_sim.results.drawing import plot_results
+from heam_sim.results.drawing import plot_results, report_results
 from heam_sim.results.export import RESULT_ENDINGS, check_ending, json_text, write_table
 from heam_sim.results.plain import plain
 from heam_sim.results.result import Result
@@ -162,6 +162,10 @@ class ResultSet:
     def plot(self, figure: str = "speedup", **options: Any) -> Figure:
         """Draw a figure from the results; parameters and errors as in :meth:`Result.plot`."""
         return plot_results(self, figure, **options)
+
+    def report(self, path: str | Path, *, title: str | None = None) -> None:
+        """Write one self-contained HTML page; see :func:`heam_sim.report.write_report`."""
+        report_results(self, path, title=title)
 
 
 def read_frame(path: str | Path) -> pd.DataFrame:

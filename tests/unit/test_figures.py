@@ -15,6 +15,7 @@ from heam_sim.errors import ConfigError
 from heam_sim.experiments.figures import FIGURES, Material, draw, select
 from heam_sim.experiments.stored import load_material, material_of
 from heam_sim.results import ResultSet
+from heam_sim.results.export import records
 from tests.unit.results_cases import make_result, make_study
 
 PLOTS = Path(__file__).resolve().parents[2] / "plots"
@@ -65,6 +66,9 @@ def test_a_table_of_a_search(tmp_path):
     drawn, shown = draw(material, "best")["best"]
     assert sorted(bar.get_height() for bar in drawn.axes[0].patches) == [1.0, 1.0, 2.0, 3.0]
     assert list(shown["best_speedup"]) == [1.0, 3.0]
+    study = ResultSet(make_study(), provenance={"study": "tune", "searches": records(table)})
+    study.save(tmp_path / "results.h5")
+    pd.testing.assert_frame_equal(draw(load_material(tmp_path / "results.h5"), "best")["best"][1], shown)
 
 
 @pytest.mark.parametrize(

@@ -170,6 +170,11 @@ def test_parts_of_a_study_stay_one():
     assert merged.provenance["points"] == [["one-hot", "default"]] * 2
     assert merged.provenance["cardinalities"] == {"one-hot": [5, 6]}
     assert merged.provenance["selection"] == "full"
+    searched = ResultSet(second, provenance={**second.provenance, "searches": [{"system": "heam"}]})
+    assert merge_results({"a": first, "b": searched}).provenance == {
+        **merged.provenance,
+        "searches": [{"system": "heam"}],
+    }
     other = study_part([make_result(provenance={"trace_hash": "other"})])
     for foreign in (study_part([make_result("heam")], seed=2), other, ResultSet([make_result("heam")])):
         assert "points" not in merge_results({"a": first, "b": foreign}).provenance
