@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from heam_sim._version import __version__
+from heam_sim.arrivals import PoissonArrivals, RegularArrivals
 from heam_sim.datasets import generate, read_dataset
 from heam_sim.embedding import QR, Full
 from heam_sim.errors import HeamSimError
@@ -19,6 +20,8 @@ __all__ = [
     "Full",
     "HeamSimError",
     "LookupTrace",
+    "PoissonArrivals",
+    "RegularArrivals",
     "ReplayResult",
     "Result",
     "ResultSet",

@@ -120,7 +120,9 @@ class System(_Run):
         if arrivals is not None:
             arrivals = checked_array(arrivals, np.dtype(np.uint64), "arrivals")
             if arrivals.size != record["gnrs"]:
-                raise ConfigError(f"arrivals: has {arrivals.size} entries, but there are {record['gnrs']} bags.")
+                raise ConfigError(
+                    f"arrivals: has {arrivals.size} entries, but there are {record['gnrs']} bags."
+                )
             record["arrival"] = pointer_to("uint64_t[]", arrivals)
         detail = ffi.new("uint64_t *")
         with self.exclusive() as pointer:
