@@ -20,8 +20,8 @@ __all__ = ["plot_command"]
 _HELP = """Draw FIGURE from the results in RESULTS, and write PDF, PNG and the table behind it (CSV).
 
 RESULTS is the results.h5 of `reproduce`, `sweep`, `simulate` or `tune`; a summary.csv does for all figures
-but roofline and time-parts; best takes a tuned.csv. Nothing is simulated. Where a study has several traces,
-speedup and energy make one figure for each.
+but imbalance, roofline and time-parts; best takes a tuned.csv, waterfall also the CSV of `explain`.
+Nothing is simulated. Where a study has several traces, speedup and energy make one figure for each.
 
 \b
 Figures:
@@ -44,6 +44,7 @@ def _figure_list() -> str:
 )
 @click.option("--columns", type=click.IntRange(1, 2), help="Width in columns of a two-column page.")
 @click.option("--baseline", help="System whose speed is 1.")
+@click.option("--statistic", help="Of latencies: mean, p50, p95 or p99.  [default: all]")
 @click.option(
     "--only",
     multiple=True,
