@@ -18,7 +18,7 @@ from heam_sim.plotting.style import figure_style, ordered_systems
 __all__ = ["imbalance_maps"]
 
 _MAP = "cividis"  # lightness rises all along: the same to colour-blind eyes and in print
-_PANEL_IN = 2.3
+_PANEL_IN = 1.5
 
 
 def imbalance_maps(table: pd.DataFrame, *, columns: int | None = None) -> tuple[Figure, pd.DataFrame]:
@@ -50,7 +50,7 @@ def imbalance_maps(table: pd.DataFrame, *, columns: int | None = None) -> tuple[
     parts = [(str(system), str(tier), part) for (system, tier), part in groups]
     parts.sort(key=lambda item: order[item[0]])
     columns = columns_of(columns, _PANEL_IN * len(parts))
-    across = min(3 if columns == 2 else 1, len(parts))
+    across = min(3 if columns == 2 else 2, len(parts))
     down = -(-len(parts) // across)
     scale = Normalize(0.0, float(table["reads_over_mean"].max()))
     with figure_style():

@@ -111,7 +111,7 @@ def log_scale(axis: Axes, which: Literal["x", "y"] = "y") -> None:
     (axis.set_yscale if which == "y" else axis.set_xscale)("log")
     low, high = axis.get_ylim() if which == "y" else axis.get_xlim()
     if high / low < 5:
-        line.set_major_locator(MaxNLocator(5))
+        line.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
         line.set_minor_locator(NullLocator())
     else:
         line.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if high / low < 100 else (1.0,)))

@@ -55,7 +55,7 @@ _STEP_LOOKS = (
     Look(LIGHT_GREY),
     Look(SKY),
     Look(SKY, "////"),
-    Look(ORANGE),
+    Look(ORANGE, "...."),
     Look(ORANGE, "\\\\\\\\"),
     Look(BLUE),
     Look("#FFFFFF", "----"),
@@ -239,7 +239,10 @@ def compression_curves(table: pd.DataFrame, *, columns: int = 2) -> _Drawn:
         "energy_per_sample_pJ": "nJ/sample",
         "bank_vectors_per_lookup": "bank vectors/lookup",
     }
-    handles = [(name, {"color": c, "marker": m, "linewidth": 1.0}) for name, c, m in _SCHEMES.values()]
+    handles = [
+        (name, {"color": c, "marker": m, "markersize": 3.5, "linewidth": 1.0})
+        for name, c, m in _SCHEMES.values()
+    ]
     columns = columns_of(columns, 0.0)
     with figure_style():
         figure, axes = panel_grid(len(systems), 3, columns, 1.25, handles, bottom_in=0.3, sharex=True)
@@ -249,7 +252,9 @@ def compression_curves(table: pd.DataFrame, *, columns: int = 2) -> _Drawn:
                 _scheme_lines(axis, table[table["system"] == system], column, scale)
             row[0].set_ylabel(system)
         for axis, label in zip(axes[0], measures.values(), strict=True):
-            axis.set_title(label if columns == 2 else label.replace(" ", "\n"))
+            axis.set_title(label if columns == 2 else label.replace("/", "/\n"))
+        for axis in axes.flat:
+            log_scale(axis, "x")
         axes[-1][1].set_xlabel("memory over full tables'")
     return figure, table
 
@@ -265,7 +270,6 @@ def _scheme_lines(axis: Axes, part: pd.DataFrame, column: str, scale: float) -> 
             markersize=3.5,
             linewidth=1.0,
         )
-    axis.set_xscale("log")
     log_scale(axis)
     axis.grid(True, axis="both")
 

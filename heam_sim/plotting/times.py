@@ -45,7 +45,7 @@ _GROUPS: Mapping[str, tuple[tuple[str, ...], Look]] = MappingProxyType(
             ("ALU", "LUT or cache port", "merge node", "stack node"),
             Look(VERMILION, "\\\\\\\\"),
         ),
-        "instructions": (("instruction path", "command slot"), Look(YELLOW)),
+        "instructions": (("instruction path", "command slot"), Look(YELLOW, "....")),
         "order, tags": (
             ("order of operands", "batch tags", "accumulators of the stack", "window or barrier"),
             Look(PURPLE, "xxxx"),

@@ -12,12 +12,14 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
 
 from heam_sim.errors import ConfigError
-from heam_sim.plotting.layout import columns_of, log_scale, panel_grid
+from heam_sim.plotting.layout import columns_of, log_scale, panel_grid, width_of
 from heam_sim.plotting.style import BLUE, GREY, LIGHT_GREY, SMALLEST_PT, VERMILION, Look, figure_style
 
 __all__ = ["walk_table", "waterfall"]
 
 _LINE_IN = 0.13  # height of a line of text
+_LETTER_IN = 0.06  # width of a letter
+_FACTOR_IN = 0.4  # room for a factor beside a bar
 _MOST_LINES = 3
 _BETTER, _WORSE, _TOTAL = Look(BLUE), Look(VERMILION, "////"), Look(LIGHT_GREY)
 
@@ -80,9 +82,11 @@ def waterfall(table: pd.DataFrame, *, columns: int = 2) -> tuple[Figure, pd.Data
         entries = [("faster, or less energy", _BETTER), ("slower, or more energy", _WORSE)]
         figure, grid = panel_grid(1, columns, columns, lines * _LINE_IN, entries, bottom_in=0.4, sharey=True)
         places = _places(names)
+        text_in = _LETTER_IN * max(len(line) for name in names for line in name.split("\n"))
+        bars_in = (width_of(columns) - text_in) / columns - 0.3
         for axis, (column, label) in zip(grid[0], panels.items(), strict=False):
             totals = table[column].to_numpy(dtype=float)
-            _steps(axis, totals, places, more_is_better=column == "total_speedup")
+            _steps(axis, totals, places, bars_in, more_is_better=column == "total_speedup")
             axis.set_xlabel(label)
             axis.tick_params(axis="y", length=0)
         axis = grid[0][0]
@@ -104,11 +108,13 @@ def _places(names: list[str]) -> list[float]:
     return middle
 
 
-def _steps(axis: Axes, totals: np.ndarray, places: list[float], *, more_is_better: bool) -> None:
+def _steps(
+    axis: Axes, totals: np.ndarray, places: list[float], width_in: float, *, more_is_better: bool
+) -> None:
     low, high = min(1.0, float(totals.min())), max(1.0, float(totals.max()))
     reach = max(high / low, 1.2)
-    # Room for the factors beside the bars.
-    axis.set_xlim(low / reach**0.22, high * reach**0.22)
+    room = _FACTOR_IN / max(width_in - 2 * _FACTOR_IN, _FACTOR_IN)
+    axis.set_xlim(low / reach**room, high * reach**room)
     before = 1.0
     for number, (place, total) in enumerate(zip(places, totals, strict=False)):
         if number > 0:
