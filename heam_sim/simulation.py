@@ -619,7 +619,8 @@ def _execute(
     totals = np.zeros(6, np.int64)
     work = Work()
     chunks = planned.chunks() or [(0, 0)]
-    sample_ends = np.zeros(planned.simulated.samples, np.uint64)
+    # When each sample is done; nobody asks for it in a closed loop.
+    sample_ends = np.zeros(0 if planned.arrival_ticks is None else planned.simulated.samples, np.uint64)
     for number, (stop, lowered) in enumerate(_pieces(planned, chunks, threads)):
         demand.add(lowered, planned.placement)
         totals += (
