@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from heam_sim.datasets.zipf import uniforms
 from heam_sim.errors import ConfigError, unknown_name
+from heam_sim.numbers import real_number, whole_number
 
 __all__ = [
     "PREFIX",
@@ -75,13 +76,9 @@ class _Rated:
         if (self.per_second is None) == (self.load is None):
             raise ConfigError("arrivals: give per_second (samples per second) or load, one of them.")
         for name in ("per_second", "load"):
-            value = getattr(self, name)
-            if value is None:
-                continue
-            number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
-            if not number or not 0 < value < math.inf:
-                raise ConfigError(f"arrivals.{name}: {value!r} is no finite number above 0.")
-            object.__setattr__(self, name, float(value))
+            if getattr(self, name) is not None:
+                number = real_number(f"arrivals.{name}", getattr(self, name), above=0)
+                object.__setattr__(self, name, number)
 
     def rate(self, closed_loop_per_second: float | None) -> float:
         """Samples per second that are offered."""
@@ -143,8 +140,7 @@ class PoissonArrivals(_Rated):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if isinstance(self.seed, bool) or not isinstance(self.seed, int) or self.seed < 0:
-            raise ConfigError(f"arrivals.seed: {self.seed!r} is no whole number from 0 on.")
+        object.__setattr__(self, "seed", whole_number("arrivals.seed", self.seed, minimum=0))
 
     def times_ns(self, samples: int, closed_loop_per_second: float | None = None) -> _Times:
         """See :class:`Arrivals`."""

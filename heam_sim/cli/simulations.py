@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from rich.console import Console
@@ -17,11 +17,13 @@ from heam_sim.cli.options import parse_overrides, simulation_options, trace_opti
 from heam_sim.cli.output import json_option, notes_console, print_json, rows_table
 from heam_sim.cli.results import result_table
 from heam_sim.errors import ConfigError
-from heam_sim.experiments import Explanation, explain
 from heam_sim.results import ResultSet, write_table
 from heam_sim.results.export import RESULT_ENDINGS, check_ending, records
 from heam_sim.simulation import Plan, plan, scheduled, simulate
 from heam_sim.systems import known_systems, load_system
+
+if TYPE_CHECKING:
+    from heam_sim.experiments import Explanation
 
 __all__ = ["bound", "explain_command", "simulate_command", "systems"]
 
@@ -43,8 +45,14 @@ __all__ = ["bound", "explain_command", "simulate_command", "systems"]
     help="How the samples of --arrival-rate come.",
 )
 @click.option("--arrival-seed", type=int, default=1, show_default=True, help="Seed of the Poisson process.")
-@click.option("--check", is_flag=True, help="Check the command log: protocol and sums.")
-@click.option("--threads", type=int, default=1, show_default=True, help="2: a bit faster; same result.")
+@click.option("--check", is_flag=True, help="Check the command log: protocol and sums (slow).")
+@click.option(
+    "--threads",
+    type=int,
+    default=1,
+    show_default=True,
+    help="2: a second thread prepares the trace; the result is the same.",
+)
 @click.option("--output", type=click.Path(path_type=Path), help="Store the result (.h5, .json, .csv ...).")
 @json_option
 def simulate_command(
@@ -68,7 +76,10 @@ def simulate_command(
     output: Path | None,
     as_json: bool,
 ) -> None:
-    """Simulate SYSTEM (a name or a description file) and print what came out.
+    """Simulate SYSTEM and print time, energy and what the time went to.
+
+    SYSTEM is a name that `heam-sim systems` lists, or a description file (.toml). Without --trace and --path
+    a trace is generated.
 
     Example: heam-sim simulate heam --embedding qr:4 --vector-bytes 128 --check
     """
@@ -148,6 +159,8 @@ def bound(
 ) -> None:
     """Print the least time that each resource of SYSTEM... (default: all) allows, beside what is achieved.
 
+    These ceilings are closed forms of the work that the trace makes. No run may be faster, but for estimates.
+
     Example: heam-sim bound heam host-hbm-dimm --embedding qr:4 --samples 2000
     """
     trace = wanted_trace(trace_file, dataset, path, samples, seed, pooling)
@@ -194,7 +207,9 @@ def _bound_table(name: str, rows: list[dict[str, Any]], achieved: float | None) 
 @click.command("systems")
 @json_option
 def systems(as_json: bool) -> None:
-    """List the architectures.
+    """List the architectures: name, title, memories, PEs, source.
+
+    docs/models has a card for each, with its parameters and assumptions.
 
     Example: heam-sim systems
     """
@@ -220,9 +235,19 @@ def systems(as_json: bool) -> None:
 @click.argument("second", shell_complete=complete_system)
 @trace_options
 @simulation_options
-@click.option("--first", "only_first", multiple=True, metavar="KEY=VALUE", help="--set for FIRST alone.")
 @click.option(
-    "--second", "only_second", multiple=True, metavar="KEY=VALUE", help="As --set, for SECOND alone."
+    "--first",
+    "only_first",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="As --set, for FIRST alone; also embedding, vector_bytes, scope, profile.",
+)
+@click.option(
+    "--second",
+    "only_second",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="As --set, for SECOND alone, likewise.",
 )
 @click.option(
     "--output", type=click.Path(path_type=Path), help="Write the table (.csv, .parquet, .json, .tex)."
@@ -249,10 +274,12 @@ def explain_command(
 ) -> None:
     """Walk from system FIRST to system SECOND one change at a time, and say what each is worth.
 
-    --first and --second also take embedding, vector_bytes, scope and profile.
+    Every step is simulated on the same trace; the steps' factors multiply to the whole speed-up.
 
     Example: heam-sim explain host-dimm heam --scope sample --second embedding=qr:4 --samples 2000
     """
+    from heam_sim.experiments import explain
+
     if output is not None:
         check_ending(output)
     trace = wanted_trace(trace_file, dataset, path, samples, seed, pooling)

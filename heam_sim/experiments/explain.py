@@ -11,17 +11,18 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
-from matplotlib.figure import Figure
 
 from heam_sim.errors import ConfigError, HeamSimError, unknown_name
-from heam_sim.plotting import walk_table, waterfall
 from heam_sim.results import Result
 from heam_sim.simulation import resolved_config, simulate
 from heam_sim.systems import System, load_system, system_from_dict
 from heam_sim.trace import LookupTrace
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 __all__ = ["Explanation", "Step", "explain", "explained_walk"]
 
@@ -87,11 +88,15 @@ class Explanation:
 
     def plot(self, *, columns: int = 2) -> Figure:
         """Draw the way as a waterfall (:func:`heam_sim.plotting.waterfall`)."""
+        from heam_sim.plotting import waterfall
+
         return waterfall(explained_walk(self.to_frame()), columns=columns)[0]
 
 
 def explained_walk(frame: pd.DataFrame) -> pd.DataFrame:
     """Turn the table of an explanation (:meth:`Explanation.to_frame`) into that of a waterfall."""
+    from heam_sim.plotting import walk_table
+
     steps = pd.DataFrame(
         {
             "step": frame["changes"],
