@@ -5,6 +5,8 @@ from .arrivals import PoissonArrivals as PoissonArrivals
 from .arrivals import RegularArrivals as RegularArrivals
 from .datasets import generate as generate
 from .datasets import read_dataset as read_dataset
+from .datasets import workload as workload
+from .embedding import PQ as PQ
 from .embedding import QR as QR
 from .embedding import Full as Full
 from .errors import HeamSimError as HeamSimError
@@ -14,6 +16,7 @@ from .results import ResultSet as ResultSet
 from .simulation import simulate as simulate
 from .systems import known_systems as known_systems
 from .systems import load_system as load_system
+from .timelines import timeline as timeline
 from .trace import LookupTrace as LookupTrace
 from .traffic import ReplayResult as ReplayResult
 from .traffic import replay as replay

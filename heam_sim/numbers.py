@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import operator
 
@@ -86,7 +87,8 @@ def real_number(
     """
     number = math.nan
     if isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool):
-        number = float(value)
+        with contextlib.suppress(OverflowError):  # of a whole number that no float is near
+            number = float(value)
     inside = (
         math.isfinite(number)
         and (minimum is None or number >= minimum)

@@ -39,6 +39,7 @@ from heam_sim.accounting import (
 )
 from heam_sim.arrivals import PREFIX, Arrivals, as_arrivals, split_overrides
 from heam_sim.bounds import Demand, ceilings
+from heam_sim.check import log_ending, write_log
 from heam_sim.dram import Spec
 from heam_sim.embedding import EmbeddingScheme, Full, composes_sums, sum_bytes
 from heam_sim.embedding.parse import parse_embedding
@@ -52,7 +53,7 @@ from heam_sim.systems import System, Tier, load_system
 from heam_sim.trace import LookupTrace, TraceFile
 from heam_sim.verification import verify
 
-__all__ = ["Plan", "Run", "plan", "resolved_config", "scheduled", "simulate"]
+__all__ = ["Plan", "Run", "plan", "record", "resolved_config", "scheduled", "simulate"]
 
 # Long enough to keep Python out of the loop, short enough for Ctrl-C to be felt at once.
 _STEPS = 1 << 20
@@ -300,6 +301,7 @@ class Run:
     spread_reads: int
     carried: int
     pair_reads: int
+    shared: int
     work: Work
     bank_reads: list[NDArray[np.uint64]]
     sample_latencies_ns: NDArray[np.float64] | None = None
@@ -487,6 +489,7 @@ def simulate(
     overrides: Mapping[str, Any] | None = None,
     arrivals: Arrivals | float | ArrayLike | None = None,
     check: bool = False,
+    commands: str | Path | None = None,
     threads: int = 1,
     progress: Progress | None = None,
 ) -> Result:
@@ -520,6 +523,8 @@ def simulate(
         ``arrivals.per_second`` or ``arrivals.load``, ``arrivals.process``, ``arrivals.seed``.
     check
         Keep the command log and run the protocol check and the functional check on it (slower, more memory).
+    commands
+        Store the command log in this file (``.npz`` or ``.csv``, docs/formats.md).
     threads
         With 2 or more a second thread prepares the next piece of the trace while the engine runs one; the
         result is the same.
@@ -541,6 +546,8 @@ def simulate(
         A check found a violation, or the run came out faster than a ceiling allows.
     """
     whole_number("threads", threads, minimum=1)
+    if commands is not None:
+        log_ending(commands)  # a long run should not end with a name that cannot be
     planned = plan(
         trace,
         system=system,
@@ -553,9 +560,12 @@ def simulate(
     )
     planned = scheduled(planned, threads=threads)
     parameters = planned.parameters()
-    run = _execute(planned, parameters, with_log=check, threads=threads, progress=progress)
+    kept = check or commands is not None
+    run = _execute(planned, parameters, with_log=kept, threads=threads, progress=progress)
     limits = ceilings(planned.placement, run.demand, parameters, last_arrival_ns=planned.last_arrival_ns)
     _hold_against(limits, run.time_ns, planned)
+    if commands is not None:
+        write_log(commands, run.log, run.command_names)
     if check:
         verify(planned, run)
     return _result(planned, run, limits)
@@ -566,6 +576,23 @@ def _of_arrivals(overrides: Mapping[str, Any] | None) -> Mapping[str, Any] | Non
     if not isinstance(overrides, Mapping):
         return None
     return {key: value for key, value in overrides.items() if str(key).startswith(PREFIX)}
+
+
+def record(
+    trace: LookupTrace | TraceFile, *, threads: int = 1, progress: Progress | None = None, **options: Any
+) -> tuple[Plan, Run]:
+    """Simulate with the command log kept, and return what was decided and what the engine gave back.
+
+    Parameters
+    ----------
+    trace, threads, progress
+        As for :func:`simulate`.
+    options
+        Those of :func:`plan`.
+    """
+    planned = scheduled(plan(trace, **options), threads=threads)
+    run = _execute(planned, planned.parameters(), with_log=True, threads=threads, progress=progress)
+    return planned, run
 
 
 def _hold_against(limits: list[dict[str, Any]], time_ns: float, planned: Plan) -> None:
@@ -615,7 +642,7 @@ def _execute(
     logs: list[NDArray[Any]] = []
     latencies: list[NDArray[np.uint64]] = []
     finished: list[NDArray[np.uint64]] = []
-    totals = np.zeros(6, np.int64)
+    totals = np.zeros(7, np.int64)
     work = Work()
     chunks = planned.chunks() or [(0, 0)]
     # When each sample is done; nobody asks for it in a closed loop.
@@ -629,6 +656,7 @@ def _execute(
             lowered.spread_reads,
             lowered.carried,
             lowered.pair_reads,
+            lowered.shared,
         )
         work += lowered.work
         core.feed(
@@ -672,6 +700,7 @@ def _execute(
         spread_reads=int(totals[3]),
         carried=int(totals[4]),
         pair_reads=int(totals[5]),
+        shared=int(totals[6]),
         work=work,
         bank_reads=[core.bank_reads(channel) for channel in range(len(owners))],
         sample_latencies_ns=waited,
@@ -754,6 +783,8 @@ def _result(planned: Plan, run: Run, limits: list[dict[str, Any]]) -> Result:
             "replica_reads": run.replica_reads,
             "spread_reads": run.spread_reads,
             "pair_reads": run.pair_reads,
+            # Only where instructions are per lookup.
+            **({"shared_instructions": run.shared} if run.shared else {}),
         },
         energy=energy,
         power=power,

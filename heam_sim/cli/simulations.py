@@ -46,6 +46,7 @@ __all__ = ["bound", "explain_command", "simulate_command", "systems"]
 )
 @click.option("--arrival-seed", type=int, default=1, show_default=True, help="Seed of the Poisson process.")
 @click.option("--check", is_flag=True, help="Check the command log: protocol and sums (slow).")
+@click.option("--commands", type=click.Path(path_type=Path), help="Store the command log (.npz or .csv).")
 @click.option(
     "--threads",
     type=int,
@@ -72,6 +73,7 @@ def simulate_command(
     arrival_process: str,
     arrival_seed: int,
     check: bool,
+    commands: Path | None,
     threads: int,
     output: Path | None,
     as_json: bool,
@@ -96,6 +98,7 @@ def simulate_command(
         overrides=parse_overrides(settings),
         arrivals=_arrivals(arrival_rate, arrival_process, arrival_seed),
         check=check,
+        commands=commands,
         threads=threads,
     )
     if as_json:

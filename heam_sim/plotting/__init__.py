@@ -19,11 +19,13 @@ from heam_sim.plotting.studies import (
 )
 from heam_sim.plotting.style import figure_style
 from heam_sim.plotting.tables import energy_table, speedup_table
+from heam_sim.plotting.timelines import MOST_TRACKS, timeline_figure
 from heam_sim.plotting.times import time_bars
 from heam_sim.plotting.traces import access_figure, cache_figure, fit_figure, reuse_figure
 from heam_sim.plotting.waterfall import walk_table, waterfall
 
 __all__ = [
+    "MOST_TRACKS",
     "ablation_bars",
     "access_bars",
     "access_figure",
@@ -47,6 +49,7 @@ __all__ = [
     "speedup_bars",
     "speedup_table",
     "time_bars",
+    "timeline_figure",
     "walk_table",
     "waterfall",
 ]

@@ -193,7 +193,7 @@ def sensitivity_curves(table: pd.DataFrame, *, columns: int | None = None) -> _D
     systems = ordered_systems(table["system"])
     lines = system_lines(systems)
     embeddings = list(dict.fromkeys(table["embedding"]))
-    compressed = [name for name in embeddings if name != "full"]
+    compressed = [name for name in embeddings if name != "full"] or embeddings
     factors = list(dict.fromkeys(table["factor"]))
     columns = columns_of(columns, 2.2 * len(factors))
     across = min(3 if columns == 2 else 2, len(factors))

@@ -191,6 +191,7 @@ LONG = {("reproduce",), ("tune",)}
 
 #: Commands that write files and say which, with a line of counts at most.
 NO_TABLE = {
+    ("timeline",),
     ("sweep",),
     ("plot",),
     ("results", "merge"),

@@ -60,6 +60,7 @@ def test_real_numbers(value: Any) -> None:
         (1, {"below": 1}, "x must be a finite number below 1, not 1."),
         (math.inf, {"minimum": 0}, "not inf."),
         (math.nan, {}, "x must be a finite number, not nan."),
+        (10**400, {}, f"not {10**400}."),
         (True, {}, "not True."),
         ("1", {}, "not '1'."),
         (1j, {}, "not 1j."),
