@@ -80,6 +80,8 @@ def find_preset(name: str, folder: Path | None = None) -> tuple[StandardFile, Bl
     SpecError
         Unknown preset (with the nearest known one), a broken file.
     """
+    if not isinstance(name, str):
+        raise SpecError(f"preset: {name!r} is no name of a memory preset; `heam-sim spec list` shows them.")
     family, _, rest = name.partition("/")
     organization, _, timing = rest.partition("/")
     for found, entry in _entries(folder):
