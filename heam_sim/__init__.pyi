@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 # What `import heam_sim` offers: read by type checkers, and at run time by __init__.py.
 from ._version import __version__ as __version__
+from .arrivals import PoissonArrivals as PoissonArrivals
+from .arrivals import RegularArrivals as RegularArrivals
 from .datasets import generate as generate
 from .datasets import read_dataset as read_dataset
 from .datasets import workload as workload

@@ -6,6 +6,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from heam_sim.energy import (
     WINDOW_NS,
     EnergyReport,
@@ -22,7 +24,7 @@ from heam_sim.placement import TierLayout
 if TYPE_CHECKING:
     from heam_sim.simulation import Plan, Run
 
-__all__ = ["account_energy", "account_power", "channel_rows", "energy_weights", "tier_totals"]
+__all__ = ["account_energy", "account_power", "channel_rows", "energy_weights", "group_reads", "tier_totals"]
 
 ELEMENT_BYTES = 4  # FP32
 _PASSED_ON = (
@@ -85,6 +87,17 @@ def tier_totals(planned: Plan, run: Run) -> dict[str, dict[str, int]]:
             elif name not in ("tier", "channel"):
                 sums[name] = sums.get(name, 0) + value
     return totals
+
+
+def group_reads(planned: Plan, run: Run) -> dict[str, dict[str, Any]]:
+    """Return the column reads of every bank group: ``bank_reads`` of a result."""
+    found: dict[str, dict[str, Any]] = {}
+    for name, layout in planned.placement.layouts.items():
+        level = "bank_group" if "bank_group" in layout.spec.levels else layout.spec.second_level
+        reads = np.array([run.bank_reads[channel] for channel in layout.channels], dtype=np.int64)
+        groups = reads.reshape(len(layout.channels), layout.spec.nodes(level), -1).sum(axis=2)
+        found[name] = {"level": level, "reads": groups.tolist()}
+    return found
 
 
 def energy_weights(layout: TierLayout) -> tuple[dict[str, int], int]:

@@ -346,7 +346,11 @@ def _command_bus(layout: TierLayout, columns: _Int, activates: _Int) -> tuple[in
 
 
 def ceilings(
-    placement: ModelPlacement, demand: Demand, parameters: Mapping[str, ChannelParameters]
+    placement: ModelPlacement,
+    demand: Demand,
+    parameters: Mapping[str, ChannelParameters],
+    *,
+    last_arrival_ns: float | None = None,
 ) -> list[dict[str, Any]]:
     """Return the least time of every resource.
 
@@ -358,6 +362,8 @@ def ceilings(
         The whole run's work.
     parameters
         Channel parameters by tier.
+    last_arrival_ns
+        When the last sample comes (open loop).
 
     Returns
     -------
@@ -376,6 +382,8 @@ def ceilings(
             "lines and instructions / issue width",
         )
     ]
+    if last_arrival_ns is not None:
+        rows.append(_row("arrivals", "host", last_arrival_ns, "arrival of the last sample"))
     added = demand.added_lines * host.line_bytes
     banks, dram_rows = _largest(placement)
     distinct = np.zeros((demand.channels, banks), np.int64)

@@ -6,13 +6,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from heam_sim._core import (
     BOUND_NAMES,
@@ -29,7 +29,15 @@ from heam_sim._core import (
     System as CoreSystem,
 )
 from heam_sim._version import __version__
-from heam_sim.accounting import account_energy, account_power, channel_rows, energy_weights, tier_totals
+from heam_sim.accounting import (
+    account_energy,
+    account_power,
+    channel_rows,
+    energy_weights,
+    group_reads,
+    tier_totals,
+)
+from heam_sim.arrivals import PREFIX, Arrivals, as_arrivals, split_overrides
 from heam_sim.bounds import Demand, ceilings
 from heam_sim.check import log_ending, write_log
 from heam_sim.dram import Spec
@@ -45,7 +53,7 @@ from heam_sim.systems import System, Tier, load_system
 from heam_sim.trace import LookupTrace, TraceFile
 from heam_sim.verification import verify
 
-__all__ = ["Plan", "Run", "plan", "record", "resolved_config", "simulate"]
+__all__ = ["Plan", "Run", "plan", "record", "resolved_config", "scheduled", "simulate"]
 
 # Long enough to keep Python out of the loop, short enough for Ctrl-C to be felt at once.
 _STEPS = 1 << 20
@@ -75,6 +83,10 @@ class Plan:
     trace_hash: str
     trace_provenance: Mapping[str, Any]
     tick_ps: Fraction
+    arrivals: Arrivals | None = None
+    # When samples come: uint64 (samples,), in ticks; None before :func:`scheduled`, and in a closed loop.
+    arrival_ticks: NDArray[np.uint64] | None = None
+    closed_loop_per_second: float | None = None
 
     def parameters(self) -> dict[str, ChannelParameters]:
         """Return the channel parameters by tier."""
@@ -229,6 +241,26 @@ class Plan:
             packet_samples=self.packet_samples,
         )
 
+    def gnr_arrivals(self, start: int, stop: int) -> NDArray[np.uint64] | None:
+        """Return when the GnRs of some samples come, in the order in which they are sent, in ticks."""
+        if self.arrival_ticks is None:
+            return None
+        per_sample = self.gnrs_per_sample
+        sent = self.gnrs_in_order(np.arange(start * per_sample, stop * per_sample))
+        return self.arrival_ticks[sent // per_sample]
+
+    @property
+    def last_arrival_ns(self) -> float | None:
+        """When the last sample comes; None in a closed loop."""
+        if self.arrival_ticks is None:
+            return None
+        return float(self.arrival_ticks[-1]) * self.tick_ns if self.arrival_ticks.size else 0.0
+
+    @property
+    def tick_ns(self) -> float:
+        """The common tick of all clocks in ns."""
+        return float(self.tick_ps) / 1000
+
     def whole(self) -> LookupTrace:
         """Return the simulated part in the memory."""
         return self.simulated.read() if isinstance(self.simulated, TraceFile) else self.simulated
@@ -242,12 +274,17 @@ class Plan:
             vector_bytes=self.vector_bytes,
             scope=self.scope,
             profile=self.profile,
+            arrivals=self.arrivals,
         )
 
 
 @dataclass(frozen=True)
 class Run:
-    """What the engine gave back; `latencies_ns` and `gnrs` in the order in which GnRs finished."""
+    """What the engine gave back; `latencies_ns` and `gnrs` in the order in which GnRs finished.
+
+    `bank_reads` has the column reads of every bank, an array per channel; `sample_latencies_ns`, of every
+    sample, is there in an open loop only.
+    """
 
     time_ns: float
     channels: list[dict[str, int]]
@@ -267,6 +304,8 @@ class Run:
     pair_reads: int
     shared: int
     work: Work
+    bank_reads: list[NDArray[np.uint64]]
+    sample_latencies_ns: NDArray[np.float64] | None = None
 
 
 def plan(
@@ -278,13 +317,17 @@ def plan(
     scope: Scope = "bag",
     profile: float = 0.2,
     overrides: Mapping[str, Any] | None = None,
+    arrivals: Any = None,
 ) -> Plan:
     """Decide everything that a simulation needs; parameters as in :func:`simulate`."""
     if not isinstance(trace, (LookupTrace, TraceFile)):
         raise ConfigError(
             f"trace: needs a LookupTrace or TraceFile, not {type(trace).__name__}; see LookupTrace."
         )
-    described, specs, scheme = _resolve(system, embedding, scope=scope, profile=profile, overrides=overrides)
+    comes, overrides = _arrivals(arrivals, overrides)
+    described, specs, scheme = _resolve(
+        system, embedding, scope=scope, profile=profile, overrides=overrides, arrivals=comes
+    )
     subtables = scheme.subtables(trace.cardinalities, vector_bytes)
     profiled, simulated = trace.split(profile)
     placement = place_model(
@@ -308,7 +351,34 @@ def plan(
         trace_hash=trace.content_hash,
         trace_provenance=trace.provenance,
         tick_ps=described.tick_ps(specs),
+        arrivals=comes,
     )
+
+
+def _arrivals(
+    given: Any, overrides: Mapping[str, Any] | None
+) -> tuple[Arrivals | None, Mapping[str, Any] | None]:
+    """Arrivals by keyword or by dotted keys, and the overrides of the system."""
+    found, rest = split_overrides(overrides)
+    if found is not None and given is not None:
+        raise ConfigError(f"arrivals: given twice, also as overrides {PREFIX}*; give them once.")
+    return found or as_arrivals(given), rest
+
+
+def scheduled(planned: Plan, *, threads: int = 1) -> Plan:
+    """Say when samples come; for a load the same plan is simulated in a closed loop before.
+
+    Ticks are the first that are not before the times.
+    """
+    if planned.arrivals is None:
+        return planned
+    rate = None
+    if planned.arrivals.load is not None:
+        closed = _execute(planned, planned.parameters(), with_log=False, threads=threads, progress=None)
+        rate = planned.simulated.samples / closed.time_ns * 1e9 if closed.time_ns > 0 else None
+    times = planned.arrivals.times_ns(planned.simulated.samples, rate)
+    ticks = np.ceil(times / planned.tick_ns).astype(np.uint64)
+    return replace(planned, arrival_ticks=ticks, closed_loop_per_second=rate)
 
 
 def resolved_config(
@@ -319,14 +389,20 @@ def resolved_config(
     scope: Scope = "bag",
     profile: float = 0.2,
     overrides: Mapping[str, Any] | None = None,
+    arrivals: Any = None,
 ) -> dict[str, Any]:
     """Return what :class:`~heam_sim.results.Result` will hold as ``config``, without a trace.
 
     Two runs with equal configurations on equal traces give equal results, whatever they were called;
     parameters as in :func:`simulate`.
     """
-    described, specs, scheme = _resolve(system, embedding, scope=scope, profile=profile, overrides=overrides)
-    return _config(described, specs, scheme, vector_bytes=vector_bytes, scope=scope, profile=profile)
+    comes, overrides = _arrivals(arrivals, overrides)
+    described, specs, scheme = _resolve(
+        system, embedding, scope=scope, profile=profile, overrides=overrides, arrivals=comes
+    )
+    return _config(
+        described, specs, scheme, vector_bytes=vector_bytes, scope=scope, profile=profile, arrivals=comes
+    )
 
 
 def _resolve(
@@ -336,11 +412,18 @@ def _resolve(
     scope: Scope,
     profile: float,
     overrides: Mapping[str, Any] | None,
+    arrivals: Arrivals | None,
 ) -> tuple[System, dict[str, Spec], EmbeddingScheme]:
     if scope not in ("bag", "sample"):
         raise unknown_name("pooling scope", scope, ("bag", "sample"), where="scope")
     real_number("profile", profile, minimum=0, below=1)
     described = system if isinstance(system, System) else load_system(system, overrides=overrides)
+    for tier in described.tiers:
+        if arrivals is not None and tier.pim is not None and tier.pim.prefetch:
+            raise ConfigError(
+                f"arrivals: {tier.name}.pim.prefetch brings in what the next GnR needs, which may not have "
+                f"come yet; set {tier.name}.pim.prefetch = false."
+            )
     scheme = _scheme(embedding)
     if composes_sums(scheme) and scope == "sample":
         raise ConfigError(
@@ -371,6 +454,7 @@ def _config(
     vector_bytes: int,
     scope: Scope,
     profile: float,
+    arrivals: Arrivals | None,
 ) -> dict[str, Any]:
     return {
         "system": system.to_dict(),
@@ -379,6 +463,8 @@ def _config(
         "scope": scope,
         "profile": profile,
         "memories": {name: {"name": spec.name, "timing": dict(spec.timing)} for name, spec in specs.items()},
+        # A closed loop is what there is without a word.
+        **({} if arrivals is None else {"arrivals": arrivals.to_dict()}),
     }
 
 
@@ -403,6 +489,7 @@ def simulate(
     scope: Scope = "bag",
     profile: float = 0.2,
     overrides: Mapping[str, Any] | None = None,
+    arrivals: Arrivals | float | ArrayLike | None = None,
     check: bool = False,
     commands: str | Path | None = None,
     threads: int = 1,
@@ -430,6 +517,12 @@ def simulate(
         Share of the samples, from the start, that decides placement and is not timed.
     overrides
         Parameters to change, by dotted keys, e.g. ``{"host.llc_bytes": 0, "hbm.pim.lut_bytes": 65536}``.
+    arrivals
+        When samples come (open loop): :class:`~heam_sim.arrivals.PoissonArrivals`,
+        :class:`~heam_sim.arrivals.RegularArrivals`, a number (samples per second, at equal distances), or
+        one time in ns per simulated sample. The host starts none of a sample's GnRs before, and latencies
+        count from there. None: it always has work, up to its window (closed loop). Also as overrides
+        ``arrivals.per_second`` or ``arrivals.load``, ``arrivals.process``, ``arrivals.seed``.
     check
         Keep the command log and run the protocol check and the functional check on it (slower, more memory).
     commands
@@ -464,18 +557,27 @@ def simulate(
         vector_bytes=vector_bytes,
         scope=scope,
         profile=profile,
-        overrides=None if isinstance(system, System) else overrides,
+        overrides=_of_arrivals(overrides) if isinstance(system, System) else overrides,
+        arrivals=arrivals,
     )
+    planned = scheduled(planned, threads=threads)
     parameters = planned.parameters()
     kept = check or commands is not None
     run = _execute(planned, parameters, with_log=kept, threads=threads, progress=progress)
-    limits = ceilings(planned.placement, run.demand, parameters)
+    limits = ceilings(planned.placement, run.demand, parameters, last_arrival_ns=planned.last_arrival_ns)
     _hold_against(limits, run.time_ns, planned)
     if commands is not None:
         write_log(commands, run.log, run.command_names)
     if check:
         verify(planned, run)
     return _result(planned, run, limits)
+
+
+def _of_arrivals(overrides: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+    """What still counts where the system is given as a whole."""
+    if not isinstance(overrides, Mapping):
+        return None
+    return {key: value for key, value in overrides.items() if str(key).startswith(PREFIX)}
 
 
 def record(
@@ -490,7 +592,7 @@ def record(
     options
         Those of :func:`plan`.
     """
-    planned = plan(trace, **options)
+    planned = scheduled(plan(trace, **options), threads=threads)
     run = _execute(planned, planned.parameters(), with_log=True, threads=threads, progress=progress)
     return planned, run
 
@@ -545,6 +647,8 @@ def _execute(
     totals = np.zeros(7, np.int64)
     work = Work()
     chunks = planned.chunks() or [(0, 0)]
+    # When each sample is done; nobody asks for it in a closed loop.
+    sample_ends = np.zeros(0 if planned.arrival_ticks is None else planned.simulated.samples, np.uint64)
     for number, (stop, lowered) in enumerate(_pieces(planned, chunks, threads)):
         demand.add(lowered, planned.placement)
         totals += (
@@ -557,12 +661,20 @@ def _execute(
             lowered.shared,
         )
         work += lowered.work
-        core.feed(lowered.items, lowered.offsets, last=number == len(chunks) - 1)
+        core.feed(
+            lowered.items,
+            lowered.offsets,
+            last=number == len(chunks) - 1,
+            arrivals=planned.gnr_arrivals(chunks[number][0], stop),
+        )
         while core.run(_STEPS) not in (STATE_NEED_INPUT, STATE_DONE):
             pass
         times = core.take_latencies()
         latencies.append(times["finish"] - times["arrival"])
         finished.append(times["gnr"])
+        if planned.arrival_ticks is not None:
+            samples = planned.gnrs_in_order(times["gnr"]) // planned.gnrs_per_sample
+            np.maximum.at(sample_ends, samples, times["finish"])
         if with_log:
             log = _renumber(core.take_log(), tables)
             if planned.packet_samples > 1:
@@ -570,7 +682,9 @@ def _execute(
             logs.append(log)
         if progress is not None:
             progress(stop)
-    tick_ns = float(planned.tick_ps) / 1000
+    tick_ns = planned.tick_ns
+    ticks = planned.arrival_ticks
+    waited = None if ticks is None else (sample_ends - ticks).astype(np.float64) * tick_ns
     return Run(
         time_ns=core.time * tick_ns,
         channels=[core.channel_counters(channel) for channel in range(len(owners))],
@@ -590,6 +704,8 @@ def _execute(
         pair_reads=int(totals[5]),
         shared=int(totals[6]),
         work=work,
+        bank_reads=[core.bank_reads(channel) for channel in range(len(owners))],
+        sample_latencies_ns=waited,
     )
 
 
@@ -645,8 +761,6 @@ def _renumber(log: NDArray[Any], tables: NDArray[np.uint8]) -> NDArray[Any]:
 
 
 def _result(planned: Plan, run: Run, limits: list[dict[str, Any]]) -> Result:
-    latency = run.latencies_ns if run.latencies_ns.size else np.zeros(1)
-    p50, p95, p99 = (float(value) for value in np.percentile(latency, (50, 95, 99)))
     totals = tier_totals(planned, run)
     energy = account_energy(planned, run, totals)
     power = account_power(planned, run, totals, energy)
@@ -659,9 +773,11 @@ def _result(planned: Plan, run: Run, limits: list[dict[str, Any]]) -> Result:
         gnrs=run.host["gnrs"],
         lookups=planned.simulated.lookups,
         time_ns=run.time_ns,
-        latency_ns={"mean": float(latency.mean()), "p50": p50, "p95": p95, "p99": p99},
+        latency_ns=_percentiles(run.latencies_ns),
         counters=totals,
         channel_counters=channel_rows(planned, run),
+        bank_reads=group_reads(planned, run),
+        arrivals=_offered(planned, run),
         host={
             **run.host,
             "cold_lookups": run.cold_lookups,
@@ -687,6 +803,25 @@ def _result(planned: Plan, run: Run, limits: list[dict[str, Any]]) -> Result:
     )
 
 
+def _percentiles(latencies_ns: NDArray[np.float64]) -> dict[str, float]:
+    found = latencies_ns if latencies_ns.size else np.zeros(1)
+    p50, p95, p99 = (float(value) for value in np.percentile(found, (50, 95, 99)))
+    return {"mean": float(found.mean()), "p50": p50, "p95": p95, "p99": p99}
+
+
+def _offered(planned: Plan, run: Run) -> dict[str, Any]:
+    """The load of an open loop and the latencies of samples under it."""
+    if planned.arrivals is None or run.sample_latencies_ns is None:
+        return {}
+    return {
+        "samples_per_second": planned.arrivals.rate(planned.closed_loop_per_second),
+        "load": planned.arrivals.load,
+        "closed_loop_samples_per_second": planned.closed_loop_per_second,
+        "last_arrival_ns": planned.last_arrival_ns,
+        "sample_latency_ns": _percentiles(run.sample_latencies_ns),
+    }
+
+
 def _over_budget(power: list[dict[str, Any]]) -> list[str]:
     return [
         f"peak power of {row['tier']}, {row['peak_power_W']:.3g} W, is above its budget of "
@@ -698,7 +833,7 @@ def _over_budget(power: list[dict[str, Any]]) -> list[str]:
 
 def _time_parts(planned: Plan, run: Run) -> list[dict[str, Any]]:
     """What the time went to, the largest part first."""
-    tick_ns = float(planned.tick_ps) / 1000
+    tick_ns = planned.tick_ns
     parts = sorted(run.spent.items(), key=lambda item: -item[1][0])
     return [
         {"tier": tier, "resource": resource.replace("_", " "), "time_ns": ticks * tick_ns, "waits": waits}

@@ -14,6 +14,7 @@ from heam_sim.check import (
     FunctionalReport,
     Homes,
     Report,
+    check_arrivals,
     check_crossbar,
     check_functional,
     check_protocol,
@@ -45,8 +46,26 @@ def verify(planned: Plan, run: Run) -> None:
         if pim is not None and pim.stack_bytes_per_cycle > 0:
             report = check_crossbar(run.log, run.command_names, layout.channels, cycles=pim.xmov_cycles)
             _demand_ok(report, f"protocol check of {planned.system.name}, stack of tier {name}")
+    if planned.arrival_ticks is not None:
+        report = _check_arrivals(planned, run, planned.arrival_ticks)
+        _demand_ok(report, f"check of arrivals of {planned.system.name}")
     outcome = check_sums(planned, run.log, run.command_names)
     _demand_ok(outcome, f"functional check of {planned.system.name}")
+
+
+def _check_arrivals(planned: Plan, run: Run, ticks: NDArray[np.uint64]) -> Report:
+    parameters = planned.parameters()
+    return check_arrivals(
+        run.log,
+        run.command_names,
+        np.repeat(ticks, planned.gnrs_per_sample),
+        periods={
+            channel: parameters[name].period
+            for name, layout in planned.placement.layouts.items()
+            for channel in layout.channels
+        },
+        host_period=planned.host_parameters().period,
+    )
 
 
 def check_commands(planned: Plan, tier: str, log: NDArray[Any], command_names: Sequence[str]) -> Report:

@@ -235,6 +235,7 @@ typedef struct {
     const uint8_t *covers;  /* how many bursts of it; 0: as many as `bursts` */
     const uint16_t *alu;    /* ALU cycles per burst; 0: the channel's alu_cycles */
     const uint8_t *flags;   /* HEAM_FLAG_* */
+    const uint64_t *arrival; /* per bag: tick before which the host does not start it, below 2^62; NULL: all are there from the start */
 } heam_items;
 
 /* What work asks of every resource (see heam_demand_add). */
@@ -290,7 +291,7 @@ typedef struct {
 
 typedef struct {
     uint64_t gnr;
-    uint64_t arrival; /* tick */
+    uint64_t arrival; /* tick: given with the work, or when the host started it */
     uint64_t finish;  /* tick */
 } heam_latency_record;
 
@@ -343,6 +344,8 @@ HEAM_API uint32_t heam_system_bounds(const heam_system *self, uint32_t channel, 
    each of these was waited for. The ticks of all places are, once the run is done, heam_system_time. Returns the length; all zero
    without a ledger. */
 HEAM_API uint32_t heam_system_spent(const heam_system *self, uint32_t place, uint64_t *out, uint32_t capacity);
+/* Copies up to `capacity` numbers of column reads (RD and PIM_RD), one per bank of a channel; returns how many there are. */
+HEAM_API uint32_t heam_system_bank_reads(const heam_system *self, uint32_t channel, uint64_t *out, uint32_t capacity);
 /* Moves up to `capacity` records out of the buffers, oldest first; returns how many. */
 HEAM_API uint64_t heam_system_take_log(heam_system *self, heam_log_record *out, uint64_t capacity);
 HEAM_API uint64_t heam_system_take_latencies(heam_system *self, heam_latency_record *out, uint64_t capacity);

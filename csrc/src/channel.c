@@ -53,7 +53,8 @@ int32_t heam_channel_init(heam_channel *self, const heam_channel_desc *desc, con
     if (desc->energy_window > 0) {
         self->windows = calloc((size_t)self->timing.spec.nodes[1] + 1, sizeof(*self->windows));
     }
-    bool complete = self->bounds != NULL && self->bank_since != NULL && (self->windows != NULL) == (desc->energy_window > 0);
+    self->bank_reads = calloc(self->timing.spec.banks, sizeof(*self->bank_reads));
+    bool complete = self->bounds != NULL && self->bank_since != NULL && self->bank_reads != NULL && (self->windows != NULL) == (desc->energy_window > 0);
     return complete ? HEAM_OK : HEAM_OUT_OF_MEMORY;
 }
 
@@ -63,9 +64,11 @@ void heam_channel_clear(heam_channel *self) {
     heam_ring_clear(&self->bursts);
     free(self->bounds);
     free(self->bank_since);
+    free(self->bank_reads);
     free(self->windows);
     self->bounds = NULL;
     self->bank_since = NULL;
+    self->bank_reads = NULL;
     self->windows = NULL;
 }
 
@@ -119,6 +122,7 @@ void heam_channel_issue(heam_channel *self, uint32_t kind, uint64_t cycle, const
     }
     heam_timing_issue(&self->timing, command, record->bank, record->row, cycle, self->last);
     self->counters[counter_of_kind[kind]]++;
+    self->bank_reads[record->bank] += kind == HEAM_KIND_RD || kind == HEAM_KIND_PIM_RD;
     heam_channel_note(self, command, cycle, record);
 }
 

@@ -58,6 +58,7 @@ typedef struct {
     heam_ring *log;     /* of the run, or NULL */
     uint64_t *bounds;   /* commands by what set their time */
     uint64_t *bank_since; /* per bank: when its row was opened */
+    uint64_t *bank_reads; /* per bank: RD and PIM_RD */
     heam_window *windows; /* energy: of the channel, then of every rank; NULL without windows */
     heam_ledger *ledger; /* of the run, or NULL */
     uint32_t last;      /* the ledger's number of the last command */

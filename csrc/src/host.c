@@ -128,6 +128,11 @@ static void retire(heam_system *self, uint64_t host_cycle) {
     }
 }
 
+/* Has the next GnR arrived? Without arrivals all have. */
+static bool has_arrived(const heam_system *self, uint64_t host_cycle) {
+    return !self->work.timed || self->work.arrivals[self->position] <= host_cycle * self->desc.period;
+}
+
 static bool may_admit(const heam_system *self) {
     if (self->vacant_size == 0) {
         return false;
@@ -178,10 +183,14 @@ static void note_issue(heam_system *self, uint64_t host_cycle) {
     if (self->issued_at == host_cycle) {
         return;
     }
-    self->issued_at = host_cycle;
     uint32_t cause = self->issued_by;
     int16_t reason = HEAM_REASON(ISSUE);
-    if (self->waits == WAIT_WINDOW) {
+    if (self->waits == WAIT_ARRIVAL) {
+        /* What the host had to do last; before the first GnR there is nothing. */
+        bool idle = self->issued_at == HEAM_NEVER || self->time >= self->issued_at * self->desc.period;
+        cause = idle ? self->retired_by : self->issued_by;
+        reason = HEAM_REASON(ARRIVAL);
+    } else if (self->waits == WAIT_WINDOW) {
         cause = self->retired_by;
         reason = HEAM_REASON(WINDOW);
     } else if (self->waits == WAIT_BUFFER) {
@@ -194,6 +203,7 @@ static void note_issue(heam_system *self, uint64_t host_cycle) {
         cause = self->collected_by;
         reason = HEAM_REASON(LATENCY);
     }
+    self->issued_at = host_cycle;
     self->issued_by = host_event(self, host_cycle, cause, reason);
     self->waits = WAIT_TOKENS;
 }
@@ -204,7 +214,7 @@ static void admit(heam_system *self, uint64_t host_cycle) {
     uint64_t first = self->work.offsets[self->position];
     uint64_t end = self->work.offsets[self->position + 1];
     flight *f = &self->flights[slot];
-    *f = (flight){.gnr = self->admitted, .arrival = host_cycle * self->desc.period};
+    *f = (flight){.gnr = self->admitted, .arrival = self->work.timed ? self->work.arrivals[self->position] : host_cycle * self->desc.period};
     f->waiting = mark_last(self, first, end);
     self->admitted++;
     self->item = first;
@@ -394,6 +404,10 @@ static issue_result issue(heam_system *self, uint64_t host_cycle) {
             if (self->position == self->work.gnrs) {
                 return self->last_input ? ISSUE_END : ISSUE_INPUT;
             }
+            if (!has_arrived(self, host_cycle)) {
+                self->waits = WAIT_ARRIVAL;
+                return ISSUE_WAITS;
+            }
             if (!may_admit(self)) {
                 self->counters[HEAM_HOST_stalled_window]++;
                 self->waits = WAIT_WINDOW;
@@ -409,8 +423,8 @@ static issue_result issue(heam_system *self, uint64_t host_cycle) {
     return ISSUE_TOKENS;
 }
 
-/* The host cycle at which the next burst has come or the next GnR finishes. */
-static uint64_t next_arrival(const heam_system *self, uint64_t host_cycle) {
+/* The host cycle at which the next burst has come, the next GnR finishes, or the one that issue waits for arrives. */
+static uint64_t next_event(const heam_system *self, uint64_t host_cycle) {
     uint64_t tick = HEAM_NEVER;
     for (uint32_t c = 0; c < self->channels; c++) {
         tick = self->burst_tick[c] < tick ? self->burst_tick[c] : tick;
@@ -419,6 +433,10 @@ static uint64_t next_arrival(const heam_system *self, uint64_t host_cycle) {
     if (self->finishes.size > 0) {
         const finish *item = heam_ring_at(&self->finishes, 0);
         next = item->cycle < next ? item->cycle : next;
+    }
+    if (self->waits == WAIT_ARRIVAL) {
+        uint64_t arrives = ceil_div(self->work.arrivals[self->position], self->desc.period);
+        next = arrives < next ? arrives : next;
     }
     return next == HEAM_NEVER || next > host_cycle ? next : host_cycle + 1;
 }
@@ -441,7 +459,7 @@ bool heam_host_run(heam_system *self) {
             self->host_cycle = cycle + 1;
             break;
         default:
-            self->host_cycle = next_arrival(self, cycle);
+            self->host_cycle = next_event(self, cycle);
             break;
     }
     return true;

@@ -354,6 +354,17 @@ uint32_t heam_system_spent(const heam_system *self, uint32_t place, uint64_t *ou
     return 2 * length;
 }
 
+uint32_t heam_system_bank_reads(const heam_system *self, uint32_t channel, uint64_t *out, uint32_t capacity) {
+    if (self == NULL || channel >= self->channels || (out == NULL && capacity > 0)) {
+        return 0;
+    }
+    const heam_channel *base = self->members[channel].base;
+    for (uint32_t i = 0; i < base->timing.spec.banks && i < capacity; i++) {
+        out[i] = base->bank_reads[i];
+    }
+    return base->timing.spec.banks;
+}
+
 uint64_t heam_system_take_log(heam_system *self, heam_log_record *out, uint64_t capacity) {
     return self == NULL || out == NULL ? 0 : heam_ring_take(&self->log, out, capacity);
 }

@@ -47,6 +47,8 @@ typedef struct {
     uint64_t gnr_capacity;
     uint64_t capacity;
     uint64_t *offsets;
+    uint64_t *arrivals; /* per GnR, if `timed` */
+    bool timed;
     heam_order *orders;
     uint64_t *lines;
     uint16_t *channels;
@@ -106,7 +108,7 @@ struct heam_system {
 };
 
 /* Why the host stopped issuing. */
-typedef enum { WAIT_TOKENS, WAIT_WINDOW, WAIT_BUFFER, WAIT_STACK, WAIT_OUTSTANDING } wait_reason;
+typedef enum { WAIT_TOKENS, WAIT_ARRIVAL, WAIT_WINDOW, WAIT_BUFFER, WAIT_STACK, WAIT_OUTSTANDING } wait_reason;
 
 static inline uint64_t ceil_div(uint64_t a, uint64_t b) {
     return a / b + (a % b != 0);

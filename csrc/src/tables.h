@@ -15,6 +15,7 @@
     X(BAD_HOST, "a host parameter is out of range")                                                            \
     X(BAD_STACK, "the channels of a stack differ, or their results are not in its base die, or it has no accumulator")  \
     X(BAD_ITEM, "an item addresses something that does not exist or breaks the order of its operands")         \
+    X(BAD_ARRIVAL, "a GnR arrives later than ticks can be counted")                                            \
     X(BAD_STATE, "the bank is not in a state in which this command is legal")                                  \
     X(TOO_EARLY, "a constraint row forbids the command at this cycle")                                         \
     X(BAD_ENGINE, "this engine cannot do this memory's shape, or this processor cannot do this engine")        \
@@ -104,6 +105,7 @@
     X(ISSUE, "host issue")                                                                                     \
     X(ADDER, "host adder")                                                                                     \
     X(WINDOW, "window or barrier")                                                                             \
+    X(ARRIVAL, "arrivals")                                                                                     \
     X(UNKNOWN, "not traced")
 
 #define HEAM_ENUM_STATUS(name, text) HEAM_##name,

@@ -4,6 +4,7 @@
 
 void heam_work_clear(work *self) {
     free(self->offsets);
+    free(self->arrivals);
     free(self->orders);
     free(self->lines);
     free(self->channels);
@@ -135,6 +136,14 @@ int32_t heam_work_validate(const heam_system *self, const heam_items *items, uin
             return HEAM_BAD_ARGUMENT;
         }
     }
+    for (uint64_t g = 0; items->arrival != NULL && g < items->gnrs; g++) {
+        if (items->arrival[g] >> 62 != 0) {
+            if (detail != NULL) {
+                *detail = g;
+            }
+            return HEAM_BAD_ARRIVAL;
+        }
+    }
     uint64_t count = items->offsets[items->gnrs];
     if (count > 0 && (items->kind == NULL || items->role == NULL || items->channel == NULL || items->bank == NULL || items->row == NULL ||
                       items->column == NULL || items->bursts == NULL || items->unit == NULL || items->slot == NULL || items->line == NULL)) {
@@ -165,12 +174,13 @@ static bool make_room(work *to, uint64_t gnrs, uint64_t count) {
     }
     heam_work_clear(to);
     to->offsets = malloc((gnrs + 1) * sizeof(*to->offsets));
+    to->arrivals = malloc((gnrs + 1) * sizeof(*to->arrivals));
     to->orders = malloc((count + 1) * sizeof(*to->orders));
     to->lines = malloc((count + 1) * sizeof(*to->lines));
     to->channels = malloc((count + 1) * sizeof(*to->channels));
     to->gnr_capacity = gnrs;
     to->capacity = count;
-    return to->offsets != NULL && to->orders != NULL && to->lines != NULL && to->channels != NULL;
+    return to->offsets != NULL && to->arrivals != NULL && to->orders != NULL && to->lines != NULL && to->channels != NULL;
 }
 
 int32_t heam_work_copy(work *to, const heam_items *items) {
@@ -185,6 +195,10 @@ int32_t heam_work_copy(work *to, const heam_items *items) {
     to->gnrs = items->gnrs;
     to->count = count;
     memcpy(to->offsets, items->offsets, (items->gnrs + 1) * sizeof(*to->offsets));
+    to->timed = items->arrival != NULL;
+    if (to->timed) {
+        memcpy(to->arrivals, items->arrival, items->gnrs * sizeof(*to->arrivals));
+    }
     for (uint64_t i = 0; i < count; i++) {
         to->orders[i] = (heam_order){.row = items->row[i], .slot = items->slot[i], .bank = items->bank[i], .column = items->column[i],
                                      .bursts = items->bursts[i], .unit = items->unit[i], .kind = items->kind[i], .role = items->role[i],

@@ -26,7 +26,15 @@ def check_status(status: int, what: str, detail: int | None = None) -> None:
     message = f"{what}: {text(lib.heam_status_text(status))}{where} [{name}]."
     if name == "HEAM_OUT_OF_MEMORY":
         raise MemoryError(message)
-    if name.removeprefix("HEAM_BAD_") in ("CHANNEL", "REFRESH", "HOST", "STACK", "ARGUMENT", "ENGINE"):
+    if name.removeprefix("HEAM_BAD_") in (
+        "CHANNEL",
+        "REFRESH",
+        "HOST",
+        "STACK",
+        "ARGUMENT",
+        "ARRIVAL",
+        "ENGINE",
+    ):
         raise ConfigError(message)
     if name in ("HEAM_BAD_LEVELS", "HEAM_BAD_COMMAND", "HEAM_BAD_ROW"):
         raise SpecError(message)

@@ -132,7 +132,7 @@ LATENCY_DTYPE = _dtype("heam_latency_record")
 ITEM_DTYPES: dict[str, np.dtype[Any]] = {
     name: np.dtype(_SCALARS[info.type.item.cname.replace("const ", "")])
     for name, info in ffi.typeof("heam_items").fields
-    if info.type.kind == "pointer" and name != "offsets"
+    if info.type.kind == "pointer" and name not in ("offsets", "arrival")
 }
 
 #: Work arrays that may be left out: all zero then.

@@ -94,7 +94,14 @@ class System(_Run):
         super().__init__(out[0], lib.heam_system_destroy)
         self.channels = len(channels)
 
-    def feed(self, items: Mapping[str, NDArray[Any]], offsets: NDArray[np.uint64], *, last: bool) -> None:
+    def feed(
+        self,
+        items: Mapping[str, NDArray[Any]],
+        offsets: NDArray[np.uint64],
+        *,
+        last: bool,
+        arrivals: NDArray[np.uint64] | None = None,
+    ) -> None:
         """Hand over the operands of more bags.
 
         Parameters
@@ -106,8 +113,17 @@ class System(_Run):
             uint64, bags + 1 entries: items ``offsets[g]:offsets[g + 1]`` belong to bag ``g``.
         last
             No more will come.
+        arrivals
+            uint64, per bag: tick before which the host does not start it. None: all are there from the start.
         """
         record, _ = items_record(items, offsets, optional=OPTIONAL_ITEMS)
+        if arrivals is not None:
+            arrivals = checked_array(arrivals, np.dtype(np.uint64), "arrivals")
+            if arrivals.size != record["gnrs"]:
+                raise ConfigError(
+                    f"arrivals: has {arrivals.size} entries, but there are {record['gnrs']} bags."
+                )
+            record["arrival"] = pointer_to("uint64_t[]", arrivals)
         detail = ffi.new("uint64_t *")
         with self.exclusive() as pointer:
             status = lib.heam_system_feed(pointer, ffi.new("heam_items *", record), int(last), detail)
@@ -155,6 +171,15 @@ class System(_Run):
             size = lib.heam_system_bounds(pointer, channel, ffi.NULL, 0)
             out = np.zeros(size, np.uint64)
             lib.heam_system_bounds(pointer, channel, pointer_to("uint64_t[]", out), size)
+        return out
+
+    def bank_reads(self, channel: int) -> NDArray[np.uint64]:
+        """Return how often every bank of a channel was read (RD and PIM_RD), uint64 (banks,)."""
+        self._check_channel(channel)
+        with self.exclusive() as pointer:
+            size = lib.heam_system_bank_reads(pointer, channel, ffi.NULL, 0)
+            out = np.zeros(size, np.uint64)
+            lib.heam_system_bank_reads(pointer, channel, pointer_to("uint64_t[]", out), size)
         return out
 
     def spent(self, place: int) -> NDArray[np.uint64]:

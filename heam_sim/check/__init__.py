@@ -8,6 +8,7 @@ with those of an embedding bag.
 
 from __future__ import annotations
 
+from heam_sim.check.arrivals import check_arrivals
 from heam_sim.check.crossbar import check_crossbar
 from heam_sim.check.functional import FunctionalReport, Mismatch, check_functional
 from heam_sim.check.homes import Homes
@@ -36,6 +37,7 @@ __all__ = [
     "Recording",
     "Report",
     "Violation",
+    "check_arrivals",
     "check_crossbar",
     "check_functional",
     "check_protocol",

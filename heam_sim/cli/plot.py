@@ -34,6 +34,7 @@ class _Plot(click.Command):
 )
 @click.option("--columns", type=click.IntRange(1, 2), help="Width in columns of a two-column page.")
 @click.option("--baseline", help="System whose speed is 1.")
+@click.option("--statistic", help="Of latencies: mean, p50, p95 or p99.  [default: all]")
 @click.option(
     "--only",
     multiple=True,
@@ -52,8 +53,9 @@ def plot_command(
     """Draw FIGURE from the results in RESULTS, and write PDF, PNG and the table behind it (CSV).
 
     RESULTS is the results.h5 of `reproduce`, `sweep`, `simulate` or `tune`; a summary.csv does for all
-    figures but roofline and time-parts; best takes a tuned.csv or the results.h5 of a search. Nothing is
-    simulated. Where a study has several traces, speedup and energy make one figure for each.
+    figures but imbalance, roofline and time-parts; best takes a tuned.csv or the results.h5 of a search,
+    waterfall also the CSV of `explain`. Nothing is simulated. Where a study has several traces, speedup
+    and energy make one figure for each.
 
     Example: heam-sim plot speedup results/results.h5 --columns 1 --only scope=sample
     """

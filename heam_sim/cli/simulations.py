@@ -10,14 +10,16 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from heam_sim.arrivals import Arrivals, PoissonArrivals, RegularArrivals
 from heam_sim.bounds import Demand, ceilings
 from heam_sim.cli.completion import complete_system
 from heam_sim.cli.options import parse_overrides, simulation_options, trace_options, wanted_trace
 from heam_sim.cli.output import json_option, notes_console, print_json, rows_table
 from heam_sim.cli.results import result_table
+from heam_sim.errors import ConfigError
 from heam_sim.results import ResultSet, write_table
 from heam_sim.results.export import RESULT_ENDINGS, check_ending, records
-from heam_sim.simulation import Plan, plan, simulate
+from heam_sim.simulation import Plan, plan, scheduled, simulate
 from heam_sim.systems import known_systems, load_system
 
 if TYPE_CHECKING:
@@ -30,6 +32,19 @@ __all__ = ["bound", "explain_command", "simulate_command", "systems"]
 @click.argument("system", shell_complete=complete_system)
 @trace_options
 @simulation_options
+@click.option(
+    "--arrival-rate",
+    metavar="RATE",
+    help="Open loop: samples per second, e.g. 2e6, or of what the closed loop reaches, e.g. 0.5x.",
+)
+@click.option(
+    "--arrival-process",
+    type=click.Choice(["poisson", "regular"]),
+    default="poisson",
+    show_default=True,
+    help="How the samples of --arrival-rate come.",
+)
+@click.option("--arrival-seed", type=int, default=1, show_default=True, help="Seed of the Poisson process.")
 @click.option("--check", is_flag=True, help="Check the command log: protocol and sums (slow).")
 @click.option("--commands", type=click.Path(path_type=Path), help="Store the command log (.npz or .csv).")
 @click.option(
@@ -54,6 +69,9 @@ def simulate_command(
     scope: str,
     profile: float,
     settings: tuple[str, ...],
+    arrival_rate: str | None,
+    arrival_process: str,
+    arrival_seed: int,
     check: bool,
     commands: Path | None,
     threads: int,
@@ -78,6 +96,7 @@ def simulate_command(
         scope=scope,  # type: ignore[arg-type]  # click has checked the choice
         profile=profile,
         overrides=parse_overrides(settings),
+        arrivals=_arrivals(arrival_rate, arrival_process, arrival_seed),
         check=check,
         commands=commands,
         threads=threads,
@@ -92,12 +111,31 @@ def simulate_command(
         ResultSet([result]).write(output)
 
 
+def _arrivals(rate: str | None, process: str, seed: int) -> Arrivals | None:
+    """What the options say about an open loop."""
+    if rate is None:
+        return None
+    try:
+        number = float(rate.removesuffix("x"))
+    except ValueError:
+        raise ConfigError(
+            f"--arrival-rate {rate}: write samples per second, e.g. 2e6, or a share of the closed loop's "
+            "throughput, e.g. 0.5x."
+        ) from None
+    given = {"load" if rate.endswith("x") else "per_second": number}
+    return RegularArrivals(**given) if process == "regular" else PoissonArrivals(**given, seed=seed)
+
+
 def _limits(planned: Plan) -> list[dict[str, Any]]:
     layouts = planned.placement.layouts.values()
     demand = Demand(sum(layout.tier.channels for layout in layouts), max(layout.units for layout in layouts))
     for start, stop in planned.chunks():
         demand.add(planned.lowered(start, stop), planned.placement)
-    return ceilings(planned.placement, demand, planned.parameters())
+    # A load over the closed loop's throughput is a time only after that has been simulated.
+    if planned.arrivals is not None and planned.arrivals.load is None:
+        planned = scheduled(planned)
+    last = planned.last_arrival_ns
+    return ceilings(planned.placement, demand, planned.parameters(), last_arrival_ns=last)
 
 
 @click.command("bound")

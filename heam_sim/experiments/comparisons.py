@@ -78,7 +78,12 @@ class Results:
         return None
 
     def compare(self, point: Point, system: str, embedding: str | None = None) -> Comparison | None:
-        """Hold a point against a baseline; None if the study has no such baseline."""
+        """Hold a point against a baseline; None if the study has no such baseline.
+
+        Nor has an open loop any: what it serves is what is offered, and says nothing about speed.
+        """
+        if self.found[point].arrivals:
+            return None
         other = self.baseline(point, system, embedding)
         if other is None:
             return None

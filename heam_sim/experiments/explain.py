@@ -11,7 +11,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -21,7 +21,10 @@ from heam_sim.simulation import resolved_config, simulate
 from heam_sim.systems import System, load_system, system_from_dict
 from heam_sim.trace import LookupTrace
 
-__all__ = ["Explanation", "Step", "explain"]
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["Explanation", "Step", "explain", "explained_walk"]
 
 _WORKLOAD = ("embedding", "vector_bytes", "scope", "profile")
 _DEFAULTS = {"embedding": "full", "vector_bytes": 256, "scope": "bag", "profile": 0.2}
@@ -82,6 +85,26 @@ class Explanation:
             )
             before = after
         return pd.DataFrame(rows)
+
+    def plot(self, *, columns: int = 2) -> Figure:
+        """Draw the way as a waterfall (:func:`heam_sim.plotting.waterfall`)."""
+        from heam_sim.plotting import waterfall
+
+        return waterfall(explained_walk(self.to_frame()), columns=columns)[0]
+
+
+def explained_walk(frame: pd.DataFrame) -> pd.DataFrame:
+    """Turn the table of an explanation (:meth:`Explanation.to_frame`) into that of a waterfall."""
+    from heam_sim.plotting import walk_table
+
+    steps = pd.DataFrame(
+        {
+            "step": frame["changes"],
+            "samples_per_second": 1e9 / frame["time_ns_per_sample"],
+            "energy_per_sample_pJ": frame["energy_pJ_per_sample"],
+        }
+    )
+    return walk_table(steps)
 
 
 def explain(trace: LookupTrace, first: Mapping[str, Any], second: Mapping[str, Any]) -> Explanation:

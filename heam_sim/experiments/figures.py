@@ -41,6 +41,8 @@ class Material:
         Of the study's design; None for results that are no study.
     best
         The table of a search (``tuned.csv``); None if there is none.
+    walk
+        The table of ``heam-sim explain``; None if there is none.
     embeddings
         Of a study: those with which systems are compared; by default full tables and the base point's.
     """
@@ -50,6 +52,7 @@ class Material:
     variants: Mapping[str, Variant] | None = None
     base: Point | None = None
     best: pd.DataFrame | None = None
+    walk: pd.DataFrame | None = None
     embeddings: tuple[str, ...] = ()
 
     def of_study(self) -> tuple[Point, Mapping[str, Variant]]:
@@ -138,6 +141,22 @@ def _sensitivity_rows(material: Material) -> pd.DataFrame:
     return tables.sensitivity_table(material.frame, base, variants)
 
 
+def _latency_rows(material: Material) -> pd.DataFrame:
+    return plotting.latency_table(material.frame)
+
+
+def _imbalance_rows(material: Material) -> pd.DataFrame:
+    base = material.base
+    found = [one for one in material.at_base() if base is None or one.embedding == base.embedding]
+    return tables.imbalance_table(_once(found, "imbalance", "system"))
+
+
+def _walked(material: Material) -> pd.DataFrame:
+    if material.walk is not None:
+        return material.walk
+    return tables.waterfall_table(material.frame, material.of_study()[0])
+
+
 def _searched(material: Material) -> pd.DataFrame:
     return pd.DataFrame() if material.best is None else material.best
 
@@ -173,35 +192,73 @@ FIGURES: Mapping[str, FigureKind] = {
         "vectors read from banks and rows opened per lookup",
         _of_study(tables.main_table),
         plotting.access_bars,
+        ("columns",),
     ),
     "hit-rates": FigureKind(
         "what row buffers, host cache, LUTs and PE caches serve",
         _of_study(tables.main_table),
         plotting.hit_rate_bars,
+        ("columns",),
     ),
     "roofline": FigureKind(
         "the rate that the bandwidth of each level allows, and the one reached",
         _roofline_rows,
         plotting.roofline,
+        ("columns",),
         study=False,
     ),
-    "time-parts": FigureKind("what the time went to", _time_rows, plotting.time_bars, study=False),
+    "time-parts": FigureKind(
+        "what the time went to", _time_rows, plotting.time_bars, ("columns",), study=False
+    ),
     "ablation": FigureKind(
-        "HEAM tier by tier: speed-up and energy", _of_study(tables.ablation_table), plotting.ablation_bars
+        "HEAM tier by tier: speed-up and energy",
+        _of_study(tables.ablation_table),
+        plotting.ablation_bars,
+        ("columns",),
+    ),
+    "waterfall": FigureKind(
+        "from host-dimm to HEAM, or any walk of `explain`: the factor of each step",
+        _walked,
+        plotting.waterfall,
+        ("columns",),
+    ),
+    "latency": FigureKind(
+        "latency of a sample against throughput, up to saturation (open loop)",
+        _latency_rows,
+        plotting.latency_curves,
+        ("columns", "statistic"),
+        study=False,
+    ),
+    "imbalance": FigureKind(
+        "reads of every bank group over their mean",
+        _imbalance_rows,
+        plotting.imbalance_maps,
+        ("columns",),
+        study=False,
     ),
     "sensitivity": FigureKind(
-        "lookups per second while one factor changes", _sensitivity_rows, plotting.sensitivity_curves
+        "lookups per second while one factor changes",
+        _sensitivity_rows,
+        plotting.sensitivity_curves,
+        ("columns",),
     ),
     "memories": FigureKind(
-        "speed-up over host-dimm on other memories", _of_study(tables.memories_table), plotting.memory_bars
+        "speed-up over host-dimm on other memories",
+        _of_study(tables.memories_table),
+        plotting.memory_bars,
+        ("columns",),
     ),
     "compression": FigureKind(
         "memory of the model against time, energy and accesses",
         _of_study(tables.compression_table),
         plotting.compression_curves,
+        ("columns",),
     ),
     "best": FigureKind(
-        "published settings and the best found, from tuned.csv", _searched, plotting.best_bars
+        "published settings and the best found, from tuned.csv",
+        _searched,
+        plotting.best_bars,
+        ("columns",),
     ),
 }
 
@@ -247,6 +304,8 @@ def draw(material: Material, name: str, **options: Any) -> dict[str, Drawn]:
 def _remedy(name: str, material: Material) -> str:
     if name == "best":
         return "give the tuned.csv of `heam-sim tune` or of `heam-sim reproduce --trials`"
+    if name == "latency":
+        return "simulate with arrivals, e.g. `heam-sim simulate --arrival-rate 0.5x`, or sweep arrivals.load"
     if material.base is None:
         return "give more results or choose fewer with --only"
     return "a larger selection of `heam-sim reproduce` (default, --full) may have them"

@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 
 from heam_sim.errors import ConfigError
 from heam_sim.experiments.comparisons import BASELINE, Results, summarise
+from heam_sim.experiments.explain import explained_walk
 from heam_sim.experiments.figures import Material, draw
 from heam_sim.experiments.points import Point
 from heam_sim.experiments.reproduction import study_design
@@ -22,7 +23,7 @@ __all__ = ["draw_one", "load_material", "material_of", "study_results"]
 
 
 def load_material(path: str | Path) -> Material:
-    """Read what figures need from a ``results.h5``, a ``summary.csv`` or a ``tuned.csv``.
+    """Read what figures need from a ``results.h5``, or from the CSV of a summary, a search or an explanation.
 
     A table (CSV) suffices for all figures but those of times and bandwidths.
 
@@ -39,6 +40,8 @@ def load_material(path: str | Path) -> Material:
     frame = read_frame(file)
     if "best_speedup" in frame.columns:
         return Material(frame, best=frame)
+    if {"changes", "speedup", "energy_ratio"} <= set(frame.columns):
+        return Material(frame, walk=explained_walk(frame))
     if not {"trace", "variant", "model_bytes"} <= set(frame.columns):
         return Material(frame)
     design = study_design("full")

@@ -6,23 +6,27 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from heam_sim.experiments.design import DEFAULT, Variant
 from heam_sim.experiments.measures import bandwidth_rows
 from heam_sim.experiments.points import Point
 from heam_sim.experiments.tune import described_value
+from heam_sim.plotting import walk_table
 from heam_sim.results import Result
 
 __all__ = [
     "ablation_table",
     "at_point",
     "compression_table",
+    "imbalance_table",
     "main_table",
     "memories_table",
     "roofline_table",
     "sensitivity_table",
     "time_table",
+    "waterfall_table",
 ]
 
 #: HEAM from a memory without PEs to the whole; names of variants, and of the steps.
@@ -34,6 +38,15 @@ STEPS: Mapping[tuple[str, str], str] = {
     ("heam", "bank groups + LUT, no adder"): "bank groups + LUT",
     ("heam", DEFAULT): "bank groups + LUT + adder (HEAM)",
     ("heam", "no cold tier"): "HEAM, no cold tier",
+}
+#: The way from memory alone to HEAM, where each step adds one thing.
+WAY: Mapping[tuple[str, str], str] = {
+    ("host-dimm", DEFAULT): "host-dimm",
+    ("host-hbm-dimm", DEFAULT): "hot rows in HBM",
+    ("heam", "base die"): "PEs in the base die",
+    ("heam", "base die + LUT"): "LUT beside the PEs",
+    ("heam", "bank groups + LUT, no adder"): "PEs in the bank groups",
+    ("heam", DEFAULT): "adder over them (HEAM)",
 }
 #: Factors that have a table of their own.
 _MEMORIES = ("HBM", "DIMM")
@@ -88,6 +101,48 @@ def ablation_table(summary: pd.DataFrame, point: Point) -> pd.DataFrame:
         pieces = [rows.iloc[:0].assign(step="")]
     columns = ["step", *_COMMON, "speedup_over_host_dimm", "energy_saved_over_host_dimm", *_RATES, *_ACCESSES]
     return pd.concat(pieces, ignore_index=True)[columns]
+
+
+def waterfall_table(summary: pd.DataFrame, point: Point) -> pd.DataFrame:
+    """The way from host-dimm to HEAM at a base point (:func:`heam_sim.plotting.walk_table`)."""
+    rows = at_point(summary, point)
+    rows = rows[rows["embedding"] == point.embedding].set_index(["system", "variant"])
+    found = {key: rows.loc[[key]].iloc[0] for key in WAY if key in rows.index}
+    columns = ["step", "system", "embedding", "vector_bytes", "variant", *_RATES]
+    if len(found) < len(WAY):
+        return pd.DataFrame(columns=columns)
+    steps = [{**row, "step": WAY[key], "system": key[0], "variant": key[1]} for key, row in found.items()]
+    return walk_table(pd.DataFrame(steps)[columns])
+
+
+def imbalance_table(results: Iterable[Result]) -> pd.DataFrame:
+    """Column reads of every bank group (:attr:`heam_sim.results.Result.bank_reads`), a row each.
+
+    ``group`` counts those of a channel (rank by rank), ``level`` names what they are, ``reads_over_mean`` is
+    over the mean of the tier, ``most_over_mean`` that of the tier's busiest one. Tiers without a read have
+    no rows.
+    """
+    rows = []
+    for result in results:
+        for tier, found in result.bank_reads.items():
+            reads = np.array(found["reads"], dtype=float)
+            if not reads.any():
+                continue
+            share = reads / reads.mean()
+            rows += [
+                {
+                    **{name: getattr(result, name) for name in _OF_RUN},
+                    "tier": tier,
+                    "level": found["level"],
+                    "channel": channel,
+                    "group": group,
+                    "column_reads": int(reads[channel, group]),
+                    "reads_over_mean": share[channel, group],
+                    "most_over_mean": share.max(),
+                }
+                for channel, group in np.ndindex(*reads.shape)
+            ]
+    return pd.DataFrame(rows)
 
 
 def sensitivity_table(summary: pd.DataFrame, point: Point, variants: Mapping[str, Variant]) -> pd.DataFrame:

@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+from heam_sim.plotting.balance import imbalance_maps
 from heam_sim.plotting.figures import energy_stack, speedup_bars
+from heam_sim.plotting.latency import latency_curves, latency_table
 from heam_sim.plotting.save import figure_stem, save_figure
 from heam_sim.plotting.studies import (
     ablation_bars,
@@ -20,6 +22,7 @@ from heam_sim.plotting.tables import energy_table, speedup_table
 from heam_sim.plotting.timelines import MOST_TRACKS, timeline_figure
 from heam_sim.plotting.times import time_bars
 from heam_sim.plotting.traces import access_figure, cache_figure, fit_figure, reuse_figure
+from heam_sim.plotting.waterfall import walk_table, waterfall
 
 __all__ = [
     "MOST_TRACKS",
@@ -35,6 +38,9 @@ __all__ = [
     "figure_style",
     "fit_figure",
     "hit_rate_bars",
+    "imbalance_maps",
+    "latency_curves",
+    "latency_table",
     "memory_bars",
     "reuse_figure",
     "roofline",
@@ -44,4 +50,6 @@ __all__ = [
     "speedup_table",
     "time_bars",
     "timeline_figure",
+    "walk_table",
+    "waterfall",
 ]

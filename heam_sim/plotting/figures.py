@@ -10,13 +10,12 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patches import Patch
 from matplotlib.patheffects import withStroke
 
 from heam_sim.energy.report import COMPONENTS
 from heam_sim.errors import ConfigError
+from heam_sim.plotting.layout import AXIS_IN, bar_limits, columns_of, panel_grid, panel_width_in, width_of
 from heam_sim.plotting.style import (
-    ONE_COLUMN_IN,
     SMALLEST_PT,
     TWO_COLUMNS_IN,
     Look,
@@ -27,11 +26,10 @@ from heam_sim.plotting.style import (
 )
 from heam_sim.plotting.tables import GEOMEAN, energy_table, facets, speedup_table
 
-__all__ = ["bar_limits", "energy_stack", "panel_grid", "speedup_bars"]
+__all__ = ["energy_stack", "speedup_bars"]
 
-_LEGEND_IN = 0.17  # height of a row of the legend
-_ENTRY_IN = 1.15  # width of its longest entries at 7 pt
-_AXIS_IN = 0.35  # width of the numbers beside a panel
+_NUMBERS_IN = 0.35  # width of the numbers beside a panel
+_BAR_IN = 0.16  # width of a bar with its name below
 _LABEL_IN = 0.09  # width that a rotated number over a bar needs
 _LABELS = {
     "on_die_movement": "on-die movement",
@@ -48,7 +46,11 @@ _SCALES = ((1e6, "µJ"), (1e3, "nJ"), (1.0, "pJ"))
 
 
 def speedup_bars(
-    frame: pd.DataFrame, *, baseline: str = "host-dimm", columns: int = 2, against: str | None = None
+    frame: pd.DataFrame,
+    *,
+    baseline: str = "host-dimm",
+    columns: int | None = None,
+    against: str | None = None,
 ) -> tuple[Figure, pd.DataFrame]:
     """Bars of speed-up over a baseline, grouped by vector size, one panel per embedding and pooling scope.
 
@@ -59,7 +61,7 @@ def speedup_bars(
     baseline
         System whose speed is 1; drawn as the line at 1.
     columns
-        Width of the figure: 1 or 2 columns of a two-column page.
+        Width of the figure: 1 or 2 columns of a two-column page; None: as few as its bars need.
     against
         Embedding of the baseline (``"full"``); None: that of each panel, and the baseline has no bars.
 
@@ -78,14 +80,14 @@ def speedup_bars(
     systems = [name for name in ordered if name != baseline or against is not None] or [baseline]
     looks = system_looks(table["system"])
     panels = facets(table)
+    bars = table["vector_bytes"].nunique() * len(systems) / 0.84
+    columns = columns_of(columns, min(len(panels), 2) * (AXIS_IN + bars * _LABEL_IN))
     with figure_style():
         # Three panels side by side rather than a row with a hole, where the page is wide enough.
-        across = 3 if _checked(columns) == 2 and len(panels) % 3 == 0 else min(len(panels), columns)
+        across = 3 if columns == 2 and len(panels) % 3 == 0 else min(len(panels), columns)
         # One above the other if numbers fit over the bars only then.
-        bars = table["vector_bytes"].nunique() * len(systems) / 0.84
-        if (TWO_COLUMNS_IN / across - 0.5) / bars < _LABEL_IN < (
-            TWO_COLUMNS_IN - 0.5
-        ) / bars and columns == 2:
+        room = [(TWO_COLUMNS_IN / number - AXIS_IN) / bars for number in (across, 1)]
+        if columns == 2 and room[0] < _LABEL_IN < room[1]:
             across = 1
         down = -(-len(panels) // across)
         figure, grid = panel_grid(down, across, columns, 1.55, [(name, looks[name]) for name in systems])
@@ -109,7 +111,7 @@ def _speedup_panel(
     sizes = list(dict.fromkeys(part["vector_bytes"]))
     width = 0.84 / len(systems)
     values = part.set_index(["vector_bytes", "system"])["speedup"]
-    labelled = _group_width_in(axis, len(sizes)) * width > _LABEL_IN
+    labelled = panel_width_in(axis) / len(sizes) * width > _LABEL_IN
     for i, system in enumerate(systems):
         heights = np.array([values.get((size, system), np.nan) for size in sizes], dtype=float)
         at = np.arange(len(sizes)) + (i - (len(systems) - 1) / 2) * width
@@ -135,7 +137,7 @@ def _bar_label(axis: Axes, x: float, height: float, top: float) -> None:
     label.set_path_effects([withStroke(linewidth=1.6, foreground="white")])
 
 
-def energy_stack(frame: pd.DataFrame, *, columns: int = 2) -> tuple[Figure, pd.DataFrame]:
+def energy_stack(frame: pd.DataFrame, *, columns: int | None = None) -> tuple[Figure, pd.DataFrame]:
     """Stacked bars of energy per sample by component, one bar per system.
 
     One row of panels per embedding and pooling scope, one panel per vector size, each with a scale of its own
@@ -147,7 +149,7 @@ def energy_stack(frame: pd.DataFrame, *, columns: int = 2) -> tuple[Figure, pd.D
     frame
         Rows as :meth:`heam_sim.results.Result.to_frame` makes them (see :func:`energy_table`).
     columns
-        Width of the figure: 1 or 2 columns of a two-column page.
+        Width of the figure: 1 or 2 columns of a two-column page; None: as few as its bars need.
 
     Returns
     -------
@@ -167,7 +169,8 @@ def energy_stack(frame: pd.DataFrame, *, columns: int = 2) -> tuple[Figure, pd.D
     panels = facets(table)
     sizes = sorted(set(table["vector_bytes"]))
     systems = ordered_systems(table["system"])
-    _check_room(len(sizes), len(systems), _checked(columns))
+    columns = columns_of(columns, len(sizes) * (AXIS_IN + len(systems) * _BAR_IN))
+    _check_room(len(sizes), len(systems), columns)
     with figure_style():
         entries = [(_LABELS.get(name, name), looks[name]) for name in used]
         figure, grid = panel_grid(len(panels), len(sizes), columns, 1.55, entries, bottom_in=0.75)
@@ -202,13 +205,8 @@ def _energy_panel(
     axis.errorbar(at, total, yerr=reach, **look_of)
     axis.set_xticks(range(len(systems)), list(systems), rotation=90)
     axis.tick_params(axis="x", length=0, pad=2)
-    axis.set_xlim(*bar_limits(len(systems)))
+    axis.set_xlim(*bar_limits(axis, len(systems)))
     axis.set_ylim(0.0, float(high.max()) * 1.05 if len(part) and high.max() > 0 else 1.0)
-
-
-def bar_limits(bars: int) -> tuple[float, float]:
-    """Limits of an axis with bars at 0, 1, 2, ...; a single one does not fill the panel."""
-    return (-0.6, bars - 0.4) if bars > 1 else (-1.5, 1.5)
 
 
 def _scale(largest_pJ: float) -> tuple[float, str]:
@@ -219,49 +217,8 @@ def _size_label(size: object) -> str:
     return "geo-\nmean" if size == GEOMEAN else f"{size} B"
 
 
-def _checked(columns: int) -> int:
-    if columns not in (1, 2):
-        raise ConfigError(f"columns is {columns!r}; give 1 or 2.")
-    return columns
-
-
 def _check_room(panels: int, bars: int, columns: int) -> None:
     """Refuse a row of panels whose bars would be narrower than their 7 pt names."""
-    width_in = ONE_COLUMN_IN if columns == 1 else TWO_COLUMNS_IN
-    if (width_in / panels - _AXIS_IN) / bars < SMALLEST_PT / 72:
+    if (width_of(columns) / panels - _NUMBERS_IN) / bars < SMALLEST_PT / 72:
         remedy = "give columns=2 or fewer systems" if columns == 1 else "give fewer systems or vector sizes"
         raise ConfigError(f"{panels} panels of {bars} systems do not fit on {columns} column(s); {remedy}.")
-
-
-def _group_width_in(axis: Axes, groups: int) -> float:
-    """Width of one group of bars in inches, estimated before the layout has been run."""
-    figure = axis.get_figure()
-    spec = axis.get_subplotspec()
-    assert isinstance(figure, Figure) and spec is not None
-    return float(figure.get_size_inches()[0] / spec.get_gridspec().ncols - 0.5) / groups
-
-
-def panel_grid(
-    down: int,
-    across: int,
-    columns: int,
-    height_in: float,
-    entries: Sequence[tuple[str, Look]],
-    *,
-    bottom_in: float = 0.25,
-) -> tuple[Figure, Any]:
-    """A figure of ``down`` x ``across`` panels with the legend above, as wide as the page's columns."""
-    width_in = ONE_COLUMN_IN if columns == 1 else TWO_COLUMNS_IN
-    per_row = max(1, min(len(entries), int(width_in / _ENTRY_IN)))
-    legend_in = _LEGEND_IN * -(-len(entries) // per_row) + 0.08
-    size = (width_in, height_in * down + legend_in + bottom_in)
-    figure = Figure(figsize=size, layout="constrained")
-    grid = figure.subplots(down, across, squeeze=False)
-    patches = [
-        Patch(facecolor=look.colour, hatch=look.hatch, edgecolor="black", label=label)
-        for label, look in entries
-    ]
-    figure.legend(
-        handles=patches, loc="outside upper center", ncols=per_row, columnspacing=1.0, handlelength=1.6
-    )
-    return figure, grid

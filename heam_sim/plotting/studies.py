@@ -10,11 +10,9 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
-from matplotlib.patches import Patch
 from matplotlib.patheffects import withStroke
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
+from heam_sim.plotting.layout import AXIS_IN, columns_of, log_scale, panel_grid, panel_width_in
 from heam_sim.plotting.style import (
     BLUE,
     GREEN,
@@ -23,7 +21,6 @@ from heam_sim.plotting.style import (
     ORANGE,
     SKY,
     SMALLEST_PT,
-    TWO_COLUMNS_IN,
     VERMILION,
     Look,
     figure_style,
@@ -45,6 +42,8 @@ __all__ = [
 
 _Drawn = tuple[Figure, pd.DataFrame]
 _LABEL_IN = 0.1  # width that a rotated number over a bar needs
+_LETTER_IN = 0.065  # width of a letter of 7 pt, with room
+_NAME_IN = 0.16  # width of a group with its name below
 _HIT_RATES = {
     "row_hit_rate": ("row buffer (bank accesses)", Look(SKY, "////")),
     "llc_hit_rate": ("host cache (lines)", Look(GREY)),
@@ -56,7 +55,7 @@ _STEP_LOOKS = (
     Look(LIGHT_GREY),
     Look(SKY),
     Look(SKY, "////"),
-    Look(ORANGE),
+    Look(ORANGE, "...."),
     Look(ORANGE, "\\\\\\\\"),
     Look(BLUE),
     Look("#FFFFFF", "----"),
@@ -80,57 +79,58 @@ _FACTORS = {
 }
 
 
-def access_bars(table: pd.DataFrame) -> _Drawn:
+def access_bars(table: pd.DataFrame, *, columns: int | None = None) -> _Drawn:
     """Vectors read from banks and rows opened per lookup, all systems, one bar per embedding."""
-    columns = {
+    measures = {
         "bank_vectors_per_lookup": "vectors read from\nbanks per lookup",
         "activates_per_lookup": "ACTs per lookup",
     }
-    return _per_system(table, columns)
-
-
-def _per_system(table: pd.DataFrame, columns: Mapping[str, str]) -> _Drawn:
     systems = ordered_systems(table["system"])
     embeddings = list(dict.fromkeys(table["embedding"]))
-    looks = dict(zip(embeddings, (Look(GREY), Look(BLUE), Look(ORANGE, "////")), strict=False))
+    looks = dict(zip(embeddings, (Look(GREY), Look(BLUE, "////"), Look(ORANGE)), strict=False))
+    across = columns_of(columns, len(measures) * (AXIS_IN + _NAME_IN * len(systems)))
     with figure_style():
-        figure, axes = _panels(1, len(columns), 2.2, list(looks.items()))
-        for axis, (column, label) in zip(axes.flat, columns.items(), strict=True):
+        figure, axes = panel_grid(
+            len(measures) // across, across, across, 2.2, list(looks.items()), bottom_in=0.3
+        )
+        for axis, (column, label) in zip(axes.flat, measures.items(), strict=True):
             values = table.pivot_table(index="system", columns="embedding", values=column, sort=False)
             _bars(axis, values.reindex(systems)[embeddings], looks)
             axis.set_ylabel(label)
     return figure, table
 
 
-def hit_rate_bars(table: pd.DataFrame) -> _Drawn:
+def hit_rate_bars(table: pd.DataFrame, *, columns: int | None = None) -> _Drawn:
     """What the row buffers, the host's cache, LUTs and PE caches serve, and what is cold, one row each."""
     systems = ordered_systems(table["system"])
     embeddings = list(dict.fromkeys(table["embedding"]))
     looks = dict(_HIT_RATES.values())
     with figure_style():
-        figure, axes = _panels(len(embeddings), 1, 1.5, list(looks.items()), bottom_in=0.6)
-        for number, (axis, embedding) in enumerate(zip(axes.flat, embeddings, strict=True)):
+        columns = columns_of(columns, AXIS_IN + _LABEL_IN * len(systems) * len(looks))
+        figure, axes = panel_grid(
+            len(embeddings), 1, columns, 1.5, list(looks.items()), bottom_in=0.6, sharex=True
+        )
+        for axis, embedding in zip(axes.flat, embeddings, strict=True):
             part = table[table["embedding"] == embedding].set_index("system").reindex(systems)
             values = 100 * part[list(_HIT_RATES)].rename(columns={k: v[0] for k, v in _HIT_RATES.items()})
             _bars(axis, values, looks, labelled=True, digits=0)
             axis.set_ylim(0, 125)
             axis.set_yticks(range(0, 101, 25))
             axis.set_ylabel(f"{embedding}\nshare (%)")
-            if number < len(embeddings) - 1:
-                axis.set_xticklabels([])
     return figure, table
 
 
-def ablation_bars(table: pd.DataFrame) -> _Drawn:
+def ablation_bars(table: pd.DataFrame, *, columns: int | None = None) -> _Drawn:
     """HEAM tier by tier: speed-up and energy over host-dimm, grouped by vector size."""
     steps = list(dict.fromkeys(table["step"]))
     looks = dict(zip(steps, _STEP_LOOKS, strict=False))
     shown = table.assign(size=[f"{size} B" for size in table["vector_bytes"]])
     shown["energy"] = 1 - shown["energy_saved_over_host_dimm"]
-    columns = {"speedup_over_host_dimm": "speed-up over\nhost-dimm", "energy": "energy over\nhost-dimm's"}
+    measures = {"speedup_over_host_dimm": "speed-up over\nhost-dimm", "energy": "energy over\nhost-dimm's"}
+    columns = columns_of(columns, AXIS_IN + _LABEL_IN * len(steps) * shown["size"].nunique() / 0.84)
     with figure_style():
-        figure, axes = _panels(2, 1, 1.6, list(looks.items()), entry_in=2.2)
-        for axis, (column, label) in zip(axes.flat, columns.items(), strict=True):
+        figure, axes = panel_grid(2, 1, columns, 1.6, list(looks.items()), bottom_in=0.3)
+        for axis, (column, label) in zip(axes.flat, measures.items(), strict=True):
             values = shown.pivot_table(index="size", columns="step", values=column, sort=False)
             order = list(dict.fromkeys(shown.sort_values("vector_bytes")["size"]))
             _bars(axis, values.reindex(order)[steps], looks, labelled=True, upright=True)
@@ -140,22 +140,22 @@ def ablation_bars(table: pd.DataFrame) -> _Drawn:
     return figure, table
 
 
-def memory_bars(table: pd.DataFrame) -> _Drawn:
+def memory_bars(table: pd.DataFrame, *, columns: int | None = None) -> _Drawn:
     """Speed-up over host-dimm on the same memories: a group per memory, the systems that ran on it."""
     variants = list(dict.fromkeys(table["variant"]))
     systems = ordered_systems(table["system"])
     looks = system_looks(systems)
     shown = table[table["system"] != "host-dimm"]
+    values = shown.pivot_table(index="variant", columns="system", values="speedup_over_host_dimm", sort=False)
+    present = [name for name in systems if name in values.columns]
+    columns = columns_of(columns, AXIS_IN + _LABEL_IN * len(present) * len(values) / 0.84)
     with figure_style():
-        figure, axes = _panels(1, 1, 2.3, [(name, looks[name]) for name in systems if name != "host-dimm"])
-        values = shown.pivot_table(
-            index="variant", columns="system", values="speedup_over_host_dimm", sort=False
-        )
-        columns = [name for name in systems if name in values.columns]
-        values = values.reindex([name for name in variants if name in values.index])[columns]
+        entries = [(name, looks[name]) for name in systems if name != "host-dimm"]
+        figure, axes = panel_grid(1, 1, columns, 2.3, entries, bottom_in=0.3)
+        values = values.reindex([name for name in variants if name in values.index])[present]
         values.index = [_memory_name(name) for name in values.index]
         axis = axes.flat[0]
-        _bars(axis, values, looks, labelled=True, upright=True)
+        _bars(axis, values, looks, labelled=True, upright=columns == 2)
         axis.axhline(1.0, color="black", linewidth=0.7)
         axis.set_ylabel("speed-up over host-dimm\non the same memories")
     return figure, table
@@ -166,34 +166,41 @@ def _memory_name(variant: str) -> str:
     return name.replace(", ", ",\n").replace("HBM2 ", "HBM2\n") if name else "HBM2 legacy,\nDDR4-3200"
 
 
-def best_bars(table: pd.DataFrame) -> _Drawn:
+def best_bars(table: pd.DataFrame, *, columns: int | None = None) -> _Drawn:
     """Speed-up over host-dimm at published settings of both, and at the best that was found for both."""
-    looks = {"published against published": Look(LIGHT_GREY), "best against best": Look(BLUE)}
+    looks = {"published against published": Look(LIGHT_GREY), "best against best": Look(BLUE, "////")}
     systems = ordered_systems(table["system"])
     embeddings = list(dict.fromkeys(table["embedding"]))
+    needed = len(embeddings) * (AXIS_IN + _LABEL_IN * 2 * len(systems) / 0.84)
+    columns = columns_of(columns, needed)
+    across = len(embeddings) if columns == 2 else 1
     with figure_style():
-        figure, axes = _panels(1, len(embeddings), 2.2, list(looks.items()), entry_in=2.2)
+        down = len(embeddings) // across
+        figure, axes = panel_grid(down, across, columns, 2.2, list(looks.items()), bottom_in=0.3)
         for axis, embedding in zip(axes.flat, embeddings, strict=True):
             part = table[table["embedding"] == embedding].set_index("system").reindex(systems)
             values = part[["published_speedup", "best_speedup"]].set_axis(list(looks), axis=1)
             _bars(axis, values, looks, labelled=True)
             axis.axhline(1.0, color="black", linewidth=0.7)
             axis.set_title(embedding)
-        axes.flat[0].set_ylabel("speed-up over host-dimm")
+        for row in axes:
+            row[0].set_ylabel("speed-up over host-dimm")
     return figure, table
 
 
-def sensitivity_curves(table: pd.DataFrame) -> _Drawn:
+def sensitivity_curves(table: pd.DataFrame, *, columns: int | None = None) -> _Drawn:
     """Lookups per second of every system while one factor changes, a panel per factor and embedding."""
     systems = ordered_systems(table["system"])
     lines = system_lines(systems)
     embeddings = list(dict.fromkeys(table["embedding"]))
     compressed = [name for name in embeddings if name != "full"] or embeddings
     factors = list(dict.fromkeys(table["factor"]))
-    across = 3
+    columns = columns_of(columns, 2.2 * len(factors))
+    across = min(3 if columns == 2 else 2, len(factors))
     down = -(-len(factors) // across)
     with figure_style():
-        figure, axes = _panels(down, across, 1.9, [(name, lines[name]) for name in systems], entry_in=1.15)
+        entries = [(name, lines[name]) for name in systems]
+        figure, axes = panel_grid(down, across, columns, 1.9, entries, bottom_in=0.3)
         for axis, factor in zip(axes.flat, factors, strict=False):
             part = table[(table["factor"] == factor) & table["embedding"].isin(compressed)]
             settings = list(dict.fromkeys(part["setting"]))
@@ -205,8 +212,8 @@ def sensitivity_curves(table: pd.DataFrame) -> _Drawn:
                 at = [settings.index(name) for name in settings if name in found.index]
                 values = [found[name] / 1e6 for name in settings if name in found.index]
                 axis.plot(at, values, label=system, **lines[system])
-            _log_scale(axis)
-            axis.set_xticks(range(len(settings)), settings, rotation=30 if _long(settings) else 0)
+            log_scale(axis)
+            axis.set_xticks(range(len(settings)), settings, rotation=_turned(axis, settings))
             axis.set_xlim(-0.3, max(len(settings) - 0.7, 0.3))
             name, _, other = factor.partition(", ")
             axis.set_xlabel(", ".join(filter(None, (_FACTORS.get(name, name), other))))
@@ -217,29 +224,38 @@ def sensitivity_curves(table: pd.DataFrame) -> _Drawn:
     return figure, table
 
 
-def _long(settings: Sequence[str]) -> bool:
-    return sum(len(name) for name in settings) > 24
+def _turned(axis: Axes, settings: Sequence[str]) -> float:
+    """By how much names below an axis must be turned to stand beside each other."""
+    needed = sum(len(name) + 1 for name in settings) * _LETTER_IN
+    room = panel_width_in(axis)
+    return 0.0 if needed < room else 30.0 if needed < 1.4 * room else 90.0
 
 
-def compression_curves(table: pd.DataFrame) -> _Drawn:
+def compression_curves(table: pd.DataFrame, *, columns: int = 2) -> _Drawn:
     """Memory of the model against time, energy and accesses to banks: a row per system."""
     systems = ordered_systems(table["system"])
-    columns = {
-        "time_ns_per_sample": "ns per sample",
-        "energy_per_sample_pJ": "nJ per sample",
-        "bank_vectors_per_lookup": "vectors from banks\nper lookup",
+    measures = {
+        "time_ns_per_sample": "ns/sample",
+        "energy_per_sample_pJ": "nJ/sample",
+        "bank_vectors_per_lookup": "bank vectors/lookup",
     }
-    handles = [(name, {"color": c, "marker": m, "linewidth": 1.0}) for name, c, m in _SCHEMES.values()]
+    handles = [
+        (name, {"color": c, "marker": m, "markersize": 3.5, "linewidth": 1.0})
+        for name, c, m in _SCHEMES.values()
+    ]
+    columns = columns_of(columns, 0.0)
     with figure_style():
-        figure, axes = _panels(len(systems), 3, 1.25, handles)
+        figure, axes = panel_grid(len(systems), 3, columns, 1.25, handles, bottom_in=0.3, sharex=True)
         for row, system in zip(axes, systems, strict=True):
-            for axis, (column, label) in zip(row, columns.items(), strict=True):
+            for axis, column in zip(row, measures, strict=True):
                 scale = 1e-3 if column.endswith("pJ") else 1.0
                 _scheme_lines(axis, table[table["system"] == system], column, scale)
-                axis.set_ylabel(label)
-            row[0].set_title(system, loc="left")
-        for axis in axes[-1]:
-            axis.set_xlabel("memory over full tables'")
+            row[0].set_ylabel(system)
+        for axis, label in zip(axes[0], measures.values(), strict=True):
+            axis.set_title(label if columns == 2 else label.replace("/", "/\n"))
+        for axis in axes.flat:
+            log_scale(axis, "x")
+        axes[-1][1].set_xlabel("memory over full tables'")
     return figure, table
 
 
@@ -254,18 +270,18 @@ def _scheme_lines(axis: Axes, part: pd.DataFrame, column: str, scale: float) -> 
             markersize=3.5,
             linewidth=1.0,
         )
-    axis.set_xscale("log")
-    _log_scale(axis)
+    log_scale(axis)
     axis.grid(True, axis="both")
 
 
-def roofline(table: pd.DataFrame) -> _Drawn:
+def roofline(table: pd.DataFrame, *, columns: int | None = None) -> _Drawn:
     """The rate at which each level alone would be full (bars), and the rate that was reached (line)."""
     systems = ordered_systems(table["system"])
     levels = list(dict.fromkeys(table["level"]))
     tiers = list(dict.fromkeys(table["tier"]))
     looks = dict(zip(tiers, (Look(LIGHT_GREY), Look(SKY, "////"), Look(ORANGE)), strict=False))
-    across = min(3, len(systems))
+    columns = columns_of(columns, 2.4 * len(systems))
+    across = min(3 if columns == 2 else 2, len(systems))
     down = -(-len(systems) // across)
     finite = table[np.isfinite(table["roof_lookups_per_second"])]
     low = float(min(finite["roof_lookups_per_second"].min(), table["lookups_per_second"].min())) / 1e6
@@ -275,12 +291,13 @@ def roofline(table: pd.DataFrame) -> _Drawn:
             (f"roof of the {name.upper()} tier", look) for name, look in looks.items()
         ]
         entries.append(("reached", {"color": "black", "linewidth": 1.0}))
-        figure, axes = _panels(down, across, 1.45, entries, bottom_in=0.1, entry_in=2.0)
+        upright = columns == 2 or across == 1
+        figure, axes = panel_grid(down, across, columns, 1.45 if upright else 1.65, entries, bottom_in=0.1)
         for number, (axis, system) in enumerate(zip(axes.flat, systems, strict=False)):
             part = table[table["system"] == system]
             values = part.pivot_table(index="level", columns="tier", values="roof_lookups_per_second")
             values = values.replace(np.inf, np.nan).reindex(levels).reindex(columns=tiers) / 1e6
-            _bars(axis, values.rename(index=_SHORT_LEVELS), looks, upright=True, bottom=low / 2)
+            _bars(axis, values.rename(index=_SHORT_LEVELS), looks, upright=upright, bottom=low / 2)
             axis.axhline(float(part["lookups_per_second"].iloc[0]) / 1e6, color="black", linewidth=1.0)
             axis.set_yscale("log")
             axis.set_ylim(low / 2, high * 1.5)
@@ -305,7 +322,7 @@ def _bars(
     """Groups of bars: rows are groups, columns the bars of a group."""
     width = 0.84 / len(values.columns)
     top = float(np.nanmax(values.to_numpy(dtype=float))) if values.size else 1.0
-    room = _width_in(axis) / max(len(values), 1) * width > _LABEL_IN
+    room = panel_width_in(axis) / max(len(values), 1) * width > _LABEL_IN
     for number, name in enumerate(values.columns):
         at = np.arange(len(values)) + (number - (len(values.columns) - 1) / 2) * width
         heights = values[name].to_numpy(dtype=float)
@@ -334,46 +351,3 @@ def _bars(
 
 def _short(value: float, digits: int) -> str:
     return f"{value:.{digits if value < 9.95 else min(digits, 1)}f}"
-
-
-def _log_scale(axis: Axes) -> None:
-    """A logarithmic y axis with plain numbers: 1, 2, 5, 10 ..., over more than two decades powers of ten."""
-    axis.set_yscale("log")
-    low, high = axis.get_ylim()
-    subs = (1.0, 2.0, 5.0) if high / low < 100 else (1.0,)
-    axis.yaxis.set_major_locator(LogLocator(subs=subs))
-    axis.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axis.yaxis.set_minor_formatter(NullFormatter())
-
-
-def _width_in(axis: Axes) -> float:
-    """Width of a panel in inches, estimated before the layout has been run."""
-    figure, spec = axis.get_figure(), axis.get_subplotspec()
-    assert isinstance(figure, Figure) and spec is not None
-    return float(figure.get_size_inches()[0]) / spec.get_gridspec().ncols - 0.5
-
-
-def _panels(
-    down: int,
-    across: int,
-    height_in: float,
-    entries: Sequence[tuple[str, Any]],
-    *,
-    bottom_in: float = 0.3,
-    entry_in: float = 1.35,
-) -> tuple[Figure, Any]:
-    """A grid of panels with the legend above them, as wide as a page."""
-    per_row = max(1, min(len(entries), int(TWO_COLUMNS_IN / entry_in)))
-    legend_in = 0.17 * -(-len(entries) // per_row) + 0.08
-    figure = Figure(figsize=(TWO_COLUMNS_IN, height_in * down + legend_in + bottom_in), layout="constrained")
-    grid = figure.subplots(down, across, squeeze=False)
-    handles: list[Any] = [
-        Line2D([], [], label=name, **look)
-        if isinstance(look, Mapping)
-        else Patch(facecolor=look.colour, hatch=look.hatch, edgecolor="black", label=name)
-        for name, look in entries
-    ]
-    figure.legend(
-        handles=handles, loc="outside upper center", ncols=per_row, columnspacing=1.0, handlelength=1.8
-    )
-    return figure, grid

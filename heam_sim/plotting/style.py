@@ -29,7 +29,7 @@ SMALLEST_PT = 7.0
 # Okabe and Ito's palette, safe for the common kinds of colour blindness.
 ORANGE, SKY, GREEN = "#E69F00", "#56B4E9", "#009E73"
 YELLOW, BLUE, VERMILION, PURPLE = "#F0E442", "#0072B2", "#D55E00", "#CC79A7"
-GREY, LIGHT_GREY = "#7F7F7F", "#C8C8C8"
+GREY, LIGHT_GREY = "#949494", "#C8C8C8"
 
 
 @dataclass(frozen=True)
@@ -69,21 +69,21 @@ _SPARE = tuple(
     Look(colour, hatch) for hatch in ("oo", "++", "**") for colour in (GREEN, PURPLE, VERMILION, YELLOW, SKY)
 )
 
-# Dark for what computes, hatched where two neighbours of the stack have similar lightness.
+# Dark for what computes; of two with similar lightness one is hatched, so that print without colour will do.
 _COMPONENTS: Mapping[str, Look] = MappingProxyType(
     {
         "activation": Look(BLUE),
         "cell": Look(SKY),
         "on_die_movement": Look(SKY, "////"),
         "tsv": Look(GREEN),
-        "crossbar": Look(GREEN, "...."),
+        "crossbar": Look(GREEN, "||||"),
         "dram_bus": Look(GREEN, "\\\\\\\\"),
-        "io": Look(ORANGE),
+        "io": Look(ORANGE, "xxxx"),
         "refresh": Look(GREY, "...."),
         "background": Look(LIGHT_GREY),
-        "alu": Look(VERMILION),
-        "lut": Look(PURPLE),
-        "instruction": Look(YELLOW),
+        "alu": Look(VERMILION, "++++"),
+        "lut": Look(PURPLE, "----"),
+        "instruction": Look(YELLOW, "...."),
         "host": Look("#FFFFFF"),
     }
 )

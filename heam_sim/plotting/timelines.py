@@ -14,7 +14,7 @@ from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
 
 from heam_sim.errors import ConfigError
-from heam_sim.plotting.figures import panel_grid
+from heam_sim.plotting.layout import panel_grid
 from heam_sim.plotting.style import (
     BLUE,
     GREEN,

@@ -12,12 +12,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from heam_sim.errors import ConfigError
-from heam_sim.plotting.figures import bar_limits, panel_grid
+from heam_sim.plotting.layout import AXIS_IN, bar_limits, columns_of, panel_grid
 from heam_sim.plotting.style import (
     BLUE,
     GREEN,
     GREY,
     LIGHT_GREY,
+    ONE_COLUMN_IN,
     ORANGE,
     PURPLE,
     SKY,
@@ -30,6 +31,7 @@ from heam_sim.plotting.style import (
 
 __all__ = ["time_bars"]
 
+_BAR_IN = 0.16  # width of a bar with its name below
 # From the cells outwards; resources of one group are one part of a bar.
 _GROUPS: Mapping[str, tuple[tuple[str, ...], Look]] = MappingProxyType(
     {
@@ -43,12 +45,13 @@ _GROUPS: Mapping[str, tuple[tuple[str, ...], Look]] = MappingProxyType(
             ("ALU", "LUT or cache port", "merge node", "stack node"),
             Look(VERMILION, "\\\\\\\\"),
         ),
-        "instructions": (("instruction path", "command slot"), Look(YELLOW)),
+        "instructions": (("instruction path", "command slot"), Look(YELLOW, "....")),
         "order, tags": (
             ("order of operands", "batch tags", "accumulators of the stack", "window or barrier"),
             Look(PURPLE, "xxxx"),
         ),
         "host": (("host issue", "host adder"), Look("#FFFFFF")),
+        "arrivals": (("arrivals",), Look("#FFFFFF", "....")),
         "DIMM tier": ((), Look(ORANGE, "----")),
         "other": ((), Look("#FFFFFF", "++")),
     }
@@ -56,7 +59,7 @@ _GROUPS: Mapping[str, tuple[tuple[str, ...], Look]] = MappingProxyType(
 _GROUP_OF = {resource: group for group, (resources, _) in _GROUPS.items() for resource in resources}
 
 
-def time_bars(table: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
+def time_bars(table: pd.DataFrame, *, columns: int | None = None) -> tuple[Figure, pd.DataFrame]:
     """Stacked bars of what the time went to, one bar per system, one panel per embedding.
 
     Parameters
@@ -65,6 +68,8 @@ def time_bars(table: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
         Rows of ``system``, ``embedding``, ``vector_bytes``, ``scope``, ``tier``, ``resource`` and ``share``
         (of the run's time, 0 to 1); the shares of a run sum to 1. Resources of like kind are one part; a
         system's second memory is one part.
+    columns
+        Width of the figure: 1 or 2 columns of a two-column page; None: as few as its bars need.
 
     Returns
     -------
@@ -87,11 +92,17 @@ def time_bars(table: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
     used = [name for name in _GROUPS if name in set(table["group"])]
     with figure_style():
         entries = [(name, _GROUPS[name][1]) for name in used]
-        figure, grid = panel_grid(1, len(embeddings), 2, 1.9, entries, bottom_in=0.75)
+        panels, bars = len(embeddings), table["system"].nunique()
+        columns = columns_of(columns, panels * (AXIS_IN + bars * _BAR_IN))
+        across = panels if columns == 2 or panels * (AXIS_IN + bars * _BAR_IN) < ONE_COLUMN_IN else 1
+        # Panels one above the other have their names each.
+        height, bottom = (1.9, 0.75) if across == panels else (2.6, 0.1)
+        figure, grid = panel_grid(panels // across, across, columns, height, entries, bottom_in=bottom)
         for axis, embedding in zip(grid.flat, embeddings, strict=True):
             _panel(axis, parts[embedding], used)
             axis.set_title(embedding)
-        grid.flat[0].set_ylabel("share of the time")
+        for row in grid:
+            row[0].set_ylabel("share of the time")
     return figure, table
 
 
@@ -105,5 +116,5 @@ def _panel(axis: Axes, parts: pd.Series, used: Sequence[str]) -> None:
         bottom += height
     axis.set_xticks(range(len(systems)), systems, rotation=90)
     axis.tick_params(axis="x", length=0, pad=2)
-    axis.set_xlim(*bar_limits(len(systems)))
+    axis.set_xlim(*bar_limits(axis, len(systems)))
     axis.set_ylim(0.0, 1.0)

@@ -36,6 +36,7 @@ def result_facts(result: Result) -> list[tuple[str, str, str]]:
             f"{result.latency_ns['mean']:,.0f} / {result.latency_ns['p99']:,.0f}",
             "ns",
         ),
+        *_arrivals(result),
         ("energy", f"{result.energy_pJ / 1e6:,.3f}", "µJ"),
         ("energy, interval of the sources", f"{total.low / 1e6:,.3f} to {total.high / 1e6:,.3f}", "µJ"),
         ("average power", f"{result.average_power_W:,.2f}", "W"),
@@ -52,6 +53,21 @@ def result_facts(result: Result) -> list[tuple[str, str, str]]:
         rows.append((f"  {tier}: times set by", _reasons(counters), "of commands"))
     rows += [("note", note, "") for note in result.notes]
     return rows
+
+
+def _arrivals(result: Result) -> list[tuple[str, str, str]]:
+    """Offered load and latencies of an open loop."""
+    if not result.arrivals:
+        return []
+    latency = result.arrivals["sample_latency_ns"]
+    offered, load = result.arrivals["samples_per_second"], result.arrivals["load"]
+    share = "" if load is None else f" ({load:g} of the closed loop's)"
+    shown = " / ".join(f"{latency[key]:,.0f}" for key in ("mean", "p50", "p95", "p99"))
+    return [
+        (f"samples offered{share}", f"{offered / 1e6:,.3f}", "M/s"),
+        ("samples served", f"{result.samples_per_second / 1e6:,.3f}", "M/s"),
+        ("latency of a sample, mean / p50 / p95 / p99", shown, "ns"),
+    ]
 
 
 def _power(result: Result) -> list[tuple[str, str, str]]:

@@ -33,6 +33,8 @@ JSON_FIELDS = (
     "power",
     "ceilings",
     "time_parts",
+    "bank_reads",
+    "arrivals",
     "config",
     "provenance",
 )
@@ -51,9 +53,10 @@ class Result:
     samples, gnrs, lookups
         Work that was timed.
     time_ns
-        From the first arrival to the last finished GnR.
+        From the start to the last finished GnR.
     latency_ns
-        Latency of a GnR: ``mean``, ``p50``, ``p95``, ``p99``, in ns.
+        Latency of a GnR: ``mean``, ``p50``, ``p95``, ``p99``, in ns, from when the host starts it (closed
+        loop) or its sample comes (open loop).
     counters
         Tier to counter name to integer.
     channel_counters
@@ -72,6 +75,13 @@ class Result:
     time_parts
         What the time went to, ``{"tier": name or "host", "resource": name, "time_ns": part, "waits": count}``
         each, the largest first; the parts sum to ``time_ns`` (docs/engine.md, "What the time went to").
+    bank_reads
+        Per tier ``level`` (``"bank_group"``, or the second one of a memory without bank groups) and
+        ``reads``, column reads (RD and PIM_RD) as a list per channel of one number per node of that level.
+    arrivals
+        Of an open loop ``samples_per_second`` (offered), ``load`` (over ``closed_loop_samples_per_second``,
+        both ``None`` if the rate was given), ``last_arrival_ns``, and ``sample_latency_ns``, from a sample's
+        arrival to its last result, as `latency_ns`. Empty in a closed loop.
     config
         Resolved configuration: with the trace, enough to repeat the run.
     provenance
@@ -102,6 +112,8 @@ class Result:
     power: Sequence[Mapping[str, Any]] = ()
     ceilings: Sequence[Mapping[str, Any]] = ()
     time_parts: Sequence[Mapping[str, Any]] = ()
+    bank_reads: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    arrivals: Mapping[str, Any] = field(default_factory=dict)
     config: Mapping[str, Any] = field(default_factory=dict)
     provenance: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
@@ -261,6 +273,7 @@ class Result:
         row["samples_per_second"] = self.samples_per_second
         row["gnrs_per_second"] = self.gnrs_per_second
         row |= {f"latency_{key}_ns": self.latency_ns[key] for key in LATENCY_KEYS}
+        row |= self._open_loop()
         row |= {"bound": self.bound, "achieved_fraction": self.achieved_fraction}
         row |= {"bound_by": self.bound_by, "bound_by_share": self.bound_by_share}
         row |= {"energy_pJ": total.value, "energy_low_pJ": total.low, "energy_high_pJ": total.high}
@@ -275,6 +288,13 @@ class Result:
         row |= {f"energy_{name}_pJ": parts[name].value for name in COMPONENTS}
         row["notes"] = "; ".join(self.notes)
         return row
+
+    def _open_loop(self) -> dict[str, Any]:
+        """Columns of an open loop; NaN in a closed one."""
+        offered = {key: self.arrivals.get(key) for key in ("samples_per_second", "load")}
+        found = {f"offered_{key}": math.nan if value is None else value for key, value in offered.items()}
+        latency = self.arrivals.get("sample_latency_ns", {})
+        return found | {f"sample_latency_{key}_ns": latency.get(key, math.nan) for key in LATENCY_KEYS}
 
     def _tightest(self) -> Mapping[str, Any]:
         return max(self.ceilings, key=lambda row: float(row["time_ns"]))

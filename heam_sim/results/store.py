@@ -33,13 +33,13 @@ from heam_sim.results.units import field_units
 __all__ = ["FILETYPE", "FORMAT_VERSION", "read_results", "write_results"]
 
 FILETYPE = "heam_sim.results"
-FORMAT_VERSION = (1, 2)
+FORMAT_VERSION = (1, 3)
 _SIGNATURE = b"\x89HDF\r\n\x1a\n"
 
 _SCALARS = ("system", "embedding", "scope", "vector_bytes", "samples", "gnrs", "lookups", "time_ns")
 _JSON = (*JSON_FIELDS, "notes")
-# Missing in files of version 1.0.
-_SINCE_1_1 = ("power", "time_parts")
+# Missing in files of older versions: the first two of 1.0, the others of 1.2.
+_LATER = ("power", "time_parts", "bank_reads", "arrivals")
 
 
 def write_results(path: Path, results: Sequence[Result], provenance: Mapping[str, Any]) -> None:
@@ -127,7 +127,7 @@ def _check_root(path: Path, file: h5py.File) -> None:
 def _read_one(group: h5py.Group) -> Result:
     fields: dict[str, Any] = {name: _scalar(group.attrs[name]) for name in _SCALARS}
     for name in _JSON:
-        if name in group or name not in _SINCE_1_1:
+        if name in group or name not in _LATER:
             fields[name] = json.loads(_text(group[name][()]))
     fields["notes"] = tuple(fields["notes"])
     energy = cast(h5py.Group, group["energy"])

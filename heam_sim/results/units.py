@@ -51,7 +51,7 @@ def unit_of(statistic: str) -> str:
     parts = statistic.split(".")
     if parts[0] in ("counters", "channel_counters", "host") and parts[-1] in _counters():
         return _counters()[parts[-1]]
-    if parts[-1].startswith("bound_by "):
+    if parts[-1].startswith("bound_by ") or parts[0] == "bank_reads":
         return "commands"
     for part in reversed(parts):
         for suffix, unit in _SUFFIXES:

@@ -176,6 +176,25 @@ def test_report(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "is a folder" in refused(capsys, "report", "b.h5", "--output", "out")
 
 
+def test_an_open_loop(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    small = ("simulate", "heam", "--trace", "trace.h5", "--vector-bytes", "64")
+    out = run(capsys, *small, "--arrival-rate", "0.5x", "--arrival-seed", "3", "--check", "--output", "o.h5")
+    assert "latency of a sample, mean" in out and "samples offered (0.5 of the" in out
+    found = json.loads(run(capsys, *small, "--arrival-rate", "2e6", "--arrival-process", "regular", "--json"))
+    assert found["config"]["arrivals"] == {"process": "regular", "per_second": 2e6, "load": None}
+    assert found["arrivals"]["samples_per_second"] == 2e6
+    drawn = run(capsys, "plot", "latency", "o.h5", "--statistic", "p99")
+    assert drawn == "".join(f"wrote latency.{ending}\n" for ending in ("pdf", "png", "csv"))
+    assert "write samples per second" in refused(capsys, *small, "--arrival-rate", "fast")
+    assert "must be a finite number above 0" in refused(capsys, *small, "--arrival-rate", "0")
+    assert "did you mean 'p99'" in refused(capsys, "plot", "latency", "o.h5", "--statistic", "p9")
+    # A time, and so a ceiling, without a simulation.
+    limits = ("bound", *small[1:], "--no-run", "--json", "--set", "arrivals.per_second=1e5")
+    (first,) = json.loads(run(capsys, *limits))
+    assert first["ceilings"][0]["resource"] == "arrivals"
+    assert "simulate with arrivals" in refused(capsys, "plot", "latency", "a.h5")
+
+
 @pytest.mark.parametrize(
     "arguments",
     [

@@ -267,9 +267,9 @@ def test_one_damaged_field_is_refused_or_harmless(case: RandomSystem, data: st.D
     items[name][at] = value
     system = make_system(case)
     try:
-        system.feed(items, case.gnr_offsets, last=True)
+        system.feed(items, case.gnr_offsets, last=True, arrivals=case.arrivals)
     except CoreError:
-        system.feed(case.items, case.gnr_offsets, last=True)
+        system.feed(case.items, case.gnr_offsets, last=True, arrivals=case.arrivals)
         assert system.run(2**40) == STATE_DONE
         assert system.time == whole.time
     else:

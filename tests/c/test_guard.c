@@ -110,7 +110,8 @@ static heam_items guarded_items(const work *bags, uint64_t first, uint64_t gnrs,
     }
 #define GUARD(field) .field = guarded(bags->field + at, count * sizeof(*bags->field), where)
     return (heam_items){.gnrs = gnrs, .offsets = offsets, GUARD(kind), GUARD(role), GUARD(channel), GUARD(bank), GUARD(row), GUARD(column),
-                        GUARD(bursts), GUARD(unit), GUARD(slot), GUARD(line), GUARD(segment), GUARD(covers), GUARD(alu), GUARD(flags)};
+                        GUARD(bursts), GUARD(unit), GUARD(slot), GUARD(line), GUARD(segment), GUARD(covers), GUARD(alu), GUARD(flags),
+                        .arrival = first % 2 == 0 ? guarded(bags->arrival + first, gnrs * sizeof(*bags->arrival), where) : NULL};
 #undef GUARD
 }
 
@@ -119,12 +120,14 @@ static void test_outputs(heam_system *system, side where) {
     uint32_t counters = heam_system_counters(system, 0, NULL, 0);
     uint32_t hosts = heam_system_host_counters(system, NULL, 0);
     uint32_t bounds = heam_system_bounds(system, 1, NULL, 0);
+    uint32_t banks = heam_system_bank_reads(system, 1, NULL, 0);
     for (uint32_t capacity = 0; capacity <= bounds + 1; capacity++) {
         uint64_t *out = guarded(NULL, capacity * sizeof(*out), where);
         CHECK_EQ(heam_system_counters(system, 0, out, capacity), counters);
         CHECK_EQ(heam_system_counters(system, 1, out, capacity), counters);
         CHECK_EQ(heam_system_host_counters(system, out, capacity), hosts);
         CHECK_EQ(heam_system_bounds(system, 1, out, capacity), bounds);
+        CHECK_EQ(heam_system_bank_reads(system, 1, out, capacity), banks);
         tear_down();
     }
     uint64_t left = heam_system_log_size(system);
@@ -152,6 +155,9 @@ static void test_system(side where, uint64_t chunk, uint32_t seed) {
     uint32_t state = HEAM_STATE_NEED_INPUT;
     uint64_t fed = 0;
     work_random(&bags, 60, seed);
+    for (uint64_t g = 0; g < bags.gnrs; g++) {
+        bags.arrival[g] = g * 7;
+    }
     const heam_spec *const *specs_guarded = guarded(specs, sizeof(specs), where);
     const heam_channel_desc *desc_guarded = guarded(desc, sizeof(desc), where);
     CHECK_IS(heam_system_create(&host, 2, desc_guarded, specs_guarded, 1, &system, NULL), "HEAM_OK");

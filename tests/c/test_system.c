@@ -391,6 +391,55 @@ static void test_pieces(const work *bags, uint32_t batch) {
     heam_system_destroy(many);
 }
 
+/* An arrival is waited for, also from an idle system, and the time before it is that of arrivals. */
+static void test_arrivals(void) {
+    static work bags;
+    memset(&bags, 0, sizeof(bags));
+    work_add(&bags, HEAM_ITEM_HOST_READ, HEAM_ROLE_ACC, 0, 0, 1, 1);
+    work_end_gnr(&bags);
+    work_add(&bags, HEAM_ITEM_HOST_READ, HEAM_ROLE_ACC, 0, 0, 1, 1);
+    work_end_gnr(&bags);
+    work_end_gnr(&bags); /* an empty one */
+    bags.arrival[0] = 10 * 1000;
+    bags.arrival[1] = 10 * 1000;
+    bags.arrival[2] = 10 * 2000 + 1; /* between two host cycles of 10 ticks or fewer */
+    heam_host_desc host = small_host();
+    heam_channel_desc desc = plain_channel();
+    heam_system *system = create(&host, 1, &desc);
+    heam_items items = work_view(&bags, 0, bags.gnrs, offsets_buffer);
+    items.arrival = bags.arrival;
+    uint32_t state = 99;
+    CHECK_IS(heam_system_feed(system, &items, 1, NULL), "HEAM_OK");
+    CHECK_IS(heam_system_run(system, STEPS_MAX, &state), "HEAM_OK");
+    CHECK_EQ(state, HEAM_STATE_DONE);
+    heam_latency_record records[3];
+    CHECK_EQ(heam_system_take_latencies(system, records, 3), 3);
+    for (uint64_t g = 0; g < 3; g++) {
+        CHECK_EQ(records[g].gnr, g);
+        CHECK_EQ(records[g].arrival, bags.arrival[g]);
+        CHECK(records[g].finish >= bags.arrival[g]);
+    }
+    CHECK(records[0].finish > bags.arrival[0] && records[1].finish < bags.arrival[2]);
+    CHECK(records[2].finish < bags.arrival[2] + host.period); /* at once, in the next host cycle */
+    CHECK_EQ(heam_system_time(system), records[2].finish);
+    CHECK_EQ(ticks_spent(system, 1), heam_system_time(system));
+    uint64_t reads[16] = {0};
+    CHECK_EQ(heam_system_bank_reads(system, 0, reads, 16), 8);
+    CHECK_EQ(reads[0], 2);
+    CHECK_EQ(reads[1], 0);
+    CHECK_EQ(heam_system_bank_reads(system, 1, reads, 16), 0);
+    heam_system_destroy(system);
+    /* What cannot be counted in ticks is refused, and nothing is taken. */
+    system = create(&host, 1, &desc);
+    uint64_t detail = 999;
+    bags.arrival[2] = (uint64_t)1 << 62;
+    CHECK_IS(heam_system_feed(system, &items, 1, &detail), "HEAM_BAD_ARRIVAL");
+    CHECK_EQ(detail, 2);
+    bags.arrival[2] -= 1;
+    CHECK_IS(heam_system_feed(system, &items, 1, &detail), "HEAM_OK");
+    heam_system_destroy(system);
+}
+
 static void refuse(const work *bags, const char *status, uint64_t where, int line) {
     heam_host_desc host = mixed_host(0);
     heam_system *system = create(&host, 2, mixed);
@@ -579,6 +628,7 @@ int main(void) {
     static work bags;
     test_creation();
     test_short_refresh();
+    test_arrivals();
     test_host_reads();
     test_pim_read();
     test_pim_lut();

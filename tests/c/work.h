@@ -25,6 +25,7 @@ typedef struct {
     uint8_t covers[ITEMS_MAX];
     uint16_t alu[ITEMS_MAX];
     uint8_t flags[ITEMS_MAX];
+    uint64_t arrival[ITEMS_MAX]; /* per bag; work_view leaves it out */
 } work;
 
 static inline uint64_t work_add(work *self, uint8_t kind, uint8_t role, uint32_t channel, uint32_t bank, uint32_t row, uint32_t bursts) {

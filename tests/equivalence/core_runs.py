@@ -73,6 +73,7 @@ class CoreRun(NamedTuple):
     counters: list[dict[str, int]]
     host: dict[str, int]
     bounds: list[list[int]]
+    bank_reads: list[list[int]]
 
 
 def as_spec(small: Any) -> Spec:
@@ -132,7 +133,10 @@ def make_system(case: RandomSystem) -> System:
     return System(HostParameters(**host), channels=channels, specs=handles, with_log=True)
 
 
-def _chunks(case: RandomSystem, cuts: Sequence[int]) -> list[tuple[dict[str, np.ndarray], np.ndarray]]:
+_Chunk = tuple[dict[str, np.ndarray], np.ndarray, np.ndarray | None]
+
+
+def _chunks(case: RandomSystem, cuts: Sequence[int]) -> list[_Chunk]:
     """The work, cut before the GnRs in `cuts`; offsets of every chunk start at 0."""
     gnrs = len(case.gnr_offsets) - 1
     chunks = []
@@ -140,7 +144,8 @@ def _chunks(case: RandomSystem, cuts: Sequence[int]) -> list[tuple[dict[str, np.
         offsets = case.gnr_offsets[first : end + 1]
         start, stop = int(offsets[0]), int(offsets[-1])
         items = {name: case.items[name][start:stop] for name in ITEM_DTYPES}
-        chunks.append((items, offsets - offsets[0]))
+        arrivals = None if case.arrivals is None else case.arrivals[first:end].copy()
+        chunks.append((items, offsets - offsets[0], arrivals))
     return chunks
 
 
@@ -151,8 +156,8 @@ def core_system(case: RandomSystem, *, cuts: Sequence[int] = (), max_steps: int 
     chunks = _chunks(case, cuts)
     log: list[tuple[Any, ...]] = []
     latencies: dict[int, tuple[int, int]] = {}
-    for number, (items, offsets) in enumerate(chunks, start=1):
-        system.feed(items, offsets, last=number == len(chunks))
+    for number, (items, offsets, arrivals) in enumerate(chunks, start=1):
+        system.feed(items, offsets, last=number == len(chunks), arrivals=arrivals)
         state = STATE_PAUSED
         while state == STATE_PAUSED:
             state = system.run(max_steps)
@@ -167,6 +172,7 @@ def core_system(case: RandomSystem, *, cuts: Sequence[int] = (), max_steps: int 
         counters=[system.channel_counters(channel) for channel in range(count)],
         host=system.host_counters(),
         bounds=[system.bounds(channel).tolist() for channel in range(count)],
+        bank_reads=[system.bank_reads(channel).tolist() for channel in range(count)],
     )
 
 
@@ -182,6 +188,7 @@ def assert_equal_system(core: CoreRun, reference: Mapping[str, Any]) -> None:
     assert core.latencies == dict(enumerate(times))
     for ours_of, theirs_of in zip(core.counters, reference["counters"], strict=True):
         assert {name: ours_of[name] for name in theirs_of} == theirs_of
+    assert core.bank_reads == reference["bank_reads"]
     host = reference["host"]
     assert core.host["gnrs"] == len(times)
     assert core.host["llc_hits"] == host["llc_hits"]

@@ -28,7 +28,7 @@ from tests.reference.timing import Timing
 
 
 def check_system(case: RandomSystem) -> None:
-    reference = simulate(case.channels, case.host, case.items, case.gnr_offsets)
+    reference = simulate(case.channels, case.host, case.items, case.gnr_offsets, case.arrivals)
     assert_equal_system(core_system(case), reference)
 
 
@@ -75,6 +75,41 @@ def test_many_random_stacks(case: RandomSystem) -> None:
 @settings(max_examples=4000)
 def test_many_random_systems(case: RandomSystem) -> None:
     check_system(case)
+
+
+@given(systems(max_gnrs=14), st.integers(0, 2**32 - 1), st.sampled_from((2, 30, 300)))
+@settings(max_examples=100)
+def test_random_arrivals(case: RandomSystem, seed: int, gap: int) -> None:
+    gnrs = len(case.gnr_offsets) - 1
+    arrivals = np.cumsum(np.random.default_rng(seed).integers(0, gap, gnrs)).astype(np.uint64)
+    case = replace(case, arrivals=arrivals)
+    check_system(case)
+    assert all(finish >= arrival for arrival, finish in core_system(case).latencies.values())
+
+
+@pytest.mark.slow
+@given(systems(max_gnrs=14), st.integers(0, 2**32 - 1), st.sampled_from((2, 30, 300)))
+@settings(max_examples=2000)
+def test_many_random_arrivals(case: RandomSystem, seed: int, gap: int) -> None:
+    gnrs = len(case.gnr_offsets) - 1
+    arrivals = np.cumsum(np.random.default_rng(seed).integers(0, gap, gnrs)).astype(np.uint64)
+    check_system(replace(case, arrivals=arrivals))
+
+
+@given(systems())
+@settings(max_examples=60)
+def test_what_has_arrived_before_the_start_changes_no_command(case: RandomSystem) -> None:
+    """Only latencies differ: they count from arrivals."""
+    without = core_system(replace(case, arrivals=None))
+    gnrs = len(case.gnr_offsets) - 1
+    with_zeros = core_system(replace(case, arrivals=np.zeros(gnrs, np.uint64)))
+    assert {gnr: finish for gnr, (_, finish) in with_zeros.latencies.items()} == {
+        gnr: finish for gnr, (_, finish) in without.latencies.items()
+    }
+    assert all(arrival == 0 for arrival, _ in with_zeros.latencies.values())
+    same = {"latencies": without.latencies, "host": without.host}
+    assert with_zeros._replace(**same) == without
+    assert {**with_zeros.host, "latency_ticks": 0} == {**without.host, "latency_ticks": 0}
 
 
 @given(systems(), st.data())

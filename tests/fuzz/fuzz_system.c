@@ -28,6 +28,8 @@ typedef struct {
     uint8_t covers[ITEMS_MAX];
     uint16_t alu[ITEMS_MAX];
     uint8_t flags[ITEMS_MAX];
+    bool timed; /* the bags have arrivals */
+    uint64_t arrival[ITEMS_MAX];
 } job;
 
 typedef struct {
@@ -193,7 +195,7 @@ static void add_operand(job *self, const toy *memory, bytes *in) {
 static void spoil(job *self, bytes *in) {
     uint64_t i = next_below(in, (uint32_t)self->size);
     uint32_t value = (uint32_t)next_number(in, 4);
-    switch (next_below(in, 13)) {
+    switch (next_below(in, 14)) {
         case 0: self->kind[i] = (uint8_t)value; break;
         case 1: self->role[i] = (uint8_t)value; break;
         case 2: self->channel[i] = (uint16_t)value; break;
@@ -206,6 +208,7 @@ static void spoil(job *self, bytes *in) {
         case 9: self->covers[i] = (uint8_t)value; break;
         case 10: self->alu[i] = (uint16_t)(value & 0xffu); break;
         case 11: self->flags[i] = (uint8_t)value; break;
+        case 12: self->arrival[i % self->gnrs] = (uint64_t)1 << 62 | value; break; /* is refused */
         default:
             self->offsets[i % (self->gnrs + 1)] = value % (self->size + 1);
             self->cut_elsewhere = true;
@@ -220,9 +223,13 @@ static void read_job(job *self, const toy *memory, bytes *in) {
     read_pim(&self->channels[1], in);
     uint32_t spoils = next_byte(in) < 64 ? 1 + next_below(in, 3) : 0;
     bytes spoiler = {.data = in->data + in->at, .size = in->size - in->at < 24 ? in->size - in->at : 24, .at = 0};
+    self->timed = next_byte(in) < 64;
     while (!at_end(in) && self->gnrs < GNRS_MAX && self->size + 4 * 6 < ITEMS_MAX) {
         for (uint32_t operands = next_below(in, 6); operands > 0; operands--) {
             add_operand(self, memory, in);
+        }
+        if (self->timed) { /* some behind their successors */
+            self->arrival[self->gnrs] = self->gnrs * next_below(in, 40);
         }
         self->offsets[++self->gnrs] = self->size;
     }
@@ -248,7 +255,8 @@ static int32_t feed(heam_system *system, const job *in, uint64_t from, uint64_t 
     }
     heam_items items = {.gnrs = gnrs, .offsets = offsets, .kind = COPY(kind), .role = COPY(role), .channel = COPY(channel), .bank = COPY(bank),
                         .row = COPY(row), .column = COPY(column), .bursts = COPY(bursts), .unit = COPY(unit), .slot = COPY(slot),
-                        .line = COPY(line), .segment = COPY(segment), .covers = COPY(covers), .alu = COPY(alu), .flags = COPY(flags)};
+                        .line = COPY(line), .segment = COPY(segment), .covers = COPY(covers), .alu = COPY(alu), .flags = COPY(flags),
+                        .arrival = in->timed ? exact_copy(in->arrival + from, gnrs * sizeof(*in->arrival)) : NULL};
     int32_t status = heam_system_feed(system, &items, from + gnrs == in->gnrs, detail);
     PROMISE(lawful || status_is(status, "HEAM_BAD_ARGUMENT"));
     PROMISE(!status_is(status, "HEAM_BAD_ITEM") || *detail < count);
@@ -267,6 +275,7 @@ static int32_t feed(heam_system *system, const job *in, uint64_t from, uint64_t 
     free((void *)(uintptr_t)items.covers);
     free((void *)(uintptr_t)items.alu);
     free((void *)(uintptr_t)items.flags);
+    free((void *)(uintptr_t)items.arrival);
     return status;
 }
 

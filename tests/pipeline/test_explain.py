@@ -121,3 +121,18 @@ def test_on_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     assert "From host-dimm to heam" in out
     table = pd.read_csv(tmp_path / "way.csv")
     assert table["changes"][0] == "start" and table["changes"][1] == "embedding: full -> qr:4"
+    assert main(["plot", "waterfall", str(tmp_path / "way.csv"), "--columns", "1"]) == 0
+    drawn = pd.read_csv(tmp_path / "waterfall.csv")
+    assert list(drawn["step"]) == list(table["changes"])
+    np.testing.assert_allclose(drawn["speedup"], table["speedup"])
+    np.testing.assert_allclose(drawn["total_energy_ratio"].iloc[-1], table["energy_ratio"].prod())
+
+
+def test_the_way_is_drawn(trace: LookupTrace) -> None:
+    found = explain(trace, {"system": "host-dimm", **WORK}, {"system": "heam", **WORK})
+    figure = found.plot(columns=1)
+    (axis,) = figure.axes
+    total = axis.patches[-1]
+    ends = sorted((total.get_x(), total.get_x() + total.get_width()))
+    assert ends == pytest.approx(sorted((1.0, found.speedup)))
+    assert len(axis.patches) == len(found.steps)

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from heam_sim.arrivals import split_overrides
 from heam_sim.cli import main
 from heam_sim.datasets import read_dataset
 from heam_sim.energy import COMPONENTS
@@ -38,7 +39,15 @@ PROFILE = 0.2
 POOLING = {"one-hot": 1, "pooling-20": 20}
 FIGURES = (
     *("speedup-one-hot", "speedup-pooling-20", "energy-one-hot", "energy-pooling-20"),
-    *("speedup-over-full", "bank-accesses", "hit-rates", "roofline", "time-parts", "sensitivity"),
+    *(
+        "speedup-over-full",
+        "bank-accesses",
+        "hit-rates",
+        "roofline",
+        "time-parts",
+        "imbalance",
+        "sensitivity",
+    ),
 )
 TABLES = (
     "summary.csv",
@@ -142,6 +151,34 @@ def test_the_full_study_varies_every_factor() -> None:
     assert used == set(design.variants)
 
 
+def test_a_load_is_compared_with_nothing_but_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    design = study_design("full")
+    wanted = ("default", "open loop, load 0.3", "open loop, load 0.9")
+    base = {name: design.base[name] for name in ("trace", "scope", "vector_bytes")}
+    points = tuple(
+        point
+        for point in design.points
+        if point.variant in wanted
+        and point.system in ("host-dimm", "heam")
+        and point.embedding in ("full", design.base["embedding"])
+        and all(getattr(point, name) == value for name, value in base.items())
+    )
+    assert len(points) == 2 * 2 + 2 * 2
+    monkeypatch.setattr(reproduction, "study_design", lambda selection: replace(design, points=points))
+    study = reproduce(tmp_path, selection="full", samples=SAMPLES, workers=1, trials=0)
+    open_loop = study.summary["variant"].str.startswith("open loop")
+    assert study.summary.loc[open_loop, "speedup_over_host_dimm"].isna().all()
+    assert study.summary.loc[~open_loop, "speedup_over_host_dimm"].notna().all()
+    assert not study.comparisons["variant"].str.startswith("open loop").any()
+    # From the stored results alone, and with the throughput of the closed loops of the same study.
+    table = pd.read_csv(tmp_path / "latency.csv")
+    assert sorted(table["offered_load"]) == [0.3, 0.3, 0.9, 0.9]
+    closed = study.summary[~open_loop & (study.summary["embedding"] == design.base["embedding"])]
+    closed = closed.set_index("system")["samples_per_second"]
+    for row in table.itertuples():
+        assert row.closed_loop_samples_per_second == pytest.approx(closed[row.system])
+
+
 def test_every_variant_can_be_described() -> None:
     design = study_design("full")
     for name in design.variants:
@@ -154,10 +191,11 @@ def check_variant(design: Design, name: str) -> None:
     for system, point in points.items():
         overrides = point.arguments()["overrides"]
         assert overrides == dict(design.variants[name].set)
+        comes, overrides = split_overrides(overrides)
         changed = load_system(system, overrides=overrides)
         for tier in changed.tiers:
             tier.spec()
-        assert changed != load_system(system), name
+        assert (changed != load_system(system)) != (comes is not None), name
 
 
 # -- files
@@ -479,7 +517,7 @@ def test_every_figure_can_be_drawn_again_from_the_files_alone(
     material = load_material(copy)
     again = {}
     for name, kind in FIGURE_KINDS.items():
-        if stored == "summary.csv" and name in ("roofline", "time-parts"):
+        if stored == "summary.csv" and name in ("imbalance", "roofline", "time-parts"):
             with pytest.raises(ConfigError, match=r"give a results\.h5"):
                 kind.table(material)
             continue
@@ -488,7 +526,7 @@ def test_every_figure_can_be_drawn_again_from_the_files_alone(
             again[name] = table
     names = {name for name in FIGURE_KINDS for file in FIGURES if file.startswith(name)}
     if stored == "summary.csv":
-        names -= {"roofline", "time-parts"}
+        names -= {"imbalance", "roofline", "time-parts"}
     assert set(again) == names
     pd.testing.assert_frame_equal(material.frame, study.summary, check_dtype=False)
     for name in ("bank-accesses", "hit-rates", "sensitivity", *(names & {"roofline", "time-parts"})):

@@ -23,12 +23,15 @@ class Meter:
         self.spent: list[tuple[int, int | None, int]] = []
         self.opened: list[tuple[int, int]] = []
         self.closed: list[tuple[int, int]] = []
+        self.read: list[int] = []
 
     def note(self, kind: str, bank: int, unit: int, clock: int) -> None:
         """Note a command that is about to be issued."""
         of_no_rank = kind == "PIM_RDRES" and unit == NO_UNIT
         rank = None if of_no_rank else self.timing.node(1, bank)
         self.spent.append((clock, rank, self.energy.get(kind, 0)))
+        if kind in ("RD", "PIM_RD"):
+            self.read.append(bank)
         if kind == "ACT":
             self.opened.append((bank, clock))
         for closing in {"PRE": [bank], "PREA": list(self._rank_of(bank))}.get(kind, []):
@@ -54,6 +57,10 @@ class Meter:
             "energy_peak": max(windows.values(), default=0),
             "energy_rank_peak": max(of_ranks.values(), default=0),
         }
+
+    def bank_reads(self) -> list[int]:
+        """Column reads of every bank."""
+        return [self.read.count(bank) for bank in range(self.timing.banks)]
 
     def bank_active(self, end: int) -> int:
         """Cycles with a row open, up to `end`, summed over banks."""

@@ -101,6 +101,7 @@ class RandomSystem:
     host: dict[str, int]
     items: dict[str, np.ndarray]
     gnr_offsets: np.ndarray
+    arrivals: np.ndarray | None = None  # ticks, uint64
 
 
 def _base_rows(draw: st.DrawFn, rank: str) -> list[SmallRow]:
@@ -403,7 +404,14 @@ def systems(
     items = {
         name: np.array([row.get(name, 0) for row in rows], dtype=dtype) for name, dtype in ITEM_DTYPES.items()
     }
-    return RandomSystem(channels, host, items, np.array(offsets, dtype=np.uint64))
+    gnrs, arrivals = len(offsets) - 1, None
+    if draw(st.integers(0, 2)) == 0:
+        # From crowds to long idle times; now and then one that is behind its successor.
+        gaps = rng.integers(0, int(draw(st.sampled_from((1, 20, 200)))), gnrs)
+        arrivals = np.cumsum(gaps).astype(np.uint64)
+        if draw(st.booleans()):
+            arrivals = rng.permutation(arrivals)
+    return RandomSystem(channels, host, items, np.array(offsets, dtype=np.uint64), arrivals)
 
 
 def _operand(rng: np.random.Generator, channels: list[dict[str, Any]], slot: int) -> list[dict[str, int]]:

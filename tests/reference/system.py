@@ -51,6 +51,7 @@ class Gnr:
     items: list[dict[str, int]]
     immediates: dict[int, Immediate] = field(default_factory=dict)  # by the item that makes or sends it
     arrival: int = 0
+    given: int | None = None  # tick before which the host does not start it
     next_item: int = 0
     next_line: int = 0
     waiting: int = 0
@@ -190,8 +191,10 @@ class Host:
             if not all(g.retired for g in self.gnrs[:earlier]):
                 return False
         gnr = self.gnrs[self.admitted]
+        if gnr.given is not None and gnr.given > self.tick:
+            return False
         self.admitted += 1
-        gnr.arrival = self.tick
+        gnr.arrival = self.tick if gnr.given is None else gnr.given
         if gnr.items:
             self.issuing = gnr
         else:
@@ -325,6 +328,7 @@ def simulate(
     host: Mapping[str, int],
     items: Mapping[str, Any],
     gnr_offsets: Any,
+    arrivals: Sequence[int] | None = None,
 ) -> dict[str, Any]:
     """Run bags through a system, one tick after the other.
 
@@ -340,19 +344,22 @@ def simulate(
         The work arrays, by name.
     gnr_offsets
         GnRs + 1 offsets into them.
+    arrivals
+        Tick of every GnR before which the host does not start it; None: all are there from the start.
 
     Returns
     -------
     dict
         ``time`` (tick of the last finish), ``log`` (records by tick, the host's first, then channels in
         order), ``counters`` (a dict per channel), ``host`` (counters), ``arrival`` and ``finish``
-        (ticks per GnR).
+        (ticks per GnR), ``bank_reads`` (column reads of every bank, a list per channel).
     """
     parts = [_build(index, options) for index, options in enumerate(channels)]
     periods = [int(options["period"]) for options in channels]
     stacks = _stacks(parts)
     gnrs = list(_bags(items, gnr_offsets))
     for gnr in gnrs:
+        gnr.given = None if arrivals is None else int(arrivals[gnr.number])
         _announce(gnr, parts)
     driver = Host(parts, periods, {name: int(value) for name, value in host.items()}, gnrs)
     log: list[Record] = []
@@ -388,6 +395,7 @@ def simulate(
         "host": driver.counters,
         "arrival": [g.arrival for g in gnrs],
         "finish": [(g.finish_cycle or 0) * driver.period for g in gnrs],
+        "bank_reads": [part.meter.bank_reads() for part in parts],
     }
 
 

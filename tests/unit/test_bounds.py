@@ -229,11 +229,11 @@ def test_every_enforced_ceiling_is_enforced(system: str, monkeypatch: pytest.Mon
     real = simulation.ceilings
     for target in rows:
 
-        def only(*arguments: Any, target: Any = target) -> Any:
+        def only(*arguments: Any, target: Any = target, **more: Any) -> Any:
             """All ceilings lifted but one, and that one out of reach."""
             same = [
                 row
-                for row in real(*arguments)
+                for row in real(*arguments, **more)
                 if (row["resource"], row["tier"]) == (target["resource"], target["tier"])
             ]
             assert same == [target]

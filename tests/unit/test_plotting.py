@@ -30,9 +30,31 @@ def visible_texts(figure):
     outside = set()  # labels of ticks beyond the limits exist but are not drawn
     for axis in (part for axes in figure.axes for part in (axes.xaxis, axes.yaxis)):
         low, high = axis.get_view_interval()
-        outside |= {tick.label1 for tick in axis.get_major_ticks() if not low <= tick.get_loc() <= high}
+        ticks = [*axis.get_major_ticks(), *axis.get_minor_ticks()]
+        outside |= {tick.label1 for tick in ticks if not low <= tick.get_loc() <= high}
     texts = (text for text in figure.findobj(Text) if text.get_visible() and text not in outside)
     return [text for text in texts if text.get_text().strip()]
+
+
+def check_layout(figure):
+    """Nothing too small, off the page, or over something else."""
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    renderer = canvas.get_renderer()
+    page = figure.bbox
+    boxes = []
+    for text in visible_texts(figure):
+        assert text.get_fontsize() >= 7
+        box = text.get_window_extent(renderer)
+        assert page.x0 <= box.x0 and box.x1 <= page.x1 and page.y0 <= box.y0 and box.y1 <= page.y1, text
+        boxes.append((text, box))
+    for i, (one, a) in enumerate(boxes):
+        for other, b in boxes[i + 1 :]:
+            assert not a.padded(-1).overlaps(b.padded(-1)), (one.get_text(), other.get_text())
+    for legend in figure.legends:
+        box = legend.get_window_extent(renderer)
+        assert page.x0 <= box.x0 and box.x1 <= page.x1
+        assert not any(axis.get_window_extent(renderer).overlaps(box) for axis in figure.axes)
 
 
 def test_speedup_table(frame):
@@ -99,21 +121,7 @@ def test_wrong_values_are_refused(frame):
 def test_layout_on_the_page(frame, draw, columns):
     figure, _ = draw(frame[frame["scope"] == "sample"], columns=columns)
     assert figure.get_size_inches()[0] == {1: 3.5, 2: 7.16}[columns]
-    canvas = FigureCanvasAgg(figure)
-    canvas.draw()
-    renderer = canvas.get_renderer()
-    page = figure.bbox
-    boxes = []
-    for text in visible_texts(figure):
-        assert text.get_fontsize() >= 7
-        box = text.get_window_extent(renderer)
-        assert page.x0 <= box.x0 and box.x1 <= page.x1 and page.y0 <= box.y0 and box.y1 <= page.y1, text
-        boxes.append((text, box))
-    for i, (one, a) in enumerate(boxes):
-        for other, b in boxes[i + 1 :]:
-            assert not a.padded(-1).overlaps(b.padded(-1)), (one.get_text(), other.get_text())
-    legend = figure.legends[0].get_window_extent(renderer)
-    assert not any(axis.get_window_extent(renderer).overlaps(legend) for axis in figure.axes)
+    check_layout(figure)
     words = " ".join(text.get_text() for text in visible_texts(figure))
     assert "scope: sample" in words and "c = 4" in words and "c = 8" in words
 
@@ -169,6 +177,7 @@ def test_files(frame, tmp_path):
     assert [path.name for path in (pdf, png, csv)] == ["fig.1.pdf", "fig.1.png", "fig.1.csv"]
     assert sorted(path.name for path in pdf.parent.iterdir()) == ["fig.1.csv", "fig.1.pdf", "fig.1.png"]
     assert pdf.read_bytes().startswith(b"%PDF") and b"/Type3" not in pdf.read_bytes()
+    assert pdf.read_bytes().count(b"/FontFile2") == pdf.read_bytes().count(b"/Type /FontDescriptor") > 0
     width, height = figure.get_size_inches()
     pixels = mpl.image.imread(png).shape
     assert pixels[:2] == (round(height * 300), round(width * 300))

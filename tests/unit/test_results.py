@@ -110,7 +110,7 @@ def test_hdf5_round_trip_is_lossless(tmp_path):
     with h5py.File(path, "r") as file:
         names = {"filetype", "format_version", "software_version", "created_utc", "uuid", "provenance"}
         assert names <= set(file.attrs)
-        assert list(file.attrs["format_version"]) == [1, 2]
+        assert list(file.attrs["format_version"]) == [1, 3]
 
 
 def test_an_empty_set_round_trips(tmp_path):

@@ -147,7 +147,7 @@ def test_results_plot_themselves():
     parts = [{"tier": "dimm", "resource": "bank", "time_ns": 1000.0, "waits": 1}]
     drawn = make_result(time_parts=parts).plot()
     assert [bar.get_height() for bar in drawn.axes[0].patches] == [1.0]
-    with pytest.raises(ConfigError, match="no option 'columns'; it has none"):
-        make_result().plot(columns=1)
+    with pytest.raises(ConfigError, match="no option 'baseline'; it has columns"):
+        make_result().plot(baseline="heam")
     with pytest.raises(ConfigError, match="these results have no rows"):
         make_result().plot()
