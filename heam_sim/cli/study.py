@@ -12,8 +12,9 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
-from heam_sim.cli.options import progress_bar
+from heam_sim.cli.options import checked_workers, worker_options
 from heam_sim.cli.output import json_option, notes_console, print_json
+from heam_sim.cli.progress import PointProgress
 from heam_sim.experiments import Study, read_design, reproduce, run_design, study_design
 from heam_sim.plotting.style import ordered_systems
 from heam_sim.results.export import records
@@ -91,7 +92,7 @@ def _claims(claims: pd.DataFrame) -> Table:
     "[default: 10000, 1000 with --quick, 40000 with --full, all of a file]",
 )
 @click.option("--seed", type=int, default=1, show_default=True, help="Seed of the generators.")
-@click.option("--workers", type=int, default=2, show_default=True, help="Processes.")
+@worker_options
 @click.option("--quick", is_flag=True, help="A reduced set in half a minute.")
 @click.option("--full", is_flag=True, help="Every factor, one at a time; less than an hour on two cores.")
 @click.option(
@@ -107,7 +108,8 @@ def reproduce_command(
     path: Path | None,
     samples: int | None,
     seed: int,
-    workers: int,
+    workers: int | None,
+    scheduler: str | None,
     quick: bool,
     full: bool,
     trials: int | None,
@@ -123,15 +125,10 @@ def reproduce_command(
     """
     if quick and full:
         raise click.UsageError("--quick and --full: give one of them.")
+    processes = checked_workers(workers, scheduler)
     console = notes_console(as_json)
     started = time.monotonic()
-    with progress_bar(console) as bar:
-        task = bar.add_task("preparing traces", total=None)
-
-        def show(done: int, total: int, failed: int, name: str) -> None:
-            tail = f" ({failed} failed)" if failed else ""
-            bar.update(task, completed=done, total=total, description=f"{name:<40}{tail}")
-
+    with PointProgress(console) as bar:
         study = reproduce(
             output,
             selection="quick" if quick else "full" if full else "default",
@@ -140,9 +137,10 @@ def reproduce_command(
             samples=samples,
             seed=seed,
             trials=trials,
-            workers=workers,
+            workers=processes,
+            scheduler=scheduler,
             check=check,
-            progress=show,
+            progress=bar.task("preparing traces"),
         )
     if as_json:
         print_json({"summary": records(study.summary), "claims": records(study.claims)})
@@ -169,9 +167,16 @@ def reproduce_command(
     help="Folder for tables, results and finished points.  [default: the file's name without suffix]",
 )
 @click.option("--select", "selection", help="One of the file's selections.  [default: everything]")
-@click.option("--workers", type=int, default=2, show_default=True, help="Processes.")
+@worker_options
 @click.option("--check", is_flag=True, help="Check every command log: protocol and sums (slow).")
-def sweep_command(study: Path, output: Path | None, selection: str | None, workers: int, check: bool) -> None:
+def sweep_command(
+    study: Path,
+    output: Path | None,
+    selection: str | None,
+    workers: int | None,
+    scheduler: str | None,
+    check: bool,
+) -> None:
     """Simulate all points of STUDY, a TOML file with traces, a base, grids and single points.
 
     What is finished is kept: after an interruption the same command simulates only the rest. A point that
@@ -179,18 +184,22 @@ def sweep_command(study: Path, output: Path | None, selection: str | None, worke
 
     Example: heam-sim sweep study.toml --output out/
     """
+    processes = checked_workers(workers, scheduler)
     console = Console()
     design = read_design(study, selection=selection)
     folder = study.with_suffix("") if output is None else output
-    with progress_bar(console) as bar:
-        task = bar.add_task("preparing traces", total=len(design.points))
-
-        def show(done: int, total: int, failed: int, label: str) -> None:
-            tail = f" ({failed} failed)" if failed else ""
-            bar.update(task, completed=done, total=total, description=f"{label:<40}{tail}")
-
-        found = run_design(design, folder, workers=workers, check=check, progress=show)
+    with PointProgress(console) as bar:
+        found = run_design(
+            design,
+            folder,
+            workers=processes,
+            scheduler=scheduler,
+            check=check,
+            progress=bar.task("preparing traces", len(design.points)),
+        )
     for failure in found.failures:
         console.print(f"failed: {failure.point.label}: {failure.message}", highlight=False)
     counts = f"{len(found.results)} results ({found.reused} were there), {len(found.failures)} failures"
     console.print(f"{counts}, in {folder}.", highlight=False)
+    if found.failures:
+        click.get_current_context().exit(1)

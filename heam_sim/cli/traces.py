@@ -28,8 +28,9 @@ from heam_sim.analysis import (
     summarise,
     write_recipe,
 )
-from heam_sim.cli.options import lookup_progress, whole_numbers
+from heam_sim.cli.options import whole_numbers
 from heam_sim.cli.output import json_option, print_json
+from heam_sim.cli.progress import lookup_progress
 from heam_sim.datasets import (
     Shape,
     custom_shape,

@@ -16,8 +16,9 @@ from heam_sim.errors import ConfigError, DatasetError
 from heam_sim.lowering.lower import Scope
 from heam_sim.results import Result, ResultSet
 from heam_sim.simulation import resolved_config
+from heam_sim.systems import load_system
 
-__all__ = ["Point", "PointStore", "freeze", "point_key", "software_digest"]
+__all__ = ["Point", "PointStore", "arguments_key", "freeze", "point_key", "software_digest"]
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 _SOURCES = (".py", ".toml", ".so")
@@ -66,6 +67,18 @@ class Point:
             "profile": self.profile,
             "overrides": {key: thaw(value) for key, value in self.overrides},
         }
+
+    def resolved(self) -> dict[str, Any]:
+        """Return the same keywords with the system as an object: no file is needed to simulate them.
+
+        Raises
+        ------
+        ConfigError
+            There is no such system, or it cannot be changed like this.
+        """
+        arguments = self.arguments()
+        system = load_system(arguments.pop("system"), overrides=arguments.pop("overrides"))
+        return {"system": system, **arguments}
 
 
 def freeze(overrides: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:
@@ -121,9 +134,14 @@ def point_key(point: Point, trace_hash: str, *, check: bool = False) -> str:
     ConfigError
         The point's parameters are not what they can be.
     """
+    return arguments_key(point.resolved(), trace_hash, check=check)
+
+
+def arguments_key(arguments: Mapping[str, Any], trace_hash: str, *, check: bool = False) -> str:
+    """Return :func:`point_key` of a point whose :meth:`Point.resolved` is known."""
     content = {
         "trace": trace_hash,
-        "config": resolved_config(**point.arguments()),
+        "config": resolved_config(**arguments),
         "check": check,
         "software": software_digest(),
     }

@@ -13,8 +13,9 @@ import pandas as pd
 
 from heam_sim.errors import ConfigError
 from heam_sim.experiments.design import MAIN, Design, expand, read_design
+from heam_sim.experiments.executors import Executor, open_executor
 from heam_sim.experiments.points import Point, thaw
-from heam_sim.experiments.runner import Failure, Progress, check_workers, run_points
+from heam_sim.experiments.runner import Failure, Progress, run_on
 from heam_sim.results import ResultSet, write_table
 from heam_sim.results.atomic import make_folder
 from heam_sim.trace import LookupTrace
@@ -66,6 +67,7 @@ def sweep(
     points: Iterable[Mapping[str, Any]] = (),
     output: str | os.PathLike[str],
     workers: int = 2,
+    scheduler: str | None = None,
     check: bool = False,
     progress: Progress | None = None,
 ) -> Sweep:
@@ -81,7 +83,10 @@ def sweep(
     output
         Folder for ``results.h5``, ``summary.csv``, ``failures.csv`` and the finished points.
     workers
-        Processes.
+        Processes of this machine; they say nothing if there is a `scheduler`.
+    scheduler
+        Address of a Dask scheduler, ``"tcp://host:8786"``, on whose workers the points are simulated instead
+        (``pip install 'heam-sim[dask]'``). They need the same heam_sim, but none of this machine's files.
     check
         Check every command log.
     progress
@@ -96,13 +101,16 @@ def sweep(
     ConfigError
         A key or type is wrong. A value that only the simulation can refuse makes its point a failure, and the
         others go on.
+    ClusterError
+        The scheduler cannot be reached, has no workers, or has workers with another heam_sim.
     """
     traces = {MAIN: trace} if isinstance(trace, LookupTrace) else dict(trace)
     if not traces or not all(isinstance(one, LookupTrace) for one in traces.values()):
         raise ConfigError("sweep: trace needs a LookupTrace, or several by name.")
     grids = [grid] if isinstance(grid, Mapping) else grid
     planned = expand(base=base, grids=grids, points=points, traces=traces)
-    return _run("sweep", traces, planned, Path(output), workers=workers, check=check, progress=progress)
+    with open_executor(workers, scheduler) as executor:
+        return _run("sweep", traces, planned, Path(output), executor, check=check, progress=progress)
 
 
 def run_design(
@@ -110,6 +118,7 @@ def run_design(
     output: str | os.PathLike[str],
     *,
     workers: int = 2,
+    scheduler: str | None = None,
     check: bool = False,
     progress: Progress | None = None,
 ) -> Sweep:
@@ -117,10 +126,11 @@ def run_design(
     if not isinstance(design, Design):
         design = read_design(design)
     used = {point.trace for point in design.points}
-    traces = {name: source.load(design.folder) for name, source in design.traces.items() if name in used}
-    return _run(
-        design.name, traces, design.points, Path(output), workers=workers, check=check, progress=progress
-    )
+    with open_executor(workers, scheduler) as executor:
+        traces = {name: one.load(design.folder) for name, one in design.traces.items() if name in used}
+        return _run(
+            design.name, traces, design.points, Path(output), executor, check=check, progress=progress
+        )
 
 
 def _run(
@@ -128,19 +138,16 @@ def _run(
     traces: Mapping[str, LookupTrace],
     points: tuple[Point, ...],
     output: Path,
+    executor: Executor,
     *,
-    workers: int,
     check: bool,
     progress: Progress | None,
 ) -> Sweep:
-    check_workers(workers)
     make_folder(output)
     files = {one: output / f"trace-{number}.h5" for number, one in enumerate(traces)}
     for one, file in files.items():
         traces[one].save(file)
-    outcome = run_points(
-        points, files, store=output / "points", workers=workers, check=check, progress=progress
-    )
+    outcome = run_on(executor, points, files, store=output / "points", check=check, progress=progress)
     provenance = {"study": name, "points": len(points), "failures": len(outcome.failures)}
     results = ResultSet(outcome.results.values(), provenance=provenance)
     done = Sweep(tuple(outcome.results), results, outcome.failures, outcome.reused)
