@@ -105,6 +105,10 @@ def _probe() -> Callable[[], tuple[str, str] | str]:
     return probe
 
 
+class _TraceLost(Exception):
+    """The last worker that had the trace is gone, and with it all jobs that were to use it."""
+
+
 class Cluster:
     """The workers of a Dask scheduler.
 
@@ -182,6 +186,7 @@ class Cluster:
         """
         waiting, running = deque(jobs), dict[str, tuple[distributed.Future, Job]]()
         done: queue.SimpleQueue[distributed.Future] = queue.SimpleQueue()
+        again: set[Job] = set()
         try:
             while waiting or running:
                 room = self._room()
@@ -195,7 +200,14 @@ class Cluster:
                 except queue.Empty:
                     continue
                 future, job = running.pop(ready.key)
-                outcome = self._outcome(future)
+                try:
+                    outcome = self._outcome(future)
+                except _TraceLost:
+                    if job not in again:  # it may never have begun
+                        again.add(job)
+                        waiting.appendleft(job)
+                        continue
+                    outcome = None
                 yield job, outcome if outcome is None else keep(store, job.key, outcome)
         finally:
             if running and self._client.status == "running":
@@ -224,8 +236,12 @@ class Cluster:
         return self._client.submit(do_there, job, sent, self._software, key=name, pure=False)
 
     def _sent(self, job: Job) -> distributed.Future:
-        """The job's trace in the cluster; workers that come later get it from another worker."""
-        if job.trace_hash not in self._traces:
+        """The job's trace in the cluster; workers that come later get it from another worker.
+
+        It is sent again when all workers that had it are gone.
+        """
+        kept = self._traces.get(job.trace_hash)
+        if kept is None or kept.status != "finished":
             whole = SentTrace(job.trace_hash, job.trace.read_bytes())
             try:
                 (sent,) = self._client.scatter([whole], broadcast=True, hash=False)
@@ -240,12 +256,12 @@ class Cluster:
             outcome: Finished = future.result(timeout=_FETCH_SECONDS)
         except distributed.KilledWorker:
             return None
-        except (distributed.CancelledError, TimeoutError):
+        except TimeoutError:
+            return None
+        except distributed.CancelledError:
             if self._client.status != "running":
                 self._lost()
-            # The last worker that had the trace is gone, and all jobs that need it with it: send it again.
-            self._traces = {key: sent for key, sent in self._traces.items() if sent.status == "finished"}
-            return None
+            raise _TraceLost from None
         except ImportError as error:
             raise ClusterError(
                 f"scheduler {self.address}: a worker has no heam_sim ({error}); install it there."
