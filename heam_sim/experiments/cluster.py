@@ -244,7 +244,7 @@ class Cluster:
         if kept is None or kept.status != "finished":
             whole = SentTrace(job.trace_hash, job.trace.read_bytes())
             try:
-                (sent,) = self._client.scatter([whole], broadcast=True, hash=False)
+                (sent,) = self._client.scatter([whole], broadcast=True, hash=False, timeout=_WORKERS_SECONDS)
             except TimeoutError:
                 self._no_workers()
             self._traces[job.trace_hash] = sent
