@@ -54,8 +54,9 @@ class Point:
     @property
     def label(self) -> str:
         """For people: what tells this point from its neighbours."""
-        tail = "" if self.variant == "default" else f", {self.variant}"
-        return f"{self.system} {self.embedding} {self.vector_bytes} B{tail}"
+        changed = [f"{key} = {thaw(value)}" for key, value in self.overrides]
+        tail = changed if self.variant == "default" else [self.variant]
+        return ", ".join([f"{self.system} {self.embedding} {self.vector_bytes} B", *tail])
 
     def arguments(self) -> dict[str, Any]:
         """Return the keywords of :func:`heam_sim.simulate`."""
