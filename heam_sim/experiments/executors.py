@@ -24,6 +24,9 @@ from heam_sim.results import Result
 
 __all__ = ["Executor", "Here", "Processes", "check_workers", "open_executor"]
 
+# Held while a result is written, so that a process that is told to end leaves no half of one.
+_WRITING = threading.Lock()
+
 
 class Executor(Protocol):
     """Where jobs are done. A context manager: leaving it by an error stops what is running."""
@@ -99,7 +102,9 @@ class Here:
 
 def _do(job: Job, store: Path | None) -> Result | HeamSimError:
     """Do a job where its trace's file is, and keep the result, so that a lost parent loses nothing."""
-    return keep(store, job.key, attempt(job, load_trace(job.trace)))
+    outcome = attempt(job, load_trace(job.trace))
+    with _WRITING:
+        return keep(store, job.key, outcome)
 
 
 class Processes:
@@ -182,6 +187,7 @@ def _end_with_parent(stop: Connection) -> None:
 
     def watch() -> None:
         wait(watched)
-        os._exit(1)
+        with _WRITING:  # a result that is about to be there is worth the moment
+            os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()

@@ -15,6 +15,7 @@ from heam_sim._version import __version__
 from heam_sim.errors import ConfigError, DatasetError
 from heam_sim.lowering.lower import Scope
 from heam_sim.results import Result, ResultSet
+from heam_sim.results.atomic import remove_leftovers
 from heam_sim.simulation import resolved_config
 from heam_sim.systems import load_system
 
@@ -181,6 +182,10 @@ class PointStore:
     def put(self, key: str, result: Result) -> None:
         """Store a result."""
         ResultSet([result], provenance={"key": key}).save(self.path(key))
+
+    def clean(self) -> None:
+        """Remove what processes that were killed have left half-written."""
+        remove_leftovers(self.folder)
 
     def keys(self) -> Iterator[str]:
         """Beginnings of the keys that are stored."""

@@ -175,7 +175,10 @@ class _Sweep:
         Nobody can tell which of the points that were running took their process with them, so those are
         tried once more, each alone: who loses its process then is the culprit.
         """
-        folder = None if self.store is None else self.store.folder
+        folder = None
+        if self.store is not None:
+            folder = self.store.folder
+            self.store.clean()
         suspects = []
         for job, outcome in executor.run(list(self.jobs), folder):
             if outcome is None:

@@ -41,6 +41,11 @@ def stored(folder: Path) -> dict[str, int]:
     return {path.name: path.stat().st_mtime_ns for path in (folder / "out" / "points").glob("[0-9a-f]*.h5")}
 
 
+def half_written(folder: Path) -> list[Path]:
+    """Temporary files that are still there."""
+    return list(folder.rglob("*.part*"))
+
+
 def wait_for_points(folder: Path, count: int, process: subprocess.Popen[str]) -> None:
     """Return when so many points are finished."""
     end = time.monotonic() + SLOW_START_SECONDS

@@ -153,6 +153,15 @@ def test_a_damaged_result_is_made_again(traces: dict[str, Path], tmp_path: Path,
     assert run_points([point()], traces, store=tmp_path, workers=1).reused == 1
 
 
+def test_what_killed_writers_left_is_removed(traces: dict[str, Path], tmp_path: Path) -> None:
+    old, new = (tmp_path / f".{name}.part.h5" for name in ("abc.01234567", "def.01234567"))
+    for path in (old, new):
+        path.write_bytes(b"half")
+    os.utime(old, (0, 0))
+    run_points([point("host-dimm")], traces, store=tmp_path, workers=1)
+    assert new.exists() and not old.exists(), "what is new may be on its way"
+
+
 def test_equal_points_are_simulated_once(traces: dict[str, Path], calls: list[str]) -> None:
     outcome = run_points([point(), point()], traces, workers=1)
     assert calls == ["heam"] and len(outcome.results) == 1

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.pipeline.sweeping import POINTS, check_resumed, stored, sweeping, wait_for_points
+from tests.pipeline.sweeping import POINTS, check_resumed, half_written, stored, sweeping, wait_for_points
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="interrupts by signal")
 
@@ -38,6 +38,7 @@ def test_ctrl_c(tmp_path: Path, workers: str) -> None:
     assert process.returncode == 130 and out == ""
     assert err.strip() == "interrupted: nothing half-written was left; run the same command again."
     wait_for_the_end_of_all(process)
+    assert half_written(tmp_path) == []
     before = stored(tmp_path)
     assert 3 <= len(before) < POINTS
     check_resumed(tmp_path, before, "--workers", workers)
@@ -60,6 +61,7 @@ def test_a_killed_parent_leaves_no_process_behind(tmp_path: Path) -> None:
     process.kill()
     process.communicate()
     wait_for_the_end_of_all(process)
+    assert half_written(tmp_path) == []
     before = stored(tmp_path)
     assert 3 <= len(before) < POINTS
     check_resumed(tmp_path, before)
