@@ -59,8 +59,9 @@ def test_a_killed_parent_leaves_no_process_behind(tmp_path: Path) -> None:
     process = sweeping(tmp_path)
     wait_for_points(tmp_path, 3, process)
     process.kill()
-    process.communicate()
+    process.wait()
     wait_for_the_end_of_all(process)
+    process.communicate()
     assert half_written(tmp_path) == []
     before = stored(tmp_path)
     assert 3 <= len(before) < POINTS
