@@ -17,22 +17,28 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+import dask
+import distributed
+import pandas as pd
 import pytest
 
 import heam_sim
 from heam_sim.cli import main
 from heam_sim.errors import ClusterError, ConfigError
-from heam_sim.experiments import Point, PointStore, cluster, freeze, run_points
+from heam_sim.experiments import Point, PointStore, cluster, freeze, reproduce, run_points, tune
 from heam_sim.experiments.executors import open_executor
 from heam_sim.results import ResultSet
 from tests.pipeline.cluster_hooks import DEADLY_BYTES, FOLDER, SECONDS
-from tests.pipeline.sweeping import POINTS, check_resumed, stored, sweeping, wait_for_points
-
-dask = pytest.importorskip("dask", reason="Dask, an optional dependency, is not installed")
-distributed = pytest.importorskip("distributed", reason="Dask, an optional dependency, is not installed")
+from tests.pipeline.sweeping import (
+    POINTS,
+    SLOW_START_SECONDS,
+    check_resumed,
+    stored,
+    sweeping,
+    wait_for_points,
+)
 
 HOOKS = Path(__file__).with_name("cluster_hooks.py")
-SLOW_START_SECONDS = 120
 WORKERS = 2
 
 
@@ -262,6 +268,38 @@ def test_bad_points_do_not_stop_the_rest(
     assert [(one.point, one.message) for one in outcome.failures] == [
         (one.point, one.message) for one in here.failures
     ]
+
+
+@pytest.mark.slow
+def test_a_search_on_a_cluster_finds_what_a_local_one_finds(address: str, log: Path, tmp_path: Path) -> None:
+    trace = heam_sim.generate("criteo-kaggle", samples=40, seed=1)
+    options: dict[str, Any] = {"vector_bytes": 64, "trials": 6, "lookups": 500}
+    there = tune("heam", trace, folder=tmp_path / "there", scheduler=address, **options)
+    here = tune("heam", trace, folder=tmp_path / "here", **options)
+    pd.testing.assert_frame_equal(there.trials, here.trials)
+    assert (there.best, there.overrides) == (here.best, here.overrides)
+
+
+@pytest.mark.slow
+def test_the_study_on_a_cluster_is_the_local_one(address: str, log: Path, tmp_path: Path) -> None:
+    for name, where in (("there", {"scheduler": address}), ("here", {})):
+        reproduce(tmp_path / name, selection="quick", samples=60, **where)  # type: ignore[arg-type]
+    for table in ("summary.csv", "claims.csv", "comparisons.csv"):
+        assert (tmp_path / "there" / table).read_bytes() == (tmp_path / "here" / table).read_bytes()
+
+
+@pytest.mark.slow
+def test_workers_with_several_threads(traces: dict[str, Path], tmp_path: Path) -> None:
+    wanted = [
+        Point(trace="small", system=name, embedding="qr:4", vector_bytes=64, scope=scope)
+        for name in heam_sim.known_systems()
+        for scope in ("bag", "sample")
+    ]
+    with distributed.LocalCluster(
+        n_workers=1, threads_per_worker=4, processes=True, dashboard_address=":0"
+    ) as found:
+        there = run_points(wanted, traces, store=tmp_path, scheduler=found.scheduler_address)
+    assert there.results == run_points(wanted, traces, workers=2).results
 
 
 # -- what cannot be
