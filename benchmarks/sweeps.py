@@ -63,7 +63,7 @@ def row(name: str, run: Callable[[], runner.Outcome], count: int) -> str:
 
 def sweeps(points: tuple[Point, ...], traces: dict[str, Path], folder: Path) -> Iterator[str]:
     """The table of whole sweeps."""
-    yield "| 1-hot sweep | wall, s | processor, s | processor per point, ms | load average |"
+    yield "| sweep | wall, s | processor, s | processor per point, ms | load average |"
     yield "|---|---:|---:|---:|---:|"
 
     def local() -> runner.Outcome:
