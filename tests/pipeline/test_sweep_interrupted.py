@@ -69,7 +69,7 @@ def test_a_killed_parent_leaves_no_process_behind(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("moment", range(8))
+@pytest.mark.parametrize("moment", [0, 1, 4, 8])
 def test_killed_at_any_moment(tmp_path: Path, moment: int) -> None:
     """All of the group at once, from before the first point to after the last."""
     process = sweeping(tmp_path)
