@@ -24,7 +24,7 @@ from heam_sim.results import Result
 
 __all__ = ["Executor", "Here", "Processes", "check_workers", "open_executor"]
 
-# Held while a result is written, so that a process that is told to end leaves no half of one.
+# Held while a worker process writes a result, so that one that is told to end leaves no half of it.
 _WRITING = threading.Lock()
 
 
@@ -97,11 +97,11 @@ class Here:
     def run(self, jobs: Sequence[Job], store: Path | None) -> Iterator[tuple[Job, Finished]]:
         """See :class:`Executor`."""
         for job in jobs:
-            yield job, _do(job, store)
+            yield job, keep(store, job.key, attempt(job, load_trace(job.trace)))
 
 
 def _do(job: Job, store: Path | None) -> Result | HeamSimError:
-    """Do a job where its trace's file is, and keep the result, so that a lost parent loses nothing."""
+    """Do a job in a worker process, and keep the result there, so that a lost parent loses nothing."""
     outcome = attempt(job, load_trace(job.trace))
     with _WRITING:
         return keep(store, job.key, outcome)

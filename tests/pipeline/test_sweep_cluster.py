@@ -9,7 +9,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,10 +24,19 @@ import pytest
 import heam_sim
 from heam_sim.cli import main
 from heam_sim.errors import ClusterError, ConfigError
-from heam_sim.experiments import Point, PointStore, cluster, freeze, reproduce, run_points, tune
+from heam_sim.experiments import (
+    Point,
+    PointStore,
+    cluster,
+    freeze,
+    point_key,
+    reproduce,
+    run_points,
+    tune,
+)
 from heam_sim.experiments.executors import open_executor
 from heam_sim.results import ResultSet
-from tests.pipeline.cluster_hooks import DEADLY_BYTES, FOLDER, SECONDS
+from tests.pipeline.cluster_hooks import DEADLY_BYTES, FOLDER, GO, HELD_BYTES, SECONDS
 from tests.pipeline.sweeping import (
     POINTS,
     SLOW_START_SECONDS,
@@ -112,19 +120,6 @@ def started(log: Path) -> Counter[str]:
     return Counter(line.split(maxsplit=2)[2] for line in lines if line.startswith("start"))
 
 
-def busy_process(log: Path) -> int:
-    """A worker that is at a point now."""
-    for _ in range(1000):
-        at: set[str] = set()
-        for line in log.read_text(encoding="utf-8").splitlines():
-            what, process, *_ = line.split()
-            (at.add if what == "start" else at.discard)(process)
-        if at:
-            return int(max(at))
-        time.sleep(0.01)
-    raise AssertionError("no worker is busy")
-
-
 def test_results_are_those_of_local_processes(
     address: str, log: Path, traces: dict[str, Path], tmp_path: Path
 ) -> None:
@@ -175,35 +170,37 @@ def test_workers_need_no_file_of_the_client(
     assert {after[worker] - before[worker] for worker in after} == {1}
 
 
-def test_a_worker_is_killed(address: str, log: Path, traces: dict[str, Path], tmp_path: Path) -> None:
+def test_a_worker_is_killed(
+    address: str, folder: Path, log: Path, traces: dict[str, Path], tmp_path: Path
+) -> None:
     """In mid-run, at a point: every point finishes, and none that had finished is simulated again."""
-    wanted = points(10)
+    held, *others = wanted = [*points(1, HELD_BYTES), *points(9)]
+    store = PointStore(tmp_path / "points")
     told: list[int] = []
-    killed: list[int] = []
+    finished: set[str] = set()
 
     def kill(done: int, total: int, failed: int, name: str) -> None:
         told.append(done)
         if done == 3:
-            finished.update(path.stem for path in (tmp_path / "points").glob("*.h5"))
-            killed.append(busy_process(log))
-            os.kill(killed[0], signal.SIGKILL)
+            finished.update(store.keys())
+            lines = [line.split(maxsplit=2) for line in log.read_text(encoding="utf-8").splitlines()]
+            (process,) = (int(number) for what, number, point in lines if point == label(held))
+            os.kill(process, signal.SIGKILL)
+            (folder / GO).touch()
 
-    finished: set[str] = set()
-    outcome = run_points(wanted, traces, store=tmp_path / "points", scheduler=address, progress=kill)
+    outcome = run_points(wanted, traces, store=store.folder, scheduler=address, progress=kill)
+    (folder / GO).unlink()
     assert not outcome.failures and list(outcome.results) == wanted
-    assert told == list(range(1, len(wanted) + 1)) and len(finished) == 3
-    local = run_points(wanted, traces, workers=2)
-    assert local.results == outcome.results
+    assert told == list(range(1, len(wanted) + 1))
+    assert run_points(wanted, traces, workers=2).results == outcome.results
     starts = started(log)
-    assert set(starts) == {label(point) for point in wanted}
-    # Only what the lost worker was at, and what it had finished but not handed over, is simulated again.
-    store = PointStore(tmp_path / "points")
-    again = {name for name, count in starts.items() if count > 1}
-    assert len(again) <= 2
-    for point in wanted:
-        key = heam_sim.experiments.point_key(point, heam_sim.LookupTrace.load(traces["small"]).content_hash)
-        if store.path(key).stem in finished:
-            assert label(point) not in again
+    assert set(starts) == {label(point) for point in wanted} and starts[label(held)] == 2
+    trace_hash = heam_sim.LookupTrace.load(traces["small"]).content_hash
+    keys = {label(point): store.path(point_key(point, trace_hash)).stem for point in others}
+    assert len(finished) == 3 and finished <= set(keys.values())
+    assert all(starts[name] == 1 for name, key in keys.items() if key in finished)
+    # What the lost worker was to do next, or had done without having handed it over, may have begun twice.
+    assert sum(starts.values()) <= len(wanted) + 3
 
 
 def test_a_point_that_kills_its_workers(
@@ -225,14 +222,14 @@ def test_a_point_that_kills_its_workers(
 def test_a_point_that_kills_its_workers_as_dask_is_configured(
     traces: dict[str, Path], tmp_path: Path
 ) -> None:
-    """Dask itself tries a point on four workers, twice here; the others still finish."""
+    """Dask itself tries a point on several workers; the others still finish."""
     deadly = points(1, DEADLY_BYTES)[0]
     wanted = [deadly, *points(12)]
     with running_cluster(tmp_path, seconds=0.3, deaths=3) as found:
         outcome = run_points(wanted, traces, store=tmp_path, scheduler=found.scheduler_address)
     assert [failure.point for failure in outcome.failures] == [deadly]
     assert list(outcome.results) == wanted[1:]
-    assert started(tmp_path / "log.txt")[label(deadly)] == 8
+    assert started(tmp_path / "log.txt")[label(deadly)] > 2
 
 
 @pytest.mark.slow
@@ -283,7 +280,7 @@ def test_a_search_on_a_cluster_finds_what_a_local_one_finds(address: str, log: P
 @pytest.mark.slow
 def test_the_study_on_a_cluster_is_the_local_one(address: str, log: Path, tmp_path: Path) -> None:
     for name, where in (("there", {"scheduler": address}), ("here", {})):
-        reproduce(tmp_path / name, selection="quick", samples=60, **where)  # type: ignore[arg-type]
+        reproduce(tmp_path / name, selection="quick", samples=120, **where)  # type: ignore[arg-type]
     for table in ("summary.csv", "claims.csv", "comparisons.csv"):
         assert (tmp_path / "there" / table).read_bytes() == (tmp_path / "here" / table).read_bytes()
 
