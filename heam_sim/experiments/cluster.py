@@ -221,7 +221,7 @@ class Cluster:
         if now - self._looked >= _LOOK_SECONDS:
             try:
                 threads = self._client.nthreads().values()
-            except (OSError, ValueError, TimeoutError):
+            except (OSError, ValueError):
                 self._lost()
             self._looked, self._slots = now, sum(threads) + _AHEAD * len(threads)
             if threads:
@@ -247,6 +247,8 @@ class Cluster:
                 (sent,) = self._client.scatter([whole], broadcast=True, hash=False, timeout=_WORKERS_SECONDS)
             except TimeoutError:
                 self._no_workers()
+            except (OSError, distributed.CancelledError):
+                self._lost()
             self._traces[job.trace_hash] = sent
         return self._traces[job.trace_hash]
 
@@ -254,18 +256,18 @@ class Cluster:
         """What became of a job; raises what concerns all of them."""
         try:
             outcome: Finished = future.result(timeout=_FETCH_SECONDS)
-        except distributed.KilledWorker:
-            return None
-        except TimeoutError:
+        except (distributed.KilledWorker, TimeoutError):
             return None
         except distributed.CancelledError:
             if self._client.status != "running":
                 self._lost()
             raise _TraceLost from None
-        except ImportError as error:
+        except Exception as error:  # not of the simulation, whose errors are values
+            why = f"{type(error).__name__}: {error}"
             raise ClusterError(
-                f"scheduler {self.address}: a worker has no heam_sim ({error}); install it there."
-            ) from None
+                f"scheduler {self.address}: a worker could not take a point ({why}); "
+                "install the same heam_sim and Dask on all machines. What had finished is kept."
+            ) from error
         if isinstance(outcome, ClusterError):
             raise outcome
         return outcome

@@ -408,6 +408,17 @@ def test_a_worker_that_comes_later_is_asked_too(
     assert not log.exists() and not list(tmp_path.iterdir())
 
 
+def test_a_worker_that_does_not_know_what_to_do(
+    address: str, log: Path, traces: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unknown(*_: Any) -> None:
+        raise AttributeError("no such function")
+
+    monkeypatch.setattr(cluster, "do_there", unknown)
+    with pytest.raises(ClusterError, match=r"could not take a point \(AttributeError: no such function\)"):
+        run_points(points(2), traces, scheduler=address)
+
+
 # -- interrupted
 
 
