@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from rich.console import Console
 from rich.progress import (
@@ -19,7 +19,8 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from heam_sim.experiments.runner import Progress as Told
+if TYPE_CHECKING:
+    from heam_sim.experiments.runner import Progress as Told
 
 __all__ = ["PointProgress", "lookup_progress"]
 

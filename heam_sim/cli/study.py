@@ -6,24 +6,30 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
-import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
 from heam_sim.cli.options import checked_workers, worker_options
 from heam_sim.cli.output import json_option, notes_console, print_json
 from heam_sim.cli.progress import PointProgress
-from heam_sim.experiments import Study, read_design, reproduce, run_design, study_design
-from heam_sim.plotting.style import ordered_systems
 from heam_sim.results.export import records
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from heam_sim.experiments import Study
 
 __all__ = ["reproduce_command", "sweep_command"]
 
 
 def _closing_tables(study: Study) -> Iterator[Table]:
     """One table per trace: a line per system, a column per embedding and vector size."""
+    from heam_sim.experiments import study_design
+    from heam_sim.plotting.style import ordered_systems
+
     main = study.summary[study.summary["variant"] == "default"]
     main = main[main["embedding"].isin(("full", study_design().base["embedding"]))]
     for trace, part in main.groupby("trace", sort=False):
@@ -80,7 +86,7 @@ def _claims(claims: pd.DataFrame) -> Table:
     "--dataset",
     default="criteo-kaggle",
     show_default=True,
-    help="Shape of the generated trace, or format of PATH.",
+    help="Shape of the generated trace, or format of --path.",
 )
 @click.option(
     "--path", type=click.Path(path_type=Path), help="Real dataset file instead of a generated trace."
@@ -118,11 +124,14 @@ def reproduce_command(
 ) -> None:
     """Run the study: all systems, memories, embeddings and vector sizes; tables and figures.
 
-    What is finished is kept in the output folder: after an interruption the same command simulates only the
-    rest.
+    The output folder gets results.h5, tables (CSV), figures (PDF, PNG) and claims.csv: published headlines
+    beside what was measured. What is finished is kept there: after an interruption the same command simulates
+    only the rest.
 
     Example: heam-sim reproduce --quick --output results/
     """
+    from heam_sim.experiments import reproduce
+
     if quick and full:
         raise click.UsageError("--quick and --full: give one of them.")
     processes = checked_workers(workers, scheduler)
@@ -184,6 +193,8 @@ def sweep_command(
 
     Example: heam-sim sweep study.toml --output out/
     """
+    from heam_sim.experiments import read_design, run_design
+
     processes = checked_workers(workers, scheduler)
     console = Console()
     design = read_design(study, selection=selection)

@@ -20,6 +20,7 @@ from typing import Protocol, Self
 
 from heam_sim.errors import ConfigError, HeamSimError
 from heam_sim.experiments.jobs import Finished, Job, attempt, keep, load_trace
+from heam_sim.numbers import whole_number
 from heam_sim.results import Result
 
 __all__ = ["Executor", "Here", "Processes", "check_workers", "open_executor"]
@@ -57,8 +58,7 @@ class Executor(Protocol):
 
 def check_workers(workers: int) -> None:
     """Refuse a number of processes below 1."""
-    if workers < 1:
-        raise ConfigError(f"workers: {workers} is too few; use at least 1.")
+    whole_number("workers", workers, minimum=1)
 
 
 def open_executor(workers: int, scheduler: str | None = None) -> Executor:
