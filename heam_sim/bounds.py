@@ -37,16 +37,20 @@ _SUMS = (
 _RELATION = {"bank": "bank", "bank_group": "bank_group", "rank": "rank", "pseudo_channel": "rank"}
 #: Up to so many possible values a set is a flag for each (a byte, touched only where something is set).
 _FLAGS = 1 << 26
+# As many flags are counted in about the time in which one key is sorted.
+_FLAGS_PER_KEY = 64
 
 
 class _Distinct:
-    """Distinct integers of a long stream: flags if few values are possible, else a sorted array.
+    """Distinct integers of a long stream: a sorted array, or flags where that array would get long.
 
-    That array is merged seldom, because merging sorts.
+    That array is merged seldom, because merging sorts. A short run has few rows of a large memory, and to
+    count its flags would take longer than all else that is counted.
     """
 
     def __init__(self, possible: int = 0) -> None:
-        self._flags = np.zeros(possible if possible <= _FLAGS else 0, bool)
+        self._possible = possible if possible <= _FLAGS else 0
+        self._flags = np.zeros(0, bool)
         self._merged: _Int = np.empty(0, np.int64)
         self._pending: list[_Int] = []
 
@@ -55,7 +59,13 @@ class _Distinct:
             self._flags[keys] = True
             return
         self._pending.append(keys)
-        if sum(part.size for part in self._pending) > max(1 << 20, self._merged.size):
+        waiting = sum(part.size for part in self._pending)
+        if waiting > self._possible // _FLAGS_PER_KEY > 0:
+            self._flags = np.zeros(self._possible, bool)
+            for part in (self._merged, *self._pending):
+                self._flags[part] = True
+            self._merged, self._pending = np.empty(0, np.int64), []
+        elif waiting > max(1 << 20, self._merged.size):
             self.values()
 
     def values(self) -> _Int:

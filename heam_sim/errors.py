@@ -14,6 +14,7 @@ __all__ = [
     "CapacityError",
     "CeilingError",
     "CheckError",
+    "ClusterError",
     "ConfigError",
     "CoreError",
     "DatasetError",
@@ -59,6 +60,10 @@ class CeilingError(CheckError):
 
 class OutputError(HeamSimError, OSError):
     """A result cannot be written."""
+
+
+class ClusterError(HeamSimError, RuntimeError):
+    """A cluster cannot be reached, has no workers, or has workers with another version of heam_sim."""
 
 
 class CoreError(HeamSimError, RuntimeError):

@@ -9,18 +9,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import click
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    ProgressColumn,
-    Task,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
-from rich.text import Text
 
 from heam_sim.datasets import generate, read_dataset
 from heam_sim.errors import ConfigError
@@ -28,17 +16,18 @@ from heam_sim.trace import LookupTrace
 
 __all__ = [
     "channel_range",
-    "lookup_progress",
+    "checked_workers",
     "parse_overrides",
     "parse_settings",
-    "progress_bar",
     "simulation_options",
     "trace_options",
     "wanted_trace",
     "whole_numbers",
+    "worker_options",
 ]
 
 _F = TypeVar("_F", bound=Callable[..., Any])
+_WORKERS = 2
 
 
 def trace_options(command: _F) -> _F:
@@ -117,6 +106,27 @@ def simulation_options(command: _F) -> _F:
     return command
 
 
+def worker_options(command: _F) -> _F:
+    """Add the options that say where points are simulated; see :func:`checked_workers`."""
+    for option in (
+        click.option(
+            "--scheduler",
+            metavar="ADDRESS",
+            help="Simulate on the workers of this Dask scheduler, e.g. tcp://host:8786, instead.",
+        ),
+        click.option("--workers", type=int, help=f"Processes of this machine.  [default: {_WORKERS}]"),
+    ):
+        command = option(command)
+    return command
+
+
+def checked_workers(workers: int | None, scheduler: str | None) -> int:
+    """Return the number of processes; a cluster has its own."""
+    if workers is not None and scheduler is not None:
+        raise click.UsageError("--workers and --scheduler: give one of them.")
+    return _WORKERS if workers is None else workers
+
+
 def wanted_trace(
     trace_file: Path | None,
     dataset: str,
@@ -176,35 +186,3 @@ def whole_numbers(name: str, text: str | None) -> int | list[int] | None:
     except ValueError:
         raise ConfigError(f"{name} {text}: write one number, or one per table with commas.") from None
     return numbers[0] if len(numbers) == 1 else numbers
-
-
-def lookup_progress(console: Console) -> Progress:
-    """Make a bar for samples, with their rate and the time left; nothing where there is no terminal."""
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        _Rate(),
-        TimeRemainingColumn(),
-        console=console,
-        disable=not console.is_terminal,
-    )
-
-
-class _Rate(ProgressColumn):
-    """Samples per second."""
-
-    def render(self, task: Task) -> Text:
-        return Text("" if task.speed is None else f"{task.speed:,.0f} samples/s")
-
-
-def progress_bar(console: Console) -> Progress:
-    """Make a bar with description, count, time taken and time left."""
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-        console=console,
-    )

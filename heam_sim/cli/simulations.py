@@ -310,10 +310,11 @@ def explain_command(
 
 def _explanation_table(found: Explanation, first: str, second: str) -> Table:
     table = Table(title=f"From {first} to {second}: {found.speedup:.2f}x")
-    table.add_column("change")
-    for head in ("ns per sample", "speed", "nJ per sample", "energy"):
+    # A key that is cut cannot be copied.
+    table.add_column("change", overflow="fold")
+    for head in ("ns per\nsample", "speed", "nJ per\nsample", "energy"):
         table.add_column(head, justify="right")
-    table.add_column("tightest ceiling")
+    table.add_column("tightest\nceiling", max_width=9)
     frame = found.to_frame()
     for step, row in zip(found.steps, frame.to_dict("records"), strict=True):
         table.add_row(

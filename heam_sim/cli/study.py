@@ -13,8 +13,9 @@ from rich.console import Console
 from rich.table import Table
 
 from heam_sim.cli.completion import complete_study
-from heam_sim.cli.options import progress_bar
+from heam_sim.cli.options import checked_workers, worker_options
 from heam_sim.cli.output import json_option, notes_console, print_json
+from heam_sim.cli.progress import PointProgress
 from heam_sim.experiments.shipped import shipped_studies
 from heam_sim.results.export import records
 
@@ -99,7 +100,7 @@ def _claims(claims: pd.DataFrame) -> Table:
     "[default: 10000, 1000 with --quick, 40000 with --full, all of a file]",
 )
 @click.option("--seed", type=int, default=1, show_default=True, help="Seed of the generators.")
-@click.option("--workers", type=int, default=2, show_default=True, help="Processes.")
+@worker_options
 @click.option("--quick", is_flag=True, help="A reduced set in half a minute.")
 @click.option("--full", is_flag=True, help="Every factor, one at a time; less than an hour on two cores.")
 @click.option(
@@ -115,7 +116,8 @@ def reproduce_command(
     path: Path | None,
     samples: int | None,
     seed: int,
-    workers: int,
+    workers: int | None,
+    scheduler: str | None,
     quick: bool,
     full: bool,
     trials: int | None,
@@ -134,15 +136,10 @@ def reproduce_command(
 
     if quick and full:
         raise click.UsageError("--quick and --full: give one of them.")
+    processes = checked_workers(workers, scheduler)
     console = notes_console(as_json)
     started = time.monotonic()
-    with progress_bar(console) as bar:
-        task = bar.add_task("preparing traces", total=None)
-
-        def show(done: int, total: int, failed: int, name: str) -> None:
-            tail = f" ({failed} failed)" if failed else ""
-            bar.update(task, completed=done, total=total, description=f"{name:<40}{tail}")
-
+    with PointProgress(console) as bar:
         study = reproduce(
             output,
             selection="quick" if quick else "full" if full else "default",
@@ -151,9 +148,10 @@ def reproduce_command(
             samples=samples,
             seed=seed,
             trials=trials,
-            workers=workers,
+            workers=processes,
+            scheduler=scheduler,
             check=check,
-            progress=show,
+            progress=bar.task("preparing traces"),
         )
     if as_json:
         print_json({"summary": records(study.summary), "claims": records(study.claims)})
@@ -194,27 +192,38 @@ Example: heam-sim sweep graph --output graph/
     help="Folder for results, tables and figures.  [default: the file's name without suffix]",
 )
 @click.option("--select", "selection", help="One of the file's selections.  [default: everything]")
-@click.option("--workers", type=int, default=2, show_default=True, help="Processes.")
+@worker_options
 @click.option("--check", is_flag=True, help="Check every command log: protocol and sums (slow).")
-def sweep_command(study: Path, output: Path | None, selection: str | None, workers: int, check: bool) -> None:
+def sweep_command(
+    study: Path,
+    output: Path | None,
+    selection: str | None,
+    workers: int | None,
+    scheduler: str | None,
+    check: bool,
+) -> None:
     """Run one study; the help text stands above."""
     from heam_sim.experiments import read_design, run_design
 
+    processes = checked_workers(workers, scheduler)
     console = Console()
     file = study if study.is_file() else shipped_studies().get(str(study), study)
     design = read_design(file, selection=selection)
     folder = study.with_suffix("") if output is None else output
-    with progress_bar(console) as bar:
-        task = bar.add_task("preparing traces", total=len(design.points))
-
-        def show(done: int, total: int, failed: int, label: str) -> None:
-            tail = f" ({failed} failed)" if failed else ""
-            bar.update(task, completed=done, total=total, description=f"{label:<40}{tail}")
-
-        found = run_design(design, folder, workers=workers, check=check, progress=show)
+    with PointProgress(console) as bar:
+        found = run_design(
+            design,
+            folder,
+            workers=processes,
+            scheduler=scheduler,
+            check=check,
+            progress=bar.task("preparing traces", len(design.points)),
+        )
     for failure in found.failures:
         console.print(f"failed: {failure.point.label}: {failure.message}", highlight=False)
     counts = f"{len(found.results)} results ({found.reused} were there), {len(found.failures)} failures"
     if found.figures:
         counts += f", {len(found.figures)} files of figures"
     console.print(f"{counts}, in {folder}.", highlight=False)
+    if found.failures:
+        click.get_current_context().exit(1)

@@ -13,8 +13,9 @@ from rich.table import Table
 
 from heam_sim.cli.convert import convert_command
 from heam_sim.cli.exchange import export_command, from_fbgemm_command, from_requests_command
-from heam_sim.cli.options import lookup_progress, parse_settings, whole_numbers
+from heam_sim.cli.options import parse_settings, whole_numbers
 from heam_sim.cli.output import json_option, print_json
+from heam_sim.cli.progress import lookup_progress
 from heam_sim.datasets import (
     WORKLOADS,
     Shape,

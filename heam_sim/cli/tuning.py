@@ -10,13 +10,15 @@ from rich.table import Table
 
 from heam_sim.cli.completion import complete_system
 from heam_sim.cli.options import (
+    checked_workers,
     parse_overrides,
-    progress_bar,
     simulation_options,
     trace_options,
     wanted_trace,
+    worker_options,
 )
 from heam_sim.cli.output import json_option, notes_console, print_json
+from heam_sim.cli.progress import PointProgress
 from heam_sim.experiments.tune import GOALS, LOOKUPS, TRIALS, Tuned, tune
 from heam_sim.results.export import records
 from heam_sim.systems import known_systems
@@ -38,7 +40,7 @@ __all__ = ["tune_command"]
 @click.option("--trials", type=int, default=TRIALS, show_default=True, help="Settings tried per system.")
 @click.option("--lookups", type=int, default=LOOKUPS, show_default=True, help="Timed lookups of a trial.")
 @click.option("--search-seed", type=int, default=1, show_default=True, help="Seed of the sampler.")
-@click.option("--workers", type=int, default=2, show_default=True, help="Processes.")
+@worker_options
 @click.option(
     "--output",
     type=click.Path(path_type=Path),
@@ -64,7 +66,8 @@ def tune_command(
     trials: int,
     lookups: int,
     search_seed: int,
-    workers: int,
+    workers: int | None,
+    scheduler: str | None,
     output: Path,
     as_json: bool,
 ) -> None:
@@ -77,18 +80,13 @@ def tune_command(
     """
     from heam_sim.experiments.best import write_best
 
+    processes = checked_workers(workers, scheduler)
     trace = wanted_trace(trace_file, dataset, path, samples, seed, pooling)
     console = notes_console(as_json)
     found: list[Tuned] = []
     names = system or known_systems()
-    with progress_bar(console) as bar:
+    with PointProgress(console) as bar:
         for name in names:
-            task = bar.add_task(name, total=trials)
-
-            def show(done: int, total: int, failed: int, label: str, task: object = task) -> None:
-                tail = f", {failed} cannot be" if failed else ""
-                bar.update(task, completed=done, description=label + tail)  # type: ignore[arg-type]
-
             found.append(
                 tune(
                     name,
@@ -103,8 +101,9 @@ def tune_command(
                     trials=trials,
                     lookups=lookups,
                     seed=search_seed,
-                    workers=workers,
-                    progress=show,
+                    workers=processes,
+                    scheduler=scheduler,
+                    progress=bar.task(name, trials, failures="cannot be"),
                 )
             )
     search = {"lookups": lookups, "search_seed": search_seed, "settings": parse_overrides(settings)}

@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 
-from heam_sim.errors import ConfigError, HeamSimError
+from heam_sim.errors import ClusterError, ConfigError, HeamSimError
 from heam_sim.experiments.comparisons import BASELINE
 from heam_sim.experiments.points import Point
 from heam_sim.experiments.runner import Progress
@@ -38,6 +38,7 @@ def search_best(
     *,
     trials: int,
     workers: int = 2,
+    scheduler: str | None = None,
     progress: Progress | None = None,
 ) -> tuple[list[Tuned], list[str]]:
     """Search the best settings of all systems at a base point, with full tables and with its embedding.
@@ -63,9 +64,12 @@ def search_best(
                         profile=base.profile,
                         trials=trials,
                         workers=workers,
+                        scheduler=scheduler,
                         progress=progress,
                     )
                 )
+            except ClusterError:
+                raise
             except HeamSimError as error:
                 failures.append(f"{system} {embedding}: {error}")
     return found, failures

@@ -15,9 +15,11 @@ from heam_sim._version import __version__
 from heam_sim.errors import ConfigError, DatasetError
 from heam_sim.lowering.lower import Scope
 from heam_sim.results import Result, ResultSet
+from heam_sim.results.atomic import remove_leftovers
 from heam_sim.simulation import resolved_config
+from heam_sim.systems import load_system
 
-__all__ = ["Point", "PointStore", "freeze", "point_key", "software_digest"]
+__all__ = ["Point", "PointStore", "arguments_key", "freeze", "point_key", "software_digest"]
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 _SOURCES = (".py", ".toml", ".so")
@@ -53,8 +55,9 @@ class Point:
     @property
     def label(self) -> str:
         """For people: what tells this point from its neighbours."""
-        tail = "" if self.variant == "default" else f", {self.variant}"
-        return f"{self.system} {self.embedding} {self.vector_bytes} B{tail}"
+        changed = [f"{key} = {thaw(value)}" for key, value in self.overrides]
+        tail = changed if self.variant == "default" else [self.variant]
+        return ", ".join([f"{self.system} {self.embedding} {self.vector_bytes} B", *tail])
 
     def arguments(self) -> dict[str, Any]:
         """Return the keywords of :func:`heam_sim.simulate`."""
@@ -66,6 +69,18 @@ class Point:
             "profile": self.profile,
             "overrides": {key: thaw(value) for key, value in self.overrides},
         }
+
+    def resolved(self) -> dict[str, Any]:
+        """Return the same keywords with the system as an object: no file is needed to simulate them.
+
+        Raises
+        ------
+        ConfigError
+            There is no such system, or it cannot be changed like this.
+        """
+        arguments = self.arguments()
+        system = load_system(arguments.pop("system"), overrides=arguments.pop("overrides"))
+        return {"system": system, **arguments}
 
 
 def freeze(overrides: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:
@@ -121,9 +136,14 @@ def point_key(point: Point, trace_hash: str, *, check: bool = False) -> str:
     ConfigError
         The point's parameters are not what they can be.
     """
+    return arguments_key(point.resolved(), trace_hash, check=check)
+
+
+def arguments_key(arguments: Mapping[str, Any], trace_hash: str, *, check: bool = False) -> str:
+    """Return :func:`point_key` of a point whose :meth:`Point.resolved` is known."""
     content = {
         "trace": trace_hash,
-        "config": resolved_config(**point.arguments()),
+        "config": resolved_config(**arguments),
         "check": check,
         "software": software_digest(),
     }
@@ -162,6 +182,10 @@ class PointStore:
     def put(self, key: str, result: Result) -> None:
         """Store a result."""
         ResultSet([result], provenance={"key": key}).save(self.path(key))
+
+    def clean(self) -> None:
+        """Remove what processes that were killed have left half-written."""
+        remove_leftovers(self.folder)
 
     def keys(self) -> Iterator[str]:
         """Beginnings of the keys that are stored."""

@@ -23,9 +23,10 @@ from heam_sim.experiments.best import default_trials, read_best, search_best, wr
 from heam_sim.experiments.claims import claims_table, comparisons_table
 from heam_sim.experiments.comparisons import BASELINE, Results, summarise
 from heam_sim.experiments.design import Design, TraceSource, read_design
+from heam_sim.experiments.executors import check_workers, open_executor
 from heam_sim.experiments.figures import Material, draw_all
 from heam_sim.experiments.points import Point
-from heam_sim.experiments.runner import Outcome, Progress, check_workers, run_points
+from heam_sim.experiments.runner import Outcome, Progress, run_on
 from heam_sim.results import ResultSet, write_table
 from heam_sim.results.atomic import make_folder
 from heam_sim.results.export import records
@@ -135,6 +136,7 @@ def reproduce(
     seed: int = 1,
     trials: int | None = None,
     workers: int = 2,
+    scheduler: str | None = None,
     check: bool = False,
     progress: Progress | None = None,
 ) -> Study:
@@ -160,8 +162,8 @@ def reproduce(
         Settings tried per system and embedding for the table of best against best; by default those of
         :func:`heam_sim.tune` with the selection ``"full"`` if Optuna is installed, otherwise none. What an
         earlier search has left in ``tuned`` is shown in any case.
-    workers
-        Processes.
+    workers, scheduler
+        As in :func:`heam_sim.sweep`.
     check
         Check every command log (slow).
     progress
@@ -171,7 +173,8 @@ def reproduce(
     ------
     HeamSimError
         A trace cannot be read or has too few samples, or no point could be simulated;
-        :class:`~heam_sim.errors.OutputError` for a folder that cannot be written.
+        :class:`~heam_sim.errors.OutputError` for a folder that cannot be written,
+        :class:`~heam_sim.errors.ClusterError` for a cluster that cannot be used.
     """
     check_workers(workers)
     design = study_design(selection)
@@ -179,13 +182,14 @@ def reproduce(
     sources = _sources(design, dataset=dataset, path=file, samples=samples, seed=seed)
     folder = Path(output)
     make_folder(folder)
-    traces = _load(sources)
-    files = {name: folder / f"trace-{name}.h5" for name in traces}
-    for name, trace_file in files.items():
-        traces[name].save(trace_file)
-    outcome = run_points(
-        design.points, files, store=folder / "points", workers=workers, check=check, progress=progress
-    )
+    with open_executor(workers, scheduler) as executor:
+        traces = _load(sources)
+        files = {name: folder / f"trace-{name}.h5" for name in traces}
+        for name, trace_file in files.items():
+            traces[name].save(trace_file)
+        outcome = run_on(
+            executor, design.points, files, store=folder / "points", check=check, progress=progress
+        )
     if not outcome.results:
         raise outcome.failures[0].error or ConfigError(outcome.failures[0].message)
     base = Point(system=BASELINE, **design.base)
@@ -195,6 +199,7 @@ def reproduce(
         base,
         trials=default_trials(selection) if trials is None else trials,
         workers=workers,
+        scheduler=scheduler,
         progress=progress,
     )
     provenance: dict[str, Any] = {
@@ -246,12 +251,15 @@ def _best(
     *,
     trials: int,
     workers: int,
+    scheduler: str | None,
     progress: Progress | None,
 ) -> tuple[pd.DataFrame | None, list[str]]:
     """Search, or take what an earlier search has left."""
     if trials < 1:
         return read_best(folder, trace, base), []
-    found, failures = search_best(folder, trace, base, trials=trials, workers=workers, progress=progress)
+    found, failures = search_best(
+        folder, trace, base, trials=trials, workers=workers, scheduler=scheduler, progress=progress
+    )
     return (write_best(folder, found) if found else None), failures
 
 

@@ -1,25 +1,21 @@
 # SPDX-License-Identifier: MIT
-"""Runs many points in processes: resumable, and one bad point does not stop the rest."""
+"""Runs many points on an executor: resumable, and one bad point does not stop the rest."""
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
 
 from heam_sim.errors import HeamSimError
-from heam_sim.experiments.points import Point, PointStore, check_traces, point_key
-from heam_sim.numbers import whole_number
+from heam_sim.experiments.executors import Executor, open_executor
+from heam_sim.experiments.jobs import Finished, Job, load_trace
+from heam_sim.experiments.points import Point, PointStore, arguments_key, check_traces
 from heam_sim.results import Result
-from heam_sim.simulation import simulate
-from heam_sim.trace import LookupTrace
 
-__all__ = ["Failure", "Outcome", "Progress", "check_workers", "run_points"]
+__all__ = ["Failure", "Outcome", "Progress", "run_on", "run_points"]
 
-#: Points done, points in all, failures so far, and the name of the last point.
+#: Points done (those that were there count), points in all, failures so far, and the name of the last point.
 Progress = Callable[[int, int, int, str], None]
 
 
@@ -51,7 +47,7 @@ class Outcome:
     results
         By point, in the order of the points; without those that failed.
     failures
-        Points without a result.
+        Points without a result, in the order of the points.
     reused
         How many results were already in the store.
     """
@@ -61,35 +57,13 @@ class Outcome:
     reused: int
 
 
-@functools.lru_cache(maxsize=4)
-def _load_once(path: str, written: int) -> LookupTrace:
-    return LookupTrace.load(path)
-
-
-def load_trace(path: Path) -> LookupTrace:
-    """Keep a trace per process, but never an older one of the same name."""
-    return _load_once(str(path), path.stat().st_mtime_ns)
-
-
-def check_workers(workers: int) -> None:
-    """Refuse a number of processes below 1."""
-    whole_number("workers", workers, minimum=1)
-
-
-def _job(point: Point, path: Path, key: str, folder: Path | None, check: bool) -> Result:
-    """Simulate in a worker; the result is stored by it, so that a lost parent loses nothing."""
-    result = simulate(load_trace(path), check=check, **point.arguments())
-    if folder is not None:
-        PointStore(folder).put(key, result)
-    return result
-
-
 def run_points(
     points: Sequence[Point],
     traces: Mapping[str, Path],
     *,
     store: Path | None = None,
     workers: int = 2,
+    scheduler: str | None = None,
     check: bool = False,
     progress: Progress | None = None,
 ) -> Outcome:
@@ -105,11 +79,13 @@ def run_points(
         Folder in which results are kept under a key of input, resolved configuration and software. A sweep
         that was interrupted, however, finds there what had finished. None: nothing is kept.
     workers
-        Processes; 1 simulates in this one.
+        Processes of this machine; 1 simulates in this one.
+    scheduler
+        Address of a Dask scheduler, whose workers simulate instead.
     check
         Check every command log.
     progress
-        Called after every point.
+        Called after every point that had no result yet.
 
     Returns
     -------
@@ -120,27 +96,42 @@ def run_points(
     Raises
     ------
     ConfigError
-        A trace is missing, or `workers` is below 1.
+        A trace is missing, `workers` is below 1, or Dask is not installed.
     TraceError, DatasetError
         A trace cannot be read.
+    ClusterError
+        The cluster cannot be reached or used; what had finished is kept.
     """
-    check_workers(workers)
+    with open_executor(workers, scheduler) as executor:
+        return run_on(executor, points, traces, store=store, check=check, progress=progress)
+
+
+def run_on(
+    executor: Executor,
+    points: Sequence[Point],
+    traces: Mapping[str, Path],
+    *,
+    store: Path | None = None,
+    check: bool = False,
+    progress: Progress | None = None,
+) -> Outcome:
+    """Do what :func:`run_points` does on an executor that is open already."""
     wanted = tuple(dict.fromkeys(points))
     check_traces(wanted, traces)
     hashes = {name: load_trace(traces[name]).content_hash for name in {point.trace for point in wanted}}
     sweep = _Sweep(traces, store, check, len(wanted), progress)
     for point in wanted:
         sweep.look_up(point, hashes[point.trace])
-    if workers == 1:
-        sweep.run_here()
-    else:
-        sweep.run_in_processes(workers)
-    results = {point: sweep.results[point] for point in wanted if point in sweep.results}
-    return Outcome(results, tuple(sweep.failures), sweep.reused)
+    sweep.run(executor)
+    return Outcome(
+        {point: sweep.results[point] for point in wanted if point in sweep.results},
+        tuple(sweep.failures[point] for point in wanted if point in sweep.failures),
+        sweep.reused,
+    )
 
 
 class _Sweep:
-    """The state of one call of :func:`run_points`."""
+    """The state of one call of :func:`run_on`."""
 
     def __init__(
         self,
@@ -156,93 +147,58 @@ class _Sweep:
         self.total = total
         self.progress = progress
         self.results: dict[Point, Result] = {}
-        self.failures: list[Failure] = []
+        self.failures: dict[Point, Failure] = {}
         self.reused = 0
-        self.keys: dict[Point, str] = {}
+        #: Points with the same key are one job.
+        self.jobs: dict[Job, list[Point]] = {}
+        self._by_key: dict[str, Job] = {}
 
     def look_up(self, point: Point, trace_hash: str) -> None:
         """Take a stored result, or note what is to be done."""
         try:
-            key = point_key(point, trace_hash, check=self.check)
+            arguments = point.resolved()
+            key = arguments_key(arguments, trace_hash, check=self.check)
         except HeamSimError as error:
-            self._fail(point, error)
+            self._finish(point, error)
             return
         kept = None if self.store is None else self.store.get(key)
-        if kept is None:
-            self.keys[point] = key
-        else:
+        if kept is not None:
             self.reused += 1
-            self._done(point, kept)
+            self.results[point] = kept
+        else:
+            job = Job({**arguments, "check": self.check}, self.traces[point.trace], trace_hash, key)
+            self.jobs.setdefault(self._by_key.setdefault(key, job), []).append(point)
 
-    def _arguments(self, point: Point) -> tuple[Point, Path, str, Path | None, bool]:
-        folder = None if self.store is None else self.store.folder
-        return point, self.traces[point.trace], self.keys[point], folder, self.check
+    def run(self, executor: Executor) -> None:
+        """Do the jobs.
 
-    def run_here(self) -> None:
-        """Simulate one point after the other in this process."""
-        for point in self.keys:
-            try:
-                self._done(point, _job(*self._arguments(point)))
-            except HeamSimError as error:
-                self._fail(point, error)
-
-    def run_in_processes(self, workers: int) -> None:
-        """Simulate in worker processes; a pool whose worker died is replaced.
-
-        Nobody can tell which point took the process with it, so those that may have been running are tried
-        once more, each alone in its process: who dies there is the culprit.
+        Nobody can tell which of the points that were running took their process with them, so those are
+        tried once more, each alone: who loses its process then is the culprit.
         """
-        left, suspects = dict.fromkeys(self.keys), dict[Point, None]()
-        while left:
-            alone = bool(suspects)
-            batch = list(suspects or left)
-            pool = ProcessPoolExecutor(max_workers=1 if alone else workers)
-            try:
-                self._drain(pool, batch, left)
-                suspects.clear()
-            except BrokenProcessPool:
-                pending = [point for point in batch if point in left]
-                if alone:
-                    del left[pending[0]]
-                    self._fail(pending.pop(0), None)
-                suspects = dict.fromkeys(pending[:workers] if not alone else pending)
-            finally:
-                # An error or Ctrl-C must not wait for points that nobody wants any more.
-                pool.shutdown(wait=True, cancel_futures=True)
+        folder = None
+        if self.store is not None:
+            folder = self.store.folder
+            self.store.clean()
+        suspects = []
+        for job, outcome in executor.run(list(self.jobs), folder):
+            if outcome is None:
+                suspects.append(job)
+            else:
+                self._done(job, outcome)
+        for suspect in suspects:
+            for job, outcome in executor.run([suspect], folder):
+                self._done(job, outcome)
 
-    def _drain(self, pool: ProcessPoolExecutor, batch: Sequence[Point], left: dict[Point, None]) -> None:
-        """Take results as they come; those that are in are no longer `left`."""
-        jobs: dict[Future[Result], Point] = {
-            pool.submit(_job, *self._arguments(point)): point for point in batch
-        }
-        waiting = set(jobs)
-        while waiting:
-            ready, waiting = wait(waiting, return_when=FIRST_COMPLETED)
-            broken: BrokenProcessPool | None = None
-            for job in ready:
-                try:
-                    result = job.result()
-                except BrokenProcessPool as error:
-                    broken = error  # other jobs of this round may have come to their end before
-                    continue
-                except HeamSimError as error:
-                    self._fail(jobs[job], error)
-                else:
-                    self._done(jobs[job], result)
-                del left[jobs[job]]
-            if broken is not None:
-                raise broken
+    def _done(self, job: Job, outcome: Finished) -> None:
+        for point in self.jobs[job]:
+            self._finish(point, outcome)
 
-    def _done(self, point: Point, result: Result) -> None:
-        self.results[point] = result
-        self._tell(point)
-
-    def _fail(self, point: Point, error: HeamSimError | None) -> None:
-        message = "its process died; give it more memory" if error is None else str(error)
-        self.failures.append(Failure(point, message, error))
-        self._tell(point)
-
-    def _tell(self, point: Point) -> None:
+    def _finish(self, point: Point, outcome: Finished) -> None:
+        if isinstance(outcome, Result):
+            self.results[point] = outcome
+        else:
+            message = "its process died; give it more memory" if outcome is None else str(outcome)
+            self.failures[point] = Failure(point, message, outcome)
         if self.progress is not None:
             failed = len(self.failures)
             self.progress(len(self.results) + failed, self.total, failed, point.label)

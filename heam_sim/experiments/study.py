@@ -14,9 +14,10 @@ import pandas as pd
 from heam_sim.errors import ConfigError, unknown_name
 from heam_sim.experiments.comparisons import BASELINE, Results, summarise
 from heam_sim.experiments.design import DEFAULT, MAIN, Design, expand, read_design
+from heam_sim.experiments.executors import Executor, open_executor
 from heam_sim.experiments.figures import FIGURES, Material, draw_all
 from heam_sim.experiments.points import Point, thaw
-from heam_sim.experiments.runner import Failure, Progress, check_workers, run_points
+from heam_sim.experiments.runner import Failure, Progress, run_on
 from heam_sim.plotting import save_figure
 from heam_sim.results import ResultSet, write_table
 from heam_sim.results.atomic import make_folder
@@ -72,6 +73,7 @@ def sweep(
     points: Iterable[Mapping[str, Any]] = (),
     output: str | os.PathLike[str],
     workers: int = 2,
+    scheduler: str | None = None,
     check: bool = False,
     progress: Progress | None = None,
 ) -> Sweep:
@@ -87,7 +89,10 @@ def sweep(
     output
         Folder for ``results.h5``, ``summary.csv``, ``failures.csv`` and the finished points.
     workers
-        Processes.
+        Processes of this machine; they say nothing if there is a `scheduler`.
+    scheduler
+        Address of a Dask scheduler, ``"tcp://host:8786"``, on whose workers the points are simulated instead
+        (``pip install 'heam-sim[dask]'``). They need the same heam_sim, but none of this machine's files.
     check
         Check every command log.
     progress
@@ -102,13 +107,16 @@ def sweep(
     ConfigError
         A key or type is wrong. A value that only the simulation can refuse makes its point a failure, and the
         others go on.
+    ClusterError
+        The scheduler cannot be reached, has no workers, or has workers with another heam_sim.
     """
     traces = {MAIN: trace} if isinstance(trace, LookupTrace) else dict(trace)
     if not traces or not all(isinstance(one, LookupTrace) for one in traces.values()):
         raise ConfigError("sweep: trace needs a LookupTrace, or several by name.")
     grids = [grid] if isinstance(grid, Mapping) else grid
     planned = expand(base=base, grids=grids, points=points, traces=traces)
-    return _run("sweep", traces, planned, Path(output), workers=workers, check=check, progress=progress)
+    with open_executor(workers, scheduler) as executor:
+        return _run("sweep", traces, planned, Path(output), executor, check=check, progress=progress)
 
 
 def run_design(
@@ -116,6 +124,7 @@ def run_design(
     output: str | os.PathLike[str],
     *,
     workers: int = 2,
+    scheduler: str | None = None,
     check: bool = False,
     progress: Progress | None = None,
 ) -> Sweep:
@@ -126,10 +135,11 @@ def run_design(
         if name not in FIGURES:
             raise unknown_name("figure", name, FIGURES, where=f"study {design.name}")
     used = {point.trace for point in design.points}
-    traces = {name: source.load(design.folder) for name, source in design.traces.items() if name in used}
-    done = _run(
-        design.name, traces, design.points, Path(output), workers=workers, check=check, progress=progress
-    )
+    with open_executor(workers, scheduler) as executor:
+        traces = {name: one.load(design.folder) for name, one in design.traces.items() if name in used}
+        done = _run(
+            design.name, traces, design.points, Path(output), executor, check=check, progress=progress
+        )
     return replace(done, figures=_draw(design, done, traces, Path(output)))
 
 
@@ -161,19 +171,16 @@ def _run(
     traces: Mapping[str, LookupTrace],
     points: tuple[Point, ...],
     output: Path,
+    executor: Executor,
     *,
-    workers: int,
     check: bool,
     progress: Progress | None,
 ) -> Sweep:
-    check_workers(workers)
     make_folder(output)
     files = {one: output / f"trace-{number}.h5" for number, one in enumerate(traces)}
     for one, file in files.items():
         traces[one].save(file)
-    outcome = run_points(
-        points, files, store=output / "points", workers=workers, check=check, progress=progress
-    )
+    outcome = run_on(executor, points, files, store=output / "points", check=check, progress=progress)
     provenance = {"study": name, "points": len(points), "failures": len(outcome.failures)}
     results = ResultSet(outcome.results.values(), provenance=provenance)
     done = Sweep(tuple(outcome.results), results, outcome.failures, outcome.reused)

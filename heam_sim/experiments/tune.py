@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from heam_sim.errors import ConfigError, unknown_name
+from heam_sim.experiments.executors import check_workers, open_executor
 from heam_sim.experiments.points import Point, freeze
-from heam_sim.experiments.runner import Progress, check_workers, run_points
+from heam_sim.experiments.runner import Progress, run_on
 from heam_sim.lowering.lower import Scope
 from heam_sim.numbers import whole_number
 from heam_sim.results import Result
@@ -211,6 +212,7 @@ def tune(
     lookups: int = LOOKUPS,
     seed: int = 1,
     workers: int = 2,
+    scheduler: str | None = None,
     progress: Progress | None = None,
 ) -> Tuned:
     """Search the settings of one system.
@@ -234,14 +236,16 @@ def tune(
         Timed lookups of a trial.
     seed
         Of the sampler (a tree-structured Parzen estimator, Optuna).
-    workers
-        Processes; the outcome does not depend on them.
+    workers, scheduler
+        As in :func:`heam_sim.sweep`; the outcome does not depend on them.
 
     Raises
     ------
     ConfigError
         An unknown goal, too few trials or lookups, no Optuna, or a system that cannot be simulated as it is
         published.
+    ClusterError
+        The scheduler's cluster cannot be used.
     """
     if goal not in GOALS:
         raise unknown_name("goal", goal, GOALS, where="goal")
@@ -269,24 +273,26 @@ def tune(
     published = _published(space, system, fixed)
     search = _Search(_study(seed), space, goal)
     search.study.enqueue_trial({key: search.index(key, value) for key, value in published.items()})
-    while len(search.rows) < trials:
-        asked = search.ask(min(_BATCH, trials - len(search.rows)))
-        points = [point("trial", settings) for _, settings in asked]
-        outcome = run_points(points, files, store=folder / "points", workers=workers)
-        reasons = {failure.point: failure.message for failure in outcome.failures}
-        for (trial, settings), one in zip(asked, points, strict=True):
-            search.tell(trial, settings, outcome.results.get(one), reasons.get(one, ""))
-            if progress is not None:
-                progress(len(search.rows), trials, search.failed, system)
-    best = search.best()
-    before = as_overrides(published)
-    changed = {key: value for key, value in as_overrides(best).items() if value != before[key]}
-    import pandas as pd
-
-    ends = [point("whole", published), point("whole", best)]
-    outcome = run_points(ends, files, store=folder / "points", workers=workers)
+    with open_executor(workers, scheduler) as executor:
+        run = functools.partial(run_on, executor, traces=files, store=folder / "points")
+        while len(search.rows) < trials:
+            asked = search.ask(min(_BATCH, trials - len(search.rows)))
+            points = [point("trial", settings) for _, settings in asked]
+            outcome = run(points)
+            reasons = {failure.point: failure.message for failure in outcome.failures}
+            for (trial, settings), one in zip(asked, points, strict=True):
+                search.tell(trial, settings, outcome.results.get(one), reasons.get(one, ""))
+                if progress is not None:
+                    progress(len(search.rows), trials, search.failed, system)
+        best = search.best()
+        ends = [point("whole", published), point("whole", best)]
+        outcome = run(ends)
     for failure in outcome.failures:
         raise failure.error or ConfigError(f"{system}: {failure.message}.")
+    import pandas as pd
+
+    before = as_overrides(published)
+    changed = {key: value for key, value in as_overrides(best).items() if value != before[key]}
     return Tuned(
         system, goal, changed, outcome.results[ends[0]], outcome.results[ends[1]], pd.DataFrame(search.rows)
     )

@@ -4,13 +4,17 @@
 from __future__ import annotations
 
 import contextlib
+import time
 import uuid
 from collections.abc import Callable
 from pathlib import Path
 
 from heam_sim.errors import HeamSimError, OutputError
 
-__all__ = ["make_folder", "write_atomically"]
+__all__ = ["make_folder", "remove_leftovers", "write_atomically"]
+
+# No file takes so long to write; whoever began one was killed.
+_LEFTOVER_SECONDS = 3600
 
 
 def make_folder(folder: Path) -> None:
@@ -62,3 +66,14 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
         # Where the folder could not be used there is nothing to remove, and the reason is already on its way.
         with contextlib.suppress(OSError):
             part.unlink(missing_ok=True)
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove what killed writers have left in a folder, as far as it is an hour old.
+
+    Nothing is raised: cleaning up is no condition of writing.
+    """
+    with contextlib.suppress(OSError):
+        for part in folder.glob(".*.part*"):
+            if time.time() - part.stat().st_mtime > _LEFTOVER_SECONDS:
+                part.unlink(missing_ok=True)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from fractions import Fraction
@@ -311,13 +312,26 @@ class Tier:
 
     def spec(self) -> Spec:
         """Return the resolved memory, with PIM commands if the tier has PEs."""
-        spec = load_spec(
-            self.memory, overrides=dict(self.overrides) or None, capacity_scale=self.capacity_scale
-        )
-        if self.pim is None:
-            return spec
         pim = self.pim
-        return derive_pim(spec, pim.unit_level, pim.merge_level or None, immediates=pim.immediates)
+        units = None if pim is None else (pim.unit_level, pim.merge_level or None, pim.immediates)
+        changes = tuple((key, type(value), value) for key, value in self.overrides.items())
+        try:
+            return _resolved(self.memory, changes, self.capacity_scale, units)
+        except TypeError:  # a value that cannot be hashed; whoever reads it says what is wrong with it
+            return _resolved.__wrapped__(self.memory, changes, self.capacity_scale, units)
+
+
+# A pure function of its arguments, and much of what a short run takes: the points of a sweep share memories.
+@functools.lru_cache(maxsize=64)
+def _resolved(
+    memory: str,
+    changes: tuple[tuple[str, type, Any], ...],
+    capacity_scale: int,
+    units: tuple[str, str | None, bool] | None,
+) -> Spec:
+    overrides = {key: value for key, _, value in changes}
+    spec = load_spec(memory, overrides=overrides or None, capacity_scale=capacity_scale)
+    return spec if units is None else derive_pim(spec, *units[:2], immediates=units[2])
 
 
 @dataclass(frozen=True, kw_only=True)

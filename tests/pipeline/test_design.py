@@ -146,7 +146,7 @@ def test_running_a_file_twice_simulates_nothing_the_second_time(tmp_path: Path) 
 
 def test_on_the_command_line_failures_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = write(tmp_path, STUDY.replace("[4, 16]", "[4, 0]").replace('["small", "bags"]', '["small"]'))
-    assert main(["sweep", str(path), "--workers", "1"]) == 0
+    assert main(["sweep", str(path), "--workers", "1"]) == 1
     out = capsys.readouterr().out
     assert "2 results" in out and "1 failures" in out and "batch_tags" in out
     assert len(pd.read_csv(tmp_path / "study" / "failures.csv")) == 1

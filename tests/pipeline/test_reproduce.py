@@ -19,7 +19,7 @@ from heam_sim.cli import main
 from heam_sim.datasets import read_dataset
 from heam_sim.energy import COMPONENTS
 from heam_sim.errors import ConfigError
-from heam_sim.experiments import best, reproduction, runner
+from heam_sim.experiments import best, jobs, reproduction
 from heam_sim.experiments.claims import known_claims
 from heam_sim.experiments.comparisons import Results
 from heam_sim.experiments.design import Design, expand
@@ -571,7 +571,7 @@ def test_two_runs_are_the_same_and_the_second_simulates_nothing(
     def refuse(*_: Any, **__: Any) -> None:
         raise AssertionError("simulated again")
 
-    monkeypatch.setattr(runner, "simulate", refuse)
+    monkeypatch.setattr(jobs, "simulate", refuse)
     second = reproduce(tmp_path, samples=SAMPLES, workers=1)
     assert second.reused == len(second.points) == len(first.points)
     assert {name: (tmp_path / name).read_bytes() for name in before} == before

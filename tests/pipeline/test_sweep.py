@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import re
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 
 from heam_sim import generate
 from heam_sim.errors import ConfigError
-from heam_sim.experiments import Point, PointStore, freeze, point_key, run_points, runner
+from heam_sim.experiments import Point, PointStore, freeze, jobs, point_key, run_points
 from heam_sim.experiments.points import AROUND, thaw
 from heam_sim.results import ResultSet
 from heam_sim.simulation import simulate
@@ -45,10 +46,10 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     seen: list[str] = []
 
     def counted(trace: Any, **arguments: Any) -> Any:
-        seen.append(arguments["system"])
+        seen.append(arguments["system"].name)
         return simulate(trace, **arguments)
 
-    monkeypatch.setattr(runner, "simulate", counted)
+    monkeypatch.setattr(jobs, "simulate", counted)
     return seen
 
 
@@ -110,7 +111,7 @@ def test_results_are_those_of_simulate(traces: dict[str, Path], tmp_path: Path, 
     points = [point(system) for system in SYSTEMS]
     outcome = run_points(points, traces, store=tmp_path, workers=workers)
     assert list(outcome.results) == points and not outcome.failures and outcome.reused == 0
-    trace = runner.load_trace(traces["small"])
+    trace = jobs.load_trace(traces["small"])
     for one, result in outcome.results.items():
         assert result == simulate(trace, **one.arguments())
     assert len(list(PointStore(tmp_path).keys())) == len(points)
@@ -151,6 +152,15 @@ def test_a_damaged_result_is_made_again(traces: dict[str, Path], tmp_path: Path,
     assert run_points([point()], traces, store=tmp_path, workers=1).reused == 1
 
 
+def test_what_killed_writers_left_is_removed(traces: dict[str, Path], tmp_path: Path) -> None:
+    old, new = (tmp_path / f".{name}.part.h5" for name in ("abc.01234567", "def.01234567"))
+    for path in (old, new):
+        path.write_bytes(b"half")
+    os.utime(old, (0, 0))
+    run_points([point("host-dimm")], traces, store=tmp_path, workers=1)
+    assert new.exists() and not old.exists(), "what is new may be on its way"
+
+
 def test_equal_points_are_simulated_once(traces: dict[str, Path], calls: list[str]) -> None:
     outcome = run_points([point(), point()], traces, workers=1)
     assert calls == ["heam"] and len(outcome.results) == 1
@@ -187,7 +197,7 @@ def test_a_process_that_dies_takes_only_its_point(
             os._exit(9)
         return simulate(trace, **arguments)
 
-    monkeypatch.setattr(runner, "simulate", fatal)  # worker processes are forked: they see it too
+    monkeypatch.setattr(jobs, "simulate", fatal)  # worker processes are forked: they see it too
     outcome = run_points([others[0], deadly, *others[1:]], traces, store=tmp_path, workers=2)
     assert set(outcome.results) == set(others)
     assert [failure.point for failure in outcome.failures] == [deadly]
@@ -195,6 +205,53 @@ def test_a_process_that_dies_takes_only_its_point(
     monkeypatch.undo()
     again = run_points([others[0], deadly, *others[1:]], traces, store=tmp_path, workers=1)
     assert again.reused == len(others) and not again.failures
+
+
+def test_points_that_are_the_same_but_for_their_name_are_simulated_once(
+    traces: dict[str, Path], calls: list[str]
+) -> None:
+    named = point("host-dimm", variant="as it is")
+    outcome = run_points([point("host-dimm"), named], traces, workers=1)
+    assert calls == ["host-dimm"]
+    assert outcome.results[named] == outcome.results[point("host-dimm")]
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("error", [ZeroDivisionError("a slip"), MemoryError()])
+def test_a_bug_costs_one_point(
+    traces: dict[str, Path], monkeypatch: pytest.MonkeyPatch, workers: int, error: Exception
+) -> None:
+    def faulty(trace: Any, **arguments: Any) -> Any:
+        if arguments["vector_bytes"] == 128:
+            raise error
+        return simulate(trace, **arguments)
+
+    monkeypatch.setattr(jobs, "simulate", faulty)
+    points = [point(vector_bytes=size) for size in (128, 64, 256)]
+    outcome = run_points(points, traces, workers=workers)
+    assert list(outcome.results) == points[1:]
+    (failure,) = outcome.failures
+    told = "unexpected ZeroDivisionError: a slip" if str(error) else "memory"
+    assert failure.point == points[0] and told in failure.message
+
+
+def test_failures_are_in_the_order_of_the_points(traces: dict[str, Path]) -> None:
+    points = [point(embedding="qr:0"), point("no-such-system"), point(overrides=freeze({"hbm.channels": 0}))]
+    outcome = run_points([points[0], point(), *points[1:]], traces, workers=2)
+    assert [failure.point for failure in outcome.failures] == points
+
+
+def test_a_description_that_changes_on_the_way(traces: dict[str, Path], tmp_path: Path) -> None:
+    """What a key says is what is simulated, whatever becomes of the file in the meantime."""
+    text = (resources.files("heam_sim.systems") / "data" / "host-dimm.toml").read_text(encoding="utf-8")
+    file = tmp_path / "mine.toml"
+    file.write_text(text)
+    one, other = point(str(file)), point("host-dimm")
+    outcome = run_points(
+        [other, one], traces, workers=1, progress=lambda *_: file.write_text("no description any more")
+    )
+    assert not outcome.failures
+    assert outcome.results[one].time_ns == outcome.results[other].time_ns
 
 
 def test_a_trace_that_nobody_named(traces: dict[str, Path]) -> None:

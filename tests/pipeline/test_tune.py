@@ -14,7 +14,7 @@ import pytest
 from heam_sim import generate, simulate
 from heam_sim.cli import main
 from heam_sim.errors import ConfigError
-from heam_sim.experiments import runner, search_space, tune
+from heam_sim.experiments import jobs, search_space, tune
 from heam_sim.experiments.tune import as_overrides, goal_value
 from heam_sim.systems import known_systems, load_system
 from heam_sim.trace import LookupTrace
@@ -116,7 +116,7 @@ def test_a_repeated_search_simulates_nothing(
     def refuse(*_: Any, **__: Any) -> None:
         raise AssertionError("simulated again")
 
-    monkeypatch.setattr(runner, "simulate", refuse)
+    monkeypatch.setattr(jobs, "simulate", refuse)
     pd.testing.assert_frame_equal(first.trials, search(trace, tmp_path).trials)
 
 
@@ -124,11 +124,11 @@ def test_settings_that_cannot_be_are_told_and_not_chosen(
     trace: LookupTrace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def picky(trace: LookupTrace, **arguments: Any) -> Any:
-        if arguments["overrides"]["hbm.pim.batch_tags"] > 4:
+        if arguments["system"].tier("hbm").pim.batch_tags > 4:
             raise ConfigError("too many tags.")
         return simulate(trace, **arguments)
 
-    monkeypatch.setattr(runner, "simulate", picky)
+    monkeypatch.setattr(jobs, "simulate", picky)
     found = search(trace, tmp_path, trials=12)
     failed = found.trials["hbm.pim.batch_tags"] > 4
     assert failed.any() and not failed.all()

@@ -6,12 +6,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from heam_sim import simulation
-from heam_sim.bounds import Demand, ceilings
+from heam_sim.bounds import Demand, _Distinct, ceilings
 from heam_sim.errors import CeilingError, CheckError
 from heam_sim.simulation import plan, simulate
 from tests.functional.small import (
@@ -267,3 +268,24 @@ def test_no_run_is_faster_than_its_ceilings(
     )
     for row in result.ceilings:
         assert row["enforced"] and result.time_ns >= row["time_ns"], row
+
+
+@given(
+    st.sampled_from([0, 64, 640, 6400, 1 << 27]),
+    st.lists(st.lists(st.integers(0, 63), max_size=40), max_size=8),
+)
+def test_distinct_keys_are_counted_alike_as_flags_and_sorted(possible: int, parts: list[list[int]]) -> None:
+    """Few of many are sorted, many become flags on the way; what was there before is not forgotten."""
+    found = _Distinct(possible)
+    for part in parts:
+        found.add(np.array(part, np.int64))
+    if not found._flags.size:
+        assert list(found.values()) == sorted({key for part in parts for key in part})
+    width = max(possible, 64) // 16 if possible <= 6400 else 4
+    blocks = max(possible, 64) // width if possible <= 6400 else 16
+    wanted = np.bincount(
+        np.array(sorted({key for part in parts for key in part}), np.int64) // width, minlength=blocks
+    )
+    np.testing.assert_array_equal(found.counts(width, blocks), wanted)
+    if possible in (64, 640) and sum(map(len, parts)) > 10:
+        assert found._flags.size == possible

@@ -9,7 +9,7 @@ from fractions import Fraction
 
 import pytest
 
-from heam_sim.dram import Controller, load_spec
+from heam_sim.dram import Controller, derive_pim, load_spec
 from heam_sim.errors import ConfigError
 from heam_sim.simulation import plan
 from heam_sim.systems import known_systems, load_system
@@ -231,3 +231,24 @@ def test_a_small_r_table_loads_only_its_rows() -> None:
     assert planned.parameters()["hbm"].lut_load == 11
     full = plan(trace, system="heam", embedding="full", vector_bytes=64, profile=0)
     assert full.parameters()["hbm"].lut_load == 0
+
+
+@pytest.mark.parametrize("name", known_systems())
+def test_a_memory_that_is_kept_is_the_one_that_is_described(name: str) -> None:
+    for tier in load_system(name).tiers:
+        fresh = load_spec(
+            tier.memory, overrides=dict(tier.overrides) or None, capacity_scale=tier.capacity_scale
+        )
+        if tier.pim is not None:
+            pim = tier.pim
+            fresh = derive_pim(fresh, pim.unit_level, pim.merge_level or None, immediates=pim.immediates)
+        assert tier.spec() == fresh and tier.spec() is tier.spec()
+
+
+def test_values_that_look_alike_are_not_the_same_memory() -> None:
+    """1 is a number of ranks; true, which equals it, is none, and neither is a list."""
+    tier = load_system("host-dimm", overrides={"dimm.overrides": {"rank": 1}}).tier("dimm")
+    assert tier.spec().nodes("rank") == 1
+    for value in (True, 1.0, [1]):
+        with pytest.raises(ConfigError, match="rank"):
+            dataclasses.replace(tier, overrides={"rank": value}).spec()
