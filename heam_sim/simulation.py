@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -32,8 +33,10 @@ from heam_sim._version import __version__
 from heam_sim.accounting import account_energy, account_power, channel_rows, energy_weights, tier_totals
 from heam_sim.bounds import Demand, ceilings
 from heam_sim.dram import Spec
+from heam_sim.dram.loader import own_file, standard_text
 from heam_sim.embedding import EmbeddingScheme, Full, composes_sums, sum_bytes
 from heam_sim.embedding.parse import parse_embedding
+from heam_sim.energy.power import power_text
 from heam_sim.errors import CeilingError, ConfigError, unknown_name
 from heam_sim.lowering import Lowered, Work, bags_in_order, lower, with_prefetch
 from heam_sim.lowering.lower import Scope
@@ -368,7 +371,7 @@ def _config(
     scope: Scope,
     profile: float,
 ) -> dict[str, Any]:
-    return {
+    config = {
         "system": system.to_dict(),
         "embedding": scheme.to_dict(),
         "vector_bytes": vector_bytes,
@@ -376,6 +379,19 @@ def _config(
         "profile": profile,
         "memories": {name: {"name": spec.name, "timing": dict(spec.timing)} for name, spec in specs.items()},
     }
+    own = _own_files(system)
+    return {**config, "files": own} if own else config
+
+
+def _own_files(system: System) -> dict[str, str]:
+    """Digests of memories and power files that do not come with heam_sim, whose names alone say nothing."""
+    found: dict[str, str] = {}
+    for tier in system.tiers:
+        if (memory := own_file(tier.memory)) is not None:
+            found[str(memory)] = hashlib.sha256(standard_text(tier.memory).encode()).hexdigest()
+        if tier.power.endswith(".toml"):
+            found[tier.power] = hashlib.sha256(power_text(tier.power).encode()).hexdigest()
+    return found
 
 
 def _scheme(embedding: EmbeddingScheme | str | None) -> EmbeddingScheme:

@@ -10,7 +10,18 @@ from typing import Any
 
 from heam_sim.errors import SpecError, unknown_name
 
-__all__ = ["COLUMN_KINDS", "KINDS", "PLAIN_KINDS", "RESOURCES", "WIDE_KINDS", "Command", "Constraint", "Spec"]
+__all__ = [
+    "COLUMN_KINDS",
+    "KINDS",
+    "LADDER",
+    "PLAIN_KINDS",
+    "RESOURCES",
+    "USUAL_PE_LEVELS",
+    "WIDE_KINDS",
+    "Command",
+    "Constraint",
+    "Spec",
+]
 
 # Kinds that a standard may define. REFPB refreshes one bank, REFSB the same bank of every bank group; RDA,
 # WRA (automatic precharge), RFM and RFMPB (refresh management) exist only so that compatibility presets are
@@ -26,13 +37,23 @@ COLUMN_KINDS = frozenset(
     {"RD", "WR", "RDA", "WRA", "PIM_RD", "PIM_MOV", "PIM_RDRES", "PIM_WRLUT", "PIM_WRIMM"}
 )
 
+# The resources on the way from a bank to the host, in this order.
+LADDER = ("bank", "bank_group_io", "rank_io", "dram_bus", "host_bus")
+
+# Levels of a standard at which PEs may sit, with the outermost resource that their data use. The dies behind
+# one stack ID share their I/O; the vias to other dies lie outside.
+USUAL_PE_LEVELS = {
+    "bank": "bank",
+    "bank_group": "bank_group_io",
+    "sid": "rank_io",
+    "rank": "dram_bus",
+    "pseudo_channel": "dram_bus",
+    "channel": "dram_bus",
+}
+
 # What two commands can share. "merge_path" (partials on their way to a merge node) is in derived rows only.
 RESOURCES = (
-    "bank",
-    "bank_group_io",
-    "rank_io",
-    "dram_bus",
-    "host_bus",
+    *LADDER,
     "activation_power",
     "command_bus",
     "refresh",
@@ -165,6 +186,9 @@ class Spec:
     bank_refresh_interval
         Cycles between two refreshes of banks (kind REFPB or REFSB) in a rank; ``None``: the refresh interval
         by the number of its turns.
+    pe_levels
+        Levels between bank and second level at which PEs may sit although no usual standard has them, each
+        with the outermost resource that data on their way there use.
     """
 
     name: str
@@ -188,6 +212,7 @@ class Spec:
     merge_level: str | None = None
     max_postponed_refreshes: int | None = None
     bank_refresh_interval: int | None = None
+    pe_levels: Mapping[str, str] = field(default_factory=dict)
 
     def depth(self, level: str) -> int:
         """Return the position of `level` (0: channel); an unknown name is a :class:`SpecError`."""
@@ -290,6 +315,7 @@ class Spec:
             "bytes_per_channel": self.bytes_per_channel,
             "peak_bytes_per_ns": self.peak_bytes_per_ns,
             "capacity_scale": self.capacity_scale,
+            "pe_levels": dict(self.pe_levels),
             "overrides": {key: _plain(value) for key, value in self.overrides.items()},
             "unit_level": self.unit_level,
             "merge_level": self.merge_level,
