@@ -19,6 +19,7 @@ from heam_sim.cli.results import results
 from heam_sim.cli.simulations import bound, explain_command, simulate_command, systems
 from heam_sim.cli.spec import spec
 from heam_sim.cli.study import reproduce_command, sweep_command
+from heam_sim.cli.template import template_command
 from heam_sim.cli.traces import trace
 from heam_sim.cli.tuning import tune_command
 from heam_sim.errors import HeamSimError
@@ -62,6 +63,7 @@ for command in (
     replay_command,
     check,
     spec,
+    template_command,
     cite_command,
     completion,
 ):

@@ -11,6 +11,7 @@ from heam_sim.datasets.meta_like import generate_meta_like
 from heam_sim.datasets.multi_hot import expand_multi_hot
 from heam_sim.datasets.options import ReadOptions
 from heam_sim.datasets.recipe import generate_from_recipe
+from heam_sim.datasets.registered import register_dataset
 from heam_sim.datasets.registry import DatasetInfo, dataset_info, known_datasets
 from heam_sim.datasets.shapes import Shape, custom_shape, known_shapes, shape_info
 
@@ -37,5 +38,6 @@ __all__ = [
     "known_shapes",
     "parse_distribution",
     "read_dataset",
+    "register_dataset",
     "shape_info",
 ]
