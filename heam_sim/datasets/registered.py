@@ -23,8 +23,8 @@ from heam_sim.errors import ConfigError, DatasetError, unknown_name
 
 __all__ = [
     "ENTRY_POINTS",
-    "READER_FILE",
     "find_registered",
+    "is_reader_file",
     "register_dataset",
     "registered_names",
     "reserve",
@@ -95,7 +95,7 @@ def register_dataset(
     ConfigError
         A name that a dataset of heam_sim has, or arguments that contradict each other.
     """
-    if not isinstance(name, str) or not name or name.endswith(READER_FILE):
+    if not isinstance(name, str) or not name or is_reader_file(name):
         raise ConfigError(f"register_dataset: {name!r} is no name of a dataset; use letters and hyphens.")
     if name in _RESERVED:
         raise ConfigError(f"register_dataset: heam_sim has a dataset {name!r} itself; choose another name.")
@@ -138,6 +138,11 @@ def registered_names() -> tuple[str, ...]:
     return tuple(sorted({*_REGISTERED, *(point.name for point in metadata.entry_points(group=ENTRY_POINTS))}))
 
 
+def is_reader_file(name: str) -> bool:
+    """Whether a dataset's name is the path of a Python file with its reader."""
+    return name.endswith(READER_FILE) or f"{READER_FILE}:" in name
+
+
 def find_registered(name: str) -> DatasetInfo | None:
     """Return a registered dataset, loading its file (``FILE.py`` or ``FILE.py:NAME``) or its entry point.
 
@@ -146,11 +151,9 @@ def find_registered(name: str) -> DatasetInfo | None:
     ConfigError
         A file that cannot be loaded or registers no such dataset.
     """
-    file, chosen = (f"{name.rpartition('.py:')[0]}.py", name.rpartition(".py:")[2])
-    if ".py:" in name:
-        return _from_file(file, chosen)
-    if name.endswith(READER_FILE):
-        return _from_file(name, None)
+    if is_reader_file(name):
+        file, _, chosen = name.rpartition(".py:")
+        return _from_file(f"{file}.py", chosen) if file else _from_file(name, None)
     if name not in _REGISTERED:
         for point in metadata.entry_points(group=ENTRY_POINTS, name=name):
             point.load()
@@ -260,4 +263,6 @@ def _keys(values: Any, kind: str, texts: TextKeys, where: str) -> NDArray[Any]:
     array = np.asarray(values)
     if array.ndim != 1 or (array.dtype.kind not in "iu" and array.size):
         raise DatasetError(f"{where}: is {array.dtype} of {array.ndim} dimensions; give integers, (rows,).")
-    return array.astype(np.int64).view(np.uint64) if kind == "time" else array.astype(array.dtype or np.int64)
+    if kind == "time":
+        return array.astype(np.int64).view(np.uint64)
+    return array if array.size else array.astype(np.int64)
