@@ -49,7 +49,7 @@ from heam_sim.verification import verify
 __all__ = ["Plan", "Run", "plan", "resolved_config", "simulate"]
 
 # Long enough to keep Python out of the loop, short enough for Ctrl-C to be felt at once.
-_STEPS = 1 << 20
+_STEPS = 1 << 18
 # Bursts of a sum that the engine's PEs can keep.
 _LONGEST_SUM = 64
 # How far apart the walks lie that say what the time went to: many GnRs long, short enough for the memory.
