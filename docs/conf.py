@@ -7,10 +7,15 @@ reference of commands and of the API) is added here while a page is read.
 
 from __future__ import annotations
 
+import inspect
+import pkgutil
 import re
 from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import Any
+
+from sphinx.pycode import ModuleAnalyzer
 
 from heam_sim import __version__
 
@@ -134,12 +139,64 @@ def _write_rooms() -> None:
     folder = DOCS / "_generated"
     folder.mkdir(exist_ok=True)
     for room in ROOMS:
-        first = (import_module(room).__doc__ or "").strip().splitlines()[0]
-        text = f"{room}\n{'=' * len(room)}\n\n.. automodule:: {room}\n   :members:\n   :imported-members:\n"
-        assert first, f"{room} has no docstring"
+        module = import_module(room)
+        head = f"{room}\n{'=' * len(room)}\n\n"
+        if room == "heam_sim":
+            body = _front_door(module)
+        else:
+            body = f".. automodule:: {room}\n   :members:\n   :imported-members:\n{_constants(module)}"
         page = folder / f"{room}.rst"
-        if not page.is_file() or page.read_text(encoding="utf-8") != text:
-            page.write_text(text, encoding="utf-8")
+        if not page.is_file() or page.read_text(encoding="utf-8") != head + body:
+            page.write_text(head + body, encoding="utf-8")
+
+
+def _documented_in(name: str) -> str:
+    """The room whose page documents a name of the package itself."""
+    return next((room for room in ROOMS[1:] if name in import_module(room).__all__), "heam_sim")
+
+
+def _front_door(module: ModuleType) -> str:
+    """What the package itself exports; most of it is documented with its room."""
+    names = [name for name in module.__all__ if not name.startswith("__")]
+    lines = [f".. module:: heam_sim\n\n{module.__doc__}\n"]
+    lines += [
+        f"- :py:obj:`heam_sim.{name} <{_documented_in(name)}.{name}>`: {_sentence(getattr(module, name))}"
+        for name in names
+    ]
+    own = [name for name in names if _documented_in(name) == "heam_sim"]
+    lines += ["", *(f".. autofunction:: heam_sim.{name}\n" for name in own)]
+    return "\n".join(lines)
+
+
+def _sentence(thing: object) -> str:
+    return (inspect.getdoc(thing) or "").partition("\n\n")[0].replace("\n", " ")
+
+
+def _constants(module: ModuleType) -> str:
+    """The public names that are neither classes nor functions, with the comments above them."""
+    comments: dict[str, list[str]] = {}
+    for info in pkgutil.iter_modules(getattr(module, "__path__", [])):
+        analyzer = ModuleAnalyzer.for_module(f"{module.__name__}.{info.name}")
+        comments |= {name: text for (_, name), text in analyzer.find_attr_docs().items()}
+    text = ""
+    for name in module.__all__:
+        value = getattr(module, name)
+        if not (inspect.isclass(value) or inspect.isroutine(value) or isinstance(value, ModuleType)):
+            lines = "\n".join(f"   {line}" for line in comments[name])
+            text += f"\n.. py:data:: {module.__name__}.{name}\n\n{lines}\n"
+    return text
+
+
+def _public(app: Any, env: Any, node: Any, child: Any) -> Any:
+    """Let ``heam_sim.X`` lead to the page of the room that documents X."""
+    target = node.get("reftarget", "")
+    room, _, name = target.rpartition(".")
+    if node.get("refdomain") != "py" or room != "heam_sim" or _documented_in(name) == "heam_sim":
+        return None
+    node["reftarget"] = f"{_documented_in(name)}.{name}"
+    return env.get_domain("py").resolve_xref(
+        env, node["refdoc"], app.builder, node["reftype"], node["reftarget"], node, child
+    )
 
 
 def _complete(app: Any, page: str, source: list[str]) -> None:
@@ -160,4 +217,5 @@ def setup(app: Any) -> dict[str, bool]:
     """Called by Sphinx."""
     _write_rooms()
     app.connect("source-read", _complete)
+    app.connect("missing-reference", _public)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

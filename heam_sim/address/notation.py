@@ -59,10 +59,9 @@ def parse_map(text: str, spec: Spec, *, channels: int, vector_bursts: int = 1) -
         One of:
 
         - fields, most significant first: ``"row column bank rank bank_group channel column.vector"``.
-        ``field:n`` takes n bits;
-          without a number a field takes what its other pieces leave. ``column.vector`` are the columns
-          inside a vector. ``rank``
-          also names a pseudo channel. XOR terms may follow a bar: ``"... | bank.0^row.0 bank.1^row.1"``;
+          ``field:n`` takes n bits; without a number a field takes what its other pieces leave.
+          ``column.vector`` are the columns inside a vector. ``rank`` also names a pseudo channel. XOR terms
+          may follow a bar: ``"... | bank.0^row.0 bank.1^row.1"``;
         - a name: ``RoBaRaCoCh``, ``ChRaBaRoCo``, ``MOP4CLXOR``;
         - DRAMsim3's letters, most significant first: ``rarocochbgba``.
     spec
@@ -71,6 +70,11 @@ def parse_map(text: str, spec: Spec, *, channels: int, vector_bursts: int = 1) -
         Of the tier; any number.
     vector_bursts
         Bursts in a vector, for ``column.vector``.
+
+    Returns
+    -------
+    AddressMap
+        Of bursts: an address counts ``burst_bytes`` each.
 
     Raises
     ------

@@ -22,6 +22,11 @@ def previous_uses(items: NDArray[np.int64]) -> Int64Array:
     ----------
     items
         int64 array of shape (lookups,).
+
+    Returns
+    -------
+    int64 array
+        Shape (lookups,).
     """
     order = np.argsort(items, kind="stable")
     ordered = items[order]
@@ -41,6 +46,11 @@ def stack_distances(items: NDArray[np.int64]) -> Int64Array:
     ----------
     items
         int64 array of shape (lookups,).
+
+    Returns
+    -------
+    int64 array
+        Shape (lookups,).
     """
     previous = previous_uses(items)
     again = np.flatnonzero(previous != COLD)

@@ -129,7 +129,13 @@ reserve(_DATASETS)
 
 
 def known_datasets() -> tuple[str, ...]:
-    """Return the names of all datasets, sorted, with those that are registered."""
+    """Return the names of all datasets, sorted, with those that are registered.
+
+    Returns
+    -------
+    tuple of str
+        For :func:`read_dataset`.
+    """
     return tuple(sorted({*_DATASETS, *registered_names()}))
 
 
@@ -145,6 +151,7 @@ def dataset_info(name: str) -> DatasetInfo:
     Returns
     -------
     DatasetInfo
+        Its columns, published sizes and files.
 
     Raises
     ------

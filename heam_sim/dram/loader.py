@@ -40,6 +40,7 @@ def list_presets(*, folder: Path | None = None) -> list[str]:
     Returns
     -------
     list of str
+        For :func:`load_spec`.
 
     Raises
     ------

@@ -215,20 +215,53 @@ class Spec:
     pe_levels: Mapping[str, str] = field(default_factory=dict)
 
     def depth(self, level: str) -> int:
-        """Return the position of `level` (0: channel); an unknown name is a :class:`SpecError`."""
+        """Return the position of `level` (0: channel); an unknown name is a :class:`SpecError`.
+
+        Parameters
+        ----------
+        level
+            Name of a level.
+
+        Returns
+        -------
+        int
+            From 0.
+        """
         if level not in self.levels:
             raise SpecError(str(unknown_name("level", level, self.levels, where=self.name)))
         return self.levels.index(level)
 
     def nodes(self, level: str) -> int:
-        """Return how many nodes of `level` one channel has."""
+        """Return how many nodes of `level` one channel has.
+
+        Parameters
+        ----------
+        level
+            Name of a level.
+
+        Returns
+        -------
+        int
+            Product of the counts down to the level.
+        """
         count = 1
         for name in self.levels[: self.depth(level) + 1]:
             count *= self.counts[name]
         return count
 
     def command(self, name: str) -> Command:
-        """Return the command called `name`; an unknown name is a :class:`SpecError`."""
+        """Return the command called `name`; an unknown name is a :class:`SpecError`.
+
+        Parameters
+        ----------
+        name
+            As in :attr:`commands`.
+
+        Returns
+        -------
+        Command
+            With its kind, scope and slot.
+        """
         for command in self.commands:
             if command.name == name:
                 return command
@@ -236,7 +269,18 @@ class Spec:
         raise SpecError(str(unknown_name("command", name, names, where=self.name)))
 
     def of_kind(self, kind: str) -> tuple[str, ...]:
-        """Return the names of all commands of `kind`."""
+        """Return the names of all commands of `kind`.
+
+        Parameters
+        ----------
+        kind
+            One of ``KINDS``.
+
+        Returns
+        -------
+        tuple of str
+            Empty where the memory has none.
+        """
         return tuple(command.name for command in self.commands if command.kind == kind)
 
     @property
@@ -275,12 +319,34 @@ class Spec:
         return self.timing["nREFI"]
 
     def refresh_turns(self, kind: str) -> int:
-        """Return how many refreshes of a kind (REF, REFPB, REFSB) concern every bank of a rank once."""
+        """Return how many refreshes of a kind (REF, REFPB, REFSB) concern every bank of a rank once.
+
+        Parameters
+        ----------
+        kind
+            ``"REF"``, ``"REFPB"`` or ``"REFSB"``.
+
+        Returns
+        -------
+        int
+            1 for ``REF``.
+        """
         per_rank = self.banks // self.nodes(self.second_level)
         return {"REF": 1, "REFPB": per_rank, "REFSB": self.counts["bank"]}[kind]
 
     def refresh_share(self, kind: str) -> Fraction:
-        """Return which part of a rank's refresh work of one interval a refresh of a kind does."""
+        """Return which part of a rank's refresh work of one interval a refresh of a kind does.
+
+        Parameters
+        ----------
+        kind
+            ``"REF"``, ``"REFPB"`` or ``"REFSB"``.
+
+        Returns
+        -------
+        Fraction
+            Above 0 and up to 1.
+        """
         if kind == "REF" or self.bank_refresh_interval is None:
             return Fraction(1, self.refresh_turns(kind))
         return Fraction(self.bank_refresh_interval, self.refresh_interval)

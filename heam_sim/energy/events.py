@@ -76,6 +76,7 @@ def event_energies(power: PowerFile) -> EventEnergies:
     Returns
     -------
     EventEnergies
+        In pJ, mW and ns, as the names say.
 
     Raises
     ------

@@ -132,7 +132,13 @@ def _data_folder() -> Traversable:
 
 
 def power_names() -> tuple[str, ...]:
-    """Names of the power files that come with the package, sorted."""
+    """Names of the power files that come with the package, sorted.
+
+    Returns
+    -------
+    tuple of str
+        For :func:`load_power`.
+    """
     names = (entry.name for entry in _data_folder().iterdir())
     return tuple(sorted(name.removesuffix(".toml") for name in names if name.endswith(".toml")))
 

@@ -276,6 +276,11 @@ def read_design(path: str | Path, *, selection: str | None = None) -> Design:
     selection
         One of its selections; None: everything.
 
+    Returns
+    -------
+    Design
+        Ready for :func:`run_design`.
+
     Raises
     ------
     ConfigError

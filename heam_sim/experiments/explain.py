@@ -52,7 +52,13 @@ class Step:
 
 @dataclass(frozen=True)
 class Explanation:
-    """The way from the first configuration to the second."""
+    """The way from the first configuration to the second.
+
+    Attributes
+    ----------
+    steps
+        The start and what followed, in order.
+    """
 
     steps: tuple[Step, ...]
 

@@ -81,7 +81,18 @@ _FACTORS = {
 
 
 def access_bars(table: pd.DataFrame) -> _Drawn:
-    """Vectors read from banks and rows opened per lookup, all systems, one bar per embedding."""
+    """Vectors read from banks and rows opened per lookup, all systems, one bar per embedding.
+
+    Parameters
+    ----------
+    table
+        As ``heam_sim.experiments.tables.main_table`` makes it.
+
+    Returns
+    -------
+    tuple of Figure and pandas.DataFrame
+        The figure, and the table behind it.
+    """
     columns = {
         "bank_vectors_per_lookup": "vectors read from\nbanks per lookup",
         "activates_per_lookup": "ACTs per lookup",
@@ -103,7 +114,18 @@ def _per_system(table: pd.DataFrame, columns: Mapping[str, str]) -> _Drawn:
 
 
 def hit_rate_bars(table: pd.DataFrame) -> _Drawn:
-    """What the row buffers, the host's cache, LUTs and PE caches serve, and what is cold, one row each."""
+    """What the row buffers, the host's cache, LUTs and PE caches serve, and what is cold, one row each.
+
+    Parameters
+    ----------
+    table
+        As ``heam_sim.experiments.tables.main_table`` makes it.
+
+    Returns
+    -------
+    tuple of Figure and pandas.DataFrame
+        The figure, and the table behind it.
+    """
     systems = ordered_systems(table["system"])
     embeddings = list(dict.fromkeys(table["embedding"]))
     looks = dict(_HIT_RATES.values())
@@ -122,7 +144,18 @@ def hit_rate_bars(table: pd.DataFrame) -> _Drawn:
 
 
 def ablation_bars(table: pd.DataFrame) -> _Drawn:
-    """HEAM tier by tier: speed-up and energy over host-dimm, grouped by vector size."""
+    """HEAM tier by tier: speed-up and energy over host-dimm, grouped by vector size.
+
+    Parameters
+    ----------
+    table
+        As ``heam_sim.experiments.tables.ablation_table`` makes it.
+
+    Returns
+    -------
+    tuple of Figure and pandas.DataFrame
+        The figure, and the table behind it.
+    """
     steps = list(dict.fromkeys(table["step"]))
     looks = dict(zip(steps, _STEP_LOOKS, strict=False))
     shown = table.assign(size=[f"{size} B" for size in table["vector_bytes"]])
@@ -141,7 +174,18 @@ def ablation_bars(table: pd.DataFrame) -> _Drawn:
 
 
 def memory_bars(table: pd.DataFrame) -> _Drawn:
-    """Speed-up over host-dimm on the same memories: a group per memory, the systems that ran on it."""
+    """Speed-up over host-dimm on the same memories: a group per memory, the systems that ran on it.
+
+    Parameters
+    ----------
+    table
+        As ``heam_sim.experiments.tables.memories_table`` makes it.
+
+    Returns
+    -------
+    tuple of Figure and pandas.DataFrame
+        The figure, and the table behind it.
+    """
     variants = list(dict.fromkeys(table["variant"]))
     systems = ordered_systems(table["system"])
     looks = system_looks(systems)
@@ -167,7 +211,18 @@ def _memory_name(variant: str) -> str:
 
 
 def best_bars(table: pd.DataFrame) -> _Drawn:
-    """Speed-up over host-dimm at published settings of both, and at the best that was found for both."""
+    """Speed-up over host-dimm at published settings of both, and at the best that was found for both.
+
+    Parameters
+    ----------
+    table
+        As ``heam_sim.experiments.best_table`` makes it.
+
+    Returns
+    -------
+    tuple of Figure and pandas.DataFrame
+        The figure, and the table behind it.
+    """
     looks = {"published against published": Look(LIGHT_GREY), "best against best": Look(BLUE)}
     systems = ordered_systems(table["system"])
     embeddings = list(dict.fromkeys(table["embedding"]))
@@ -184,7 +239,18 @@ def best_bars(table: pd.DataFrame) -> _Drawn:
 
 
 def sensitivity_curves(table: pd.DataFrame) -> _Drawn:
-    """Lookups per second of every system while one factor changes, a panel per factor and embedding."""
+    """Lookups per second of every system while one factor changes, a panel per factor and embedding.
+
+    Parameters
+    ----------
+    table
+        As ``heam_sim.experiments.tables.sensitivity_table`` makes it.
+
+    Returns
+    -------
+    tuple of Figure and pandas.DataFrame
+        The figure, and the table behind it.
+    """
     systems = ordered_systems(table["system"])
     lines = system_lines(systems)
     embeddings = list(dict.fromkeys(table["embedding"]))
@@ -222,7 +288,18 @@ def _long(settings: Sequence[str]) -> bool:
 
 
 def compression_curves(table: pd.DataFrame) -> _Drawn:
-    """Memory of the model against time, energy and accesses to banks: a row per system."""
+    """Memory of the model against time, energy and accesses to banks: a row per system.
+
+    Parameters
+    ----------
+    table
+        As ``heam_sim.experiments.tables.compression_table`` makes it.
+
+    Returns
+    -------
+    tuple of Figure and pandas.DataFrame
+        The figure, and the table behind it.
+    """
     systems = ordered_systems(table["system"])
     columns = {
         "time_ns_per_sample": "ns per sample",
@@ -260,7 +337,18 @@ def _scheme_lines(axis: Axes, part: pd.DataFrame, column: str, scale: float) -> 
 
 
 def roofline(table: pd.DataFrame) -> _Drawn:
-    """The rate at which each level alone would be full (bars), and the rate that was reached (line)."""
+    """The rate at which each level alone would be full (bars), and the rate that was reached (line).
+
+    Parameters
+    ----------
+    table
+        As ``heam_sim.experiments.tables.roofline_table`` makes it.
+
+    Returns
+    -------
+    tuple of Figure and pandas.DataFrame
+        The figure, and the table behind it.
+    """
     systems = ordered_systems(table["system"])
     levels = list(dict.fromkeys(table["level"]))
     tiers = list(dict.fromkeys(table["tier"]))

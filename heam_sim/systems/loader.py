@@ -22,7 +22,13 @@ _HOST_FILE = "host.toml"
 
 
 def known_systems() -> tuple[str, ...]:
-    """Return the names of the architectures that come with heam_sim."""
+    """Return the names of the architectures that come with heam_sim.
+
+    Returns
+    -------
+    tuple of str
+        For :func:`load_system`.
+    """
     folder = resources.files("heam_sim.systems") / "data"
     return tuple(
         sorted(
@@ -220,6 +226,18 @@ def _build_system(data: dict[str, Any], where: str) -> System:
 
 def system_from_dict(data: Mapping[str, Any], *, where: str = "description") -> System:
     """Build an architecture from what :meth:`System.to_dict` gave, e.g. out of a stored result.
+
+    Parameters
+    ----------
+    data
+        Plain types, as JSON holds them.
+    where
+        Beginning of messages.
+
+    Returns
+    -------
+    System
+        Equal to the one that was described.
 
     Raises
     ------
