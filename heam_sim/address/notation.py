@@ -42,7 +42,7 @@ def _mop4clxor(spec: Spec) -> str:
 
 
 #: Maps by the names that Ramulator gives them; the channel lies below everything, as its channel mapper cuts
-# it out.
+#: it out.
 NAMED_MAPS: Mapping[str, Callable[[Spec], str]] = {
     "RoBaRaCoCh": _robarach,
     "ChRaBaRoCo": _chrabaroco,

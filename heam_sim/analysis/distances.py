@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 __all__ = ["COLD", "previous_uses", "stack_distances"]
 
-COLD = -1  # there was no earlier use
+#: In the place of a distance: there was no earlier use.
+COLD = -1
 
 Int64Array = NDArray[np.int64]
 

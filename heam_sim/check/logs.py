@@ -31,6 +31,7 @@ __all__ = [
     "write_log",
 ]
 
+#: Fields of a command log (docs/formats.md, "Command logs").
 LOG_DTYPE: np.dtype[Any] = np.dtype(
     [
         ("clock", "u8"),

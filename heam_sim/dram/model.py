@@ -31,6 +31,7 @@ PLAIN_KINDS = ("ACT", "PRE", "PREA", "RD", "WR", "REF", "RDA", "WRA", "REFPB", "
 # Kinds that address a whole rank or pseudo channel; the others address a bank.
 WIDE_KINDS = frozenset({"PREA", "REF", "RFM"})
 
+#: Kinds of command that the engine knows; a standard gives its commands names and kinds.
 KINDS = (*PLAIN_KINDS, "PIM_RD", "PIM_MOV", "PIM_RDRES", "PIM_WRLUT", "PIM_WRIMM", "PIM_LUT")
 
 COLUMN_KINDS = frozenset(
@@ -51,7 +52,8 @@ USUAL_PE_LEVELS = {
     "channel": "dram_bus",
 }
 
-# What two commands can share. "merge_path" (partials on their way to a merge node) is in derived rows only.
+#: What two commands can share, the way to the host first. "merge_path" (partials on their way to a merge
+#: node) is in derived rows only.
 RESOURCES = (
     *LADDER,
     "activation_power",

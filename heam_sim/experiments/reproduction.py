@@ -32,6 +32,7 @@ from heam_sim.trace import LookupTrace
 
 __all__ = ["SELECTIONS", "Study", "reproduce", "study_design"]
 
+#: How much of the study is run.
 SELECTIONS = ("quick", "default", "full")
 # The profile part decides placement, the rest is timed: fewer samples leave one of them empty.
 _FEWEST = 5

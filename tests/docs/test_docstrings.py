@@ -90,7 +90,7 @@ def test_records_describe_all_their_fields() -> None:
         if inspect.isclass(thing) and title:
             heads = [line for line in section.partition("\n\n")[0].splitlines() if line[0] not in " -"]
             described = {name.strip() for head in heads for name in head.split(",")}
-            fields = {name for name in thing.__dict__.get("__annotations__", {}) if not name.startswith("_")}
+            fields = {name for name in inspect.get_annotations(thing) if not name.startswith("_")}
             missing += [f"{path}.{name}" for name in sorted(fields - described)]
     assert not missing
 
