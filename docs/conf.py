@@ -40,6 +40,8 @@ nitpick_ignore_regex = [(r"py:.*", r"(?!heam_sim\.|HeamSimError).*")]
 myst_heading_anchors = 4
 myst_enable_extensions = ["smartquotes"]
 
+smartquotes_action = "qe"  # a double hyphen is an option
+
 # -- the notebook is run while the site is built; an error ends the build
 nb_execution_mode = "force"
 nb_execution_raise_on_error = True

@@ -108,6 +108,7 @@ def tiers() -> Drawing:
             for chip in range(4):
                 d.box(x + 22 + 20 * chip, y + 22, 15, 11, BANK, radius=1)
             _pe(d, x + 104, y + 10, "PE")
+    d.box(85, 324, 210, 18, WHITE, stroke=WHITE)
     d.text(190, 336, "tier dimm: every row of every table", size=12, fill=SOFT)
     d.text(118, 128, "host bus", anchor="start", size=11, fill=SOFT)
     # Stack
@@ -128,6 +129,7 @@ def tiers() -> Drawing:
     d.text(408, 297, "base die", anchor="start", size=11)
     for channel in range(8):
         _pe(d, 453 + 33 * channel, 283, "PE")
+    d.box(400, 324, 320, 18, WHITE, stroke=WHITE)
     d.text(560, 336, "tier hbm: copies of hot rows, 8 channels with a PE each", size=12, fill=SOFT)
     # A bank group
     d.box(60, 372, 640, 166, HBM)
