@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""How the site is built: ``python -m sphinx -W -b html docs build/docs``.
+"""How the site is built: ``sphinx-build -W docs build/docs``.
 
 The pages are plain Markdown that reads well on a code host. What only a site needs (tables of contents, the
 reference of commands and of the API) is added here while a page is read.
