@@ -65,7 +65,7 @@ html_theme_options = {"navigation_with_keys": True}
 
 #: The site's table of contents. A page that stands nowhere here comes last, under "More": it is never lost.
 SECTIONS: dict[str, list[str]] = {
-    "Start": ["quickstart", "tutorial", "concepts"],
+    "Start": ["installation", "quickstart", "tutorial", "concepts"],
     "How-to guides": ["howto/memory", "howto/pim-level", "howto/architecture", "howto/dataset"],
     "Work with it": [
         "datasets",

@@ -1,33 +1,20 @@
 # SPDX-License-Identifier: MIT
 """heam_sim: how fast, and with how much energy, does a memory system serve recommendation embeddings?"""
 
-from __future__ import annotations
+import importlib.util
 
-from heam_sim._version import __version__
-from heam_sim.datasets import generate, read_dataset
-from heam_sim.embedding import QR, Full
-from heam_sim.errors import HeamSimError
-from heam_sim.experiments import sweep
-from heam_sim.results import Result, ResultSet
-from heam_sim.simulation import simulate
-from heam_sim.systems import known_systems, load_system
-from heam_sim.trace import LookupTrace
-from heam_sim.traffic import ReplayResult, replay
+import lazy_loader
 
-__all__ = [
-    "QR",
-    "Full",
-    "HeamSimError",
-    "LookupTrace",
-    "ReplayResult",
-    "Result",
-    "ResultSet",
-    "__version__",
-    "generate",
-    "known_systems",
-    "load_system",
-    "read_dataset",
-    "replay",
-    "simulate",
-    "sweep",
-]
+# The names stand in __init__.pyi, which type checkers read too; each is imported when it is first used.
+_find_name, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+
+
+def __getattr__(name: str) -> object:
+    """Import what is asked for: one of the names, or a room (``heam_sim.results``)."""
+    try:
+        return _find_name(name)
+    except AttributeError:
+        room = f"{__name__}.{name}"
+        if name.startswith("_") or importlib.util.find_spec(room) is None:
+            raise
+    return importlib.import_module(room)

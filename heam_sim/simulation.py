@@ -40,6 +40,7 @@ from heam_sim.energy.power import power_text
 from heam_sim.errors import CeilingError, ConfigError, unknown_name
 from heam_sim.lowering import Lowered, Work, bags_in_order, lower, with_prefetch
 from heam_sim.lowering.lower import Scope
+from heam_sim.numbers import real_number, whole_number
 from heam_sim.placement import ModelPlacement, TierLayout, place_model
 from heam_sim.results import Result
 from heam_sim.systems import System, Tier, load_system
@@ -337,8 +338,7 @@ def _resolve(
 ) -> tuple[System, dict[str, Spec], EmbeddingScheme]:
     if scope not in ("bag", "sample"):
         raise unknown_name("pooling scope", scope, ("bag", "sample"), where="scope")
-    if isinstance(profile, bool) or not isinstance(profile, int | float) or not 0 <= profile < 1:
-        raise ConfigError(f"profile: {profile!r} is no share from 0 up to (but not including) 1.")
+    real_number("profile", profile, minimum=0, below=1)
     described = system if isinstance(system, System) else load_system(system, overrides=overrides)
     scheme = _scheme(embedding)
     if composes_sums(scheme) and scope == "sample":
@@ -463,8 +463,7 @@ def simulate(
     CheckError
         A check found a violation, or the run came out faster than a ceiling allows.
     """
-    if isinstance(threads, bool) or not isinstance(threads, int) or threads < 1:
-        raise ConfigError(f"threads: {threads!r} is no whole number from 1 up.")
+    whole_number("threads", threads, minimum=1)
     planned = plan(
         trace,
         system=system,

@@ -14,7 +14,8 @@
 
 #include <stdint.h>
 
-#if defined(__GNUC__)
+#if defined(HEAM_API) /* given by a build that keeps all within, e.g. the Python extension */
+#elif defined(__GNUC__)
 #define HEAM_API __attribute__((visibility("default")))
 #else
 #define HEAM_API

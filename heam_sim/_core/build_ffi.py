@@ -20,7 +20,10 @@ HEADER = Path("csrc/include/heam_sim.h")
 SOURCES = Path("csrc/src")
 BEGIN = "/* cffi-begin */"
 END = "/* cffi-end */"
-CFLAGS = ["-O3", "-std=c11", "-fvisibility=hidden"]
+# One portable build: what needs a newer processor is chosen at run time. The extension exports its init only,
+# and has no debugging information, which would hold the paths of the build (CMake is for debugging).
+CFLAGS = ["-O3", "-g0", "-std=c11", "-fvisibility=hidden"]
+MACROS = [("HEAM_API", "")]
 
 DEFINE = re.compile(r"#\s*define\s+[A-Za-z_]\w*\s+-?(?:0[xX][0-9a-fA-F]+|\d+)\s*(?:/\*.*\*/\s*)?")
 
@@ -77,6 +80,7 @@ def make_builder(root: Path) -> FFI:
         include_dirs=[HEADER.parent.as_posix()],
         depends=headers,
         extra_compile_args=CFLAGS,
+        define_macros=MACROS,
         py_limited_api=True,
     )
     return builder

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from heam_sim._core._heam import ffi, lib
-from heam_sim.errors import ConfigError, unknown_name
+from heam_sim.errors import unknown_name
+from heam_sim.numbers import whole_number
 
 __all__ = [
     "BOUND_NAMES",
@@ -181,10 +182,9 @@ def host_counters() -> tuple[Statistic, ...]:
 
 
 def c_number(value: object, what: str, *, bits: int = 32) -> int:
-    """Accept a whole number that an unsigned C integer of so many bits holds, or raise ConfigError."""
-    if not isinstance(value, int | np.integer) or not 0 <= int(value) < 1 << bits:
-        raise ConfigError(f"{what}: {value!r} is no whole number from 0 to 2^{bits} - 1.")
-    return int(value)
+    """Accept a whole number, or a flag, that an unsigned C integer of so many bits holds."""
+    number = int(value) if isinstance(value, bool) else value
+    return whole_number(what, number, minimum=0, maximum=(1 << bits) - 1)
 
 
 def _numbers(record: ChannelParameters | HostParameters) -> dict[str, int]:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from heam_sim.analysis.distances import COLD, stack_distances
 from heam_sim.analysis.measure import Trace, first_samples
 from heam_sim.errors import ConfigError
-from heam_sim.trace.checks import whole_number
+from heam_sim.numbers import whole_number
 
 __all__ = ["CACHE_LOOKUPS", "PUBLISHED_BLOCKS", "PUBLISHED_SIZES", "hit_shares"]
 

@@ -4,14 +4,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from heam_sim.analysis.distances import COLD, stack_distances
 from heam_sim.datasets.reuse import shuffled_values
 from heam_sim.trace import LookupTrace, TraceFile
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = [
     "STACK_LOOKUPS",
@@ -216,6 +219,8 @@ def reuse_histogram(trace: Trace) -> pd.DataFrame:
     pandas.DataFrame
         ``above`` and ``up_to`` (the bin), ``lookup_share``, ``row_share``; bins double.
     """
+    import pandas as pd
+
     counts = np.concatenate([row_counts(table_indices(trace, table)) for table in range(trace.tables)])
     edges = power_bins(int(counts.max()) if len(counts) else 1)
     bins = np.searchsorted(edges, counts, side="left")
@@ -247,6 +252,8 @@ def stack_histogram(trace: Trace, *, lookups: int = STACK_LOOKUPS) -> pd.DataFra
         ``from`` and ``below`` (distances in distinct rows, doubling; -1 and 0 for first uses),
         ``lookup_share``, ``lookups`` (how many were measured).
     """
+    import pandas as pd
+
     part = first_samples(trace, lookups)
     found = [stack_distances(indices) for indices in part.indices]
     distances = np.concatenate([*found, np.zeros(0, np.int64)])

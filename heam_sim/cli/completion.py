@@ -6,10 +6,6 @@ from __future__ import annotations
 import click
 from click.shell_completion import CompletionItem, get_completion_class
 
-from heam_sim.dram.explain import list_table
-from heam_sim.experiments.figures import FIGURES
-from heam_sim.systems import known_systems
-
 __all__ = ["COMPLETE_VARIABLE", "complete_figure", "complete_preset", "complete_system", "completion"]
 
 #: What click derives from the program's name.
@@ -20,6 +16,8 @@ def complete_system(
     context: click.Context, parameter: click.Parameter, start: str
 ) -> list[CompletionItem | str]:
     """Names of systems, or files of descriptions where none fits."""
+    from heam_sim.systems import known_systems
+
     names: list[CompletionItem | str] = [name for name in known_systems() if name.startswith(start)]
     return names or [CompletionItem(start, type="file")]
 
@@ -28,13 +26,17 @@ def complete_preset(
     context: click.Context, parameter: click.Parameter, start: str
 ) -> list[CompletionItem | str]:
     """Names of memories."""
-    return [name for name in (str(row["preset"]) for row in list_table()) if name.startswith(start)]
+    from heam_sim.dram import list_presets
+
+    return [name for name in list_presets() if name.startswith(start)]
 
 
 def complete_figure(
     context: click.Context, parameter: click.Parameter, start: str
 ) -> list[CompletionItem | str]:
     """Names of figures, with what they show."""
+    from heam_sim.experiments.figures import FIGURES
+
     return [CompletionItem(name, help=kind.what) for name, kind in FIGURES.items() if name.startswith(start)]
 
 

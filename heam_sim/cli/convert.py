@@ -22,7 +22,7 @@ __all__ = ["convert_command"]
 _DEFAULTS = ReadOptions()
 
 
-@click.command("convert")
+@click.command("convert", short_help="Read the files of a dataset into a trace.")
 @click.argument("dataset")
 @click.argument("path", type=click.Path(path_type=Path))
 @click.argument("output", type=click.Path(path_type=Path))
@@ -30,7 +30,12 @@ _DEFAULTS = ReadOptions()
 @click.option("--rows", help="FIRST:END, the rows to read, from 0; an empty END reads to the last.")
 @click.option("--share", type=float, default=1.0, show_default=True, help="Keep this share of rows or users.")
 @click.option("--seed", type=int, default=1, show_default=True, help="For --share and --multi-hot.")
-@click.option("--ids", default=_DEFAULTS.ids, show_default=True, help="auto, dictionary, hash or published.")
+@click.option(
+    "--ids",
+    default=_DEFAULTS.ids,
+    show_default=True,
+    help="Rows by order of first appearance (dictionary), modulo (hash) or as published.",
+)
 @click.option(
     "--hash-rows", help="Rows of the tables for --ids hash: one number, or one per table (1,2,...)."
 )
@@ -41,8 +46,18 @@ _DEFAULTS = ReadOptions()
     show_default=True,
     help="Distinct values that the dictionaries may hold.",
 )
-@click.option("--cardinalities", default="auto", show_default=True, help="auto, published or observed.")
-@click.option("--bags", default="auto", show_default=True, help="auto, history or one-hot.")
+@click.option(
+    "--cardinalities",
+    default="auto",
+    show_default=True,
+    help="Sizes of tables: of the whole dataset (published), or of what is read (observed).",
+)
+@click.option(
+    "--bags",
+    default="auto",
+    show_default=True,
+    help="A sample per user with all items (history), or per row (one-hot).",
+)
 @click.option(
     "--max-history",
     type=int,
@@ -51,12 +66,19 @@ _DEFAULTS = ReadOptions()
     help="Latest items of a user to keep.",
 )
 @click.option("--multi-hot", help="Lookups per bag made from one-hot rows: one number, or one per table.")
-@click.option("--shape", help="Hash into the tables and make the bags of this shape, as mlperf-dlrm-v2.")
-@click.option("--on-error", default="raise", show_default=True, help="raise, or skip malformed rows.")
-@click.option("--column", "columns", multiple=True, help="TABLE=COLUMN, for csv and parquet; several times.")
+@click.option("--shape", help="Hash into the tables and make the bags of this model, e.g. mlperf-dlrm-v2.")
+@click.option(
+    "--on-error",
+    default="raise",
+    show_default=True,
+    help="At a malformed row: raise an error, or skip and count it.",
+)
+@click.option("--column", "columns", multiple=True, help="TABLE=COLUMN, for csv and parquet; repeatable.")
 @click.option("--user", help="Table of users, whose rows become histories (csv and parquet).")
 @click.option("--time", "time_column", help="Column that orders a history (csv and parquet).")
-@click.option("--split", help="Parts by samples, as train=1000000,profile=100000,simulate=rest.")
+@click.option(
+    "--split", help="Parts by samples, e.g. train=1000000,profile=100000,simulate=rest; a file each."
+)
 def convert_command(
     dataset: str,
     path: Path,

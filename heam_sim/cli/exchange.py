@@ -13,7 +13,7 @@ from heam_sim.trace import TraceFile
 __all__ = ["export_command", "from_fbgemm_command", "from_requests_command"]
 
 
-@click.command("export")
+@click.command("export", short_help="Write a trace for another tool.")
 @click.argument("file", type=click.Path(path_type=Path))
 @click.argument("output", type=click.Path(path_type=Path))
 @click.option(
@@ -22,8 +22,8 @@ __all__ = ["export_command", "from_fbgemm_command", "from_requests_command"]
     required=True,
     help="LD/ST text, DRAMsim3 text, DRAMSys .stl, or FBGEMM's indices and offsets (.npz, .pt).",
 )
-@click.option("--vector-bytes", type=int, default=256, show_default=True, help="Size of a row.")
-@click.option("--burst-bytes", type=int, default=64, show_default=True, help="Size of a request.")
+@click.option("--vector-bytes", type=int, default=256, show_default=True, help="Bytes of a row.")
+@click.option("--burst-bytes", type=int, default=64, show_default=True, help="Bytes of a request.")
 def export_command(file: Path, output: Path, form: str, vector_bytes: int, burst_bytes: int) -> None:
     """Write the trace in FILE for another tool.
 
@@ -37,12 +37,12 @@ def export_command(file: Path, output: Path, form: str, vector_bytes: int, burst
     click.echo(f"wrote {output}")
 
 
-@click.command("from-requests")
+@click.command("from-requests", short_help="Make a trace of the addresses of a request stream.")
 @click.argument("file", type=click.Path(path_type=Path))
 @click.argument("output", type=click.Path(path_type=Path))
 @click.option("--rows", type=int, multiple=True, required=True, help="Rows of a table; once per table.")
-@click.option("--vector-bytes", type=int, default=256, show_default=True, help="Size of a row.")
-@click.option("--burst-bytes", type=int, default=64, show_default=True, help="Size of a request.")
+@click.option("--vector-bytes", type=int, default=256, show_default=True, help="Bytes of a row.")
+@click.option("--burst-bytes", type=int, default=64, show_default=True, help="Bytes of a request.")
 @click.option("--pooling", type=int, help="Lookups of every bag.  [default: told by the order of tables]")
 def from_requests_command(
     file: Path, output: Path, rows: tuple[int, ...], vector_bytes: int, burst_bytes: int, pooling: int | None
@@ -61,7 +61,7 @@ def from_requests_command(
     click.echo(f"wrote {output}")
 
 
-@click.command("from-fbgemm")
+@click.command("from-fbgemm", short_help="Make a trace of FBGEMM's indices and offsets.")
 @click.argument("file", type=click.Path(path_type=Path))
 @click.argument("output", type=click.Path(path_type=Path))
 @click.option("--tables", type=int, help="Number of tables, where the file does not say it.")

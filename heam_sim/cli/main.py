@@ -9,31 +9,16 @@ from collections.abc import Sequence
 import click
 
 from heam_sim._version import __version__
-from heam_sim.cli.cite import cite_command
-from heam_sim.cli.completion import completion
-from heam_sim.cli.convert import convert_command
-from heam_sim.cli.exchange import export_command, from_fbgemm_command, from_requests_command
-from heam_sim.cli.memory import check, replay_command
-from heam_sim.cli.plot import plot_command
-from heam_sim.cli.results import results
-from heam_sim.cli.simulations import bound, explain_command, simulate_command, systems
-from heam_sim.cli.spec import spec
-from heam_sim.cli.study import reproduce_command, sweep_command
-from heam_sim.cli.template import template_command
-from heam_sim.cli.traces import trace
-from heam_sim.cli.tuning import tune_command
+from heam_sim.cli.overview import Overview
 from heam_sim.errors import HeamSimError
 
-__all__ = ["main"]
+__all__ = ["main", "program"]
 
 INTERRUPTED = 130
 MISUSED = 2
 
-trace.add_command(convert_command)
-trace.add_command(convert_command, "import")
 
-
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Overview, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="heam-sim")
 def program() -> None:
     """How fast, and with how much energy, does a memory system serve recommendation embeddings?
@@ -44,30 +29,6 @@ def program() -> None:
 
     Example: heam-sim reproduce --quick --output results/
     """
-
-
-for exchange in (export_command, from_requests_command, from_fbgemm_command):
-    trace.add_command(exchange)
-
-for command in (
-    reproduce_command,
-    simulate_command,
-    bound,
-    explain_command,
-    sweep_command,
-    tune_command,
-    results,
-    plot_command,
-    systems,
-    trace,
-    replay_command,
-    check,
-    spec,
-    template_command,
-    cite_command,
-    completion,
-):
-    program.add_command(command)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

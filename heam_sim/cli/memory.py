@@ -68,7 +68,11 @@ def _counter_table(result: ReplayResult) -> Table:
 )
 @click.option("--channels", type=int, default=1, show_default=True, help="Channels of that memory.")
 @click.option(
-    "--set", "settings", multiple=True, metavar="NAME=VALUE", help="Change a count or timing, e.g. rank=2."
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Change a count or timing, e.g. rank=2; repeatable.",
 )
 @click.option(
     "--offers-per-cycle", type=int, default=1, show_default=True, help="Requests offered per cycle."
@@ -137,6 +141,8 @@ def replay_command(
 ) -> None:
     """Replay the request stream in REQUESTS: LD/ST or DRAMsim3 text (plain, .gz), .npz or .h5.
 
+    Prints time, bandwidth, read latencies and counters of one memory behind queues, scheduler and row policy.
+
     Example: heam-sim replay requests.txt.gz --preset ramulator-2.1/DDR4_8Gb_x8/DDR4_2400R --set rank=2
     """
     if commands is not None:
@@ -186,7 +192,11 @@ def _channels(text: str | None) -> range | None:
     shell_complete=complete_preset,
 )
 @click.option(
-    "--set", "settings", multiple=True, metavar="NAME=VALUE", help="Change a count or timing, e.g. rank=2."
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Change a count or timing, e.g. rank=2; repeatable.",
 )
 @click.option("--pim-level", help="Level of the PEs, for logs with PIM commands.")
 @click.option("--merge-level", help="Level of the node that merges partials.")
@@ -210,6 +220,8 @@ def check(
     as_json: bool,
 ) -> None:
     """Hold the command log COMMANDS (.npz or .csv, ours or Ramulator's) against every rule of a memory.
+
+    The status is 0 if all commands obey, 2 if not. The checker shares nothing with the engine.
 
     Example: heam-sim check commands.npz --spec native/DDR4_8Gb_x8/DDR4_3200 --set rank=2
     """

@@ -44,15 +44,20 @@ def trace_options(command: _F) -> _F:
     for option in reversed(
         (
             click.option(
-                "--trace", "trace_file", type=click.Path(path_type=Path), help="Stored trace (HDF5)."
+                "--trace",
+                "trace_file",
+                type=click.Path(path_type=Path),
+                help="Stored trace (HDF5), e.g. of `heam-sim trace generate`.",
             ),
             click.option(
                 "--dataset",
                 default="criteo-kaggle",
                 show_default=True,
-                help="Shape of a generated trace, or format of PATH.",
+                help="Shape of a generated trace (see: heam-sim trace generate --help), or format of --path.",
             ),
-            click.option("--path", type=click.Path(path_type=Path), help="Real dataset file."),
+            click.option(
+                "--path", type=click.Path(path_type=Path), help="Real dataset file, read as --dataset."
+            ),
             click.option(
                 "--samples",
                 type=int,
@@ -81,28 +86,28 @@ def simulation_options(command: _F) -> _F:
                 help="full, qr:4, qr:8:add, qr:4:pool-first, hash:0.25, partitions:3, tt:16 ...",
             ),
             click.option(
-                "--vector-bytes", type=int, default=256, show_default=True, help="Size of a pooled vector."
+                "--vector-bytes", type=int, default=256, show_default=True, help="Bytes of a pooled vector."
             ),
             click.option(
                 "--scope",
                 type=click.Choice(["bag", "sample"]),
                 default="bag",
                 show_default=True,
-                help="What is pooled into one vector.",
+                help="What is pooled into one vector: each bag, or all bags of a sample.",
             ),
             click.option(
                 "--profile",
                 type=float,
                 default=0.2,
                 show_default=True,
-                help="Share of the samples that decides placement.",
+                help="Share of the samples that decides placement; the rest is simulated.",
             ),
             click.option(
                 "--set",
                 "settings",
                 multiple=True,
                 metavar="KEY=VALUE",
-                help="Change a parameter, e.g. host.llc_bytes=0.",
+                help="Change a parameter of the system, e.g. host.llc_bytes=0; repeatable.",
             ),
         )
     ):

@@ -10,33 +10,23 @@ import click
 
 from heam_sim.cli.completion import complete_figure
 from heam_sim.errors import ConfigError
-from heam_sim.experiments.figures import FIGURES, draw, select
-from heam_sim.experiments.stored import load_material
-from heam_sim.plotting import figure_stem, save_figure
 from heam_sim.results import write_table
 
 __all__ = ["plot_command"]
 
-_HELP = """Draw FIGURE from the results in RESULTS, and write PDF, PNG and the table behind it (CSV).
 
-RESULTS is the results.h5 of `reproduce`, `sweep`, `simulate` or `tune`; a summary.csv does for all figures
-but roofline and time-parts; best takes a tuned.csv. Nothing is simulated. Where a study has several traces,
-speedup and energy make one figure for each.
+class _Plot(click.Command):
+    """A command whose help lists the figures, which are loaded only then."""
 
-\b
-Figures:
-{figures}
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list behind the options."""
+        from heam_sim.experiments.figures import FIGURES
 
-\b
-Example: heam-sim plot speedup results/results.h5 --columns 1 --only scope=sample
-"""
+        with formatter.section("Figures"):
+            formatter.write_dl([(name, kind.what) for name, kind in FIGURES.items()])
 
 
-def _figure_list() -> str:
-    return "\n".join(f"  {name:<18} {kind.what}" for name, kind in FIGURES.items())
-
-
-@click.command("plot", help=_HELP.format(figures=_figure_list()))
+@click.command("plot", cls=_Plot)
 @click.argument("figure", shell_complete=complete_figure)
 @click.argument("results", type=click.Path(path_type=Path))
 @click.option(
@@ -59,7 +49,18 @@ def plot_command(
     latex: bool,
     **options: Any,
 ) -> None:
-    """Draw one figure; the help text stands above."""
+    """Draw FIGURE from the results in RESULTS, and write PDF, PNG and the table behind it (CSV).
+
+    RESULTS is the results.h5 of `reproduce`, `sweep`, `simulate` or `tune`; a summary.csv does for all
+    figures but roofline and time-parts; best takes a tuned.csv. Nothing is simulated. Where a study has
+    several traces, speedup and energy make one figure for each.
+
+    Example: heam-sim plot speedup results/results.h5 --columns 1 --only scope=sample
+    """
+    from heam_sim.experiments.figures import draw, select
+    from heam_sim.experiments.stored import load_material
+    from heam_sim.plotting import save_figure
+
     material = select(load_material(results), _choices(only))
     wanted = {name: value for name, value in options.items() if value is not None}
     for name, (drawn, table) in draw(material, figure, **wanted).items():
@@ -73,6 +74,8 @@ def plot_command(
 
 
 def _stem(output: Path, tail: str) -> Path:
+    from heam_sim.plotting import figure_stem
+
     stem = figure_stem(output)
     return stem.with_name(f"{stem.name}{tail}")
 

@@ -6,10 +6,9 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
@@ -18,6 +17,9 @@ from heam_sim.errors import ConfigError, unknown_name
 from heam_sim.results import Result, ResultSet, diff_results, merge_results, write_table
 from heam_sim.results.export import TABLE_ENDINGS, check_ending, records
 from heam_sim.results.facts import result_facts, result_title, run_label
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["result_table", "results"]
 
@@ -46,7 +48,7 @@ def results() -> None:
 
 @results.command("show")
 @click.argument("file", type=_FILE)
-@click.option("--result", "number", type=int, help="Everything about one result, by its number.")
+@click.option("--result", "number", type=int, help="Everything about one result, by its number in the list.")
 @json_option
 def show_command(file: Path, number: int | None, as_json: bool) -> None:
     """List the results in FILE, or show one of them in full.
@@ -86,7 +88,7 @@ def _line(number: int, stored: ResultSet) -> dict[str, Any]:
     }
 
 
-@results.command("diff")
+@results.command("diff", short_help="Name every statistic that differs, and by how much.")
 @click.argument("first", type=_FILE)
 @click.argument("second", type=_FILE)
 @click.option(
@@ -150,25 +152,25 @@ def _value(value: object) -> str:
     return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
 
 
-@results.command("merge")
-@click.argument("output", type=_FILE)
+@results.command("merge", short_help="Put the results of several files into one.")
 @click.argument("files", type=_FILE, nargs=-1, required=True)
-def merge_command(output: Path, files: tuple[Path, ...]) -> None:
-    """Put the results in FILES... into OUTPUT; a run that several files have is kept once.
+@click.option("--output", type=_FILE, required=True, help="Where all of them go (.h5).")
+def merge_command(files: tuple[Path, ...], output: Path) -> None:
+    """Put the results in FILES... into one file; a run that several of them have is kept once.
 
     Parts of one study stay a study. Two different results of the same run are an error.
 
-    Example: heam-sim results merge all.h5 first/results.h5 second/results.h5
+    Example: heam-sim results merge first/results.h5 second/results.h5 --output all.h5
     """
     merged = merge_results({str(file): ResultSet.load(file) for file in files})
     merged.save(output)
     click.echo(f"wrote {output} with {len(merged)} results")
 
 
-@results.command("export")
+@results.command("export", short_help="Write results as CSV, Parquet, JSON or LaTeX.")
 @click.argument("file", type=_FILE)
 @click.argument("output", type=_FILE)
-@click.option("--columns", help="A table of these columns alone, with commas between.")
+@click.option("--columns", help="Only these columns, in this order, with commas between.")
 def export_command(file: Path, output: Path, columns: str | None) -> None:
     """Write the results in FILE as OUTPUT: .csv, .parquet, .tex (a row per result), .json (everything), .h5.
 

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from rich.console import Console
@@ -15,11 +15,13 @@ from heam_sim.cli.completion import complete_system
 from heam_sim.cli.options import parse_overrides, simulation_options, trace_options, wanted_trace
 from heam_sim.cli.output import json_option, notes_console, print_json, rows_table
 from heam_sim.cli.results import result_table
-from heam_sim.experiments import Explanation, explain
 from heam_sim.results import ResultSet, write_table
 from heam_sim.results.export import RESULT_ENDINGS, check_ending, records
 from heam_sim.simulation import Plan, plan, simulate
 from heam_sim.systems import known_systems, load_system
+
+if TYPE_CHECKING:
+    from heam_sim.experiments import Explanation
 
 __all__ = ["bound", "explain_command", "simulate_command", "systems"]
 
@@ -28,8 +30,14 @@ __all__ = ["bound", "explain_command", "simulate_command", "systems"]
 @click.argument("system", shell_complete=complete_system)
 @trace_options
 @simulation_options
-@click.option("--check", is_flag=True, help="Check the command log: protocol and sums.")
-@click.option("--threads", type=int, default=1, show_default=True, help="2: a bit faster; same result.")
+@click.option("--check", is_flag=True, help="Check the command log: protocol and sums (slow).")
+@click.option(
+    "--threads",
+    type=int,
+    default=1,
+    show_default=True,
+    help="2: a second thread prepares the trace; the result is the same.",
+)
 @click.option("--output", type=click.Path(path_type=Path), help="Store the result (.h5, .json, .csv ...).")
 @json_option
 def simulate_command(
@@ -50,7 +58,10 @@ def simulate_command(
     output: Path | None,
     as_json: bool,
 ) -> None:
-    """Simulate SYSTEM (a name or a description file) and print what came out.
+    """Simulate SYSTEM and print time, energy and what the time went to.
+
+    SYSTEM is a name that `heam-sim systems` lists, or a description file (.toml). Without --trace and --path
+    a trace is generated.
 
     Example: heam-sim simulate heam --embedding qr:4 --vector-bytes 128 --check
     """
@@ -110,6 +121,8 @@ def bound(
 ) -> None:
     """Print the least time that each resource of SYSTEM... (default: all) allows, beside what is achieved.
 
+    These ceilings are closed forms of the work that the trace makes. No run may be faster, but for estimates.
+
     Example: heam-sim bound heam host-hbm-dimm --embedding qr:4 --samples 2000
     """
     trace = wanted_trace(trace_file, dataset, path, samples, seed, pooling)
@@ -156,7 +169,9 @@ def _bound_table(name: str, rows: list[dict[str, Any]], achieved: float | None) 
 @click.command("systems")
 @json_option
 def systems(as_json: bool) -> None:
-    """List the architectures.
+    """List the architectures: name, title, memories, PEs, source.
+
+    docs/models has a card for each, with its parameters and assumptions.
 
     Example: heam-sim systems
     """
@@ -182,9 +197,19 @@ def systems(as_json: bool) -> None:
 @click.argument("second", shell_complete=complete_system)
 @trace_options
 @simulation_options
-@click.option("--first", "only_first", multiple=True, metavar="KEY=VALUE", help="--set for FIRST alone.")
 @click.option(
-    "--second", "only_second", multiple=True, metavar="KEY=VALUE", help="As --set, for SECOND alone."
+    "--first",
+    "only_first",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="As --set, for FIRST alone; also embedding, vector_bytes, scope, profile.",
+)
+@click.option(
+    "--second",
+    "only_second",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="As --set, for SECOND alone, likewise.",
 )
 @click.option(
     "--output", type=click.Path(path_type=Path), help="Write the table (.csv, .parquet, .json, .tex)."
@@ -211,10 +236,12 @@ def explain_command(
 ) -> None:
     """Walk from system FIRST to system SECOND one change at a time, and say what each is worth.
 
-    --first and --second also take embedding, vector_bytes, scope and profile.
+    Every step is simulated on the same trace; the steps' factors multiply to the whole speed-up.
 
     Example: heam-sim explain host-dimm heam --scope sample --second embedding=qr:4 --samples 2000
     """
+    from heam_sim.experiments import explain
+
     if output is not None:
         check_ending(output)
     trace = wanted_trace(trace_file, dataset, path, samples, seed, pooling)

@@ -36,15 +36,19 @@ def spec() -> None:
 
 
 _SETTINGS = click.option(
-    "--set", "settings", multiple=True, metavar="NAME=VALUE", help="Change a value, e.g. rank=2."
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Change a count or timing, e.g. rank=2; repeatable.",
 )
 
 
-@spec.command("list")
-@click.option("--family", help="native or ramulator-2.1.")
+@spec.command("list", short_help="List the memories that can be named.")
+@click.option("--family", help="native or ramulator-2.1.  [default: both]")
 @json_option
 def list_command(family: str | None, as_json: bool) -> None:
-    """List the presets.
+    """List the memories that can be named, with shape, capacity and peak bandwidth of a channel.
 
     Example: heam-sim spec list --family native
     """
@@ -55,23 +59,23 @@ def list_command(family: str | None, as_json: bool) -> None:
     _print({"": rows}, as_json)
 
 
-@spec.command("show")
+@spec.command("show", short_help="Show the resolved values of a memory.")
 @click.argument("name", shell_complete=complete_preset)
 @_SETTINGS
 @json_option
 def show(name: str, settings: tuple[str, ...], as_json: bool) -> None:
-    """Show the resolved values of preset NAME.
+    """Show the resolved values of preset NAME: counts, cycles and nanoseconds, each with its source.
 
     Example: heam-sim spec show native/DDR4_8Gb_x8/DDR4_3200 --set rank=2
     """
     _print({name: show_table(name, overrides=parse_overrides(settings) or None)}, as_json)
 
 
-@spec.command("explain")
+@spec.command("explain", short_help="Say where timings and constraint rows come from.")
 @click.argument("name", shell_complete=complete_preset)
 @click.argument("pair", nargs=-1)
 @_SETTINGS
-@click.option("--pim-level", help="Derive the PIM commands for PEs of this level.")
+@click.option("--pim-level", help="Derive the PIM commands for PEs of this level, e.g. rank or bank_group.")
 @click.option("--merge-level", help="Level of the node that merges partials.")
 @json_option
 def explain(

@@ -6,23 +6,29 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
-import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
 from heam_sim.cli.options import progress_bar
 from heam_sim.cli.output import json_option, notes_console, print_json
-from heam_sim.experiments import Study, read_design, reproduce, run_design, study_design
-from heam_sim.plotting.style import ordered_systems
 from heam_sim.results.export import records
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from heam_sim.experiments import Study
 
 __all__ = ["reproduce_command", "sweep_command"]
 
 
 def _closing_tables(study: Study) -> Iterator[Table]:
     """One table per trace: a line per system, a column per embedding and vector size."""
+    from heam_sim.experiments import study_design
+    from heam_sim.plotting.style import ordered_systems
+
     main = study.summary[study.summary["variant"] == "default"]
     main = main[main["embedding"].isin(("full", study_design().base["embedding"]))]
     for trace, part in main.groupby("trace", sort=False):
@@ -79,7 +85,7 @@ def _claims(claims: pd.DataFrame) -> Table:
     "--dataset",
     default="criteo-kaggle",
     show_default=True,
-    help="Shape of the generated trace, or format of PATH.",
+    help="Shape of the generated trace, or format of --path.",
 )
 @click.option(
     "--path", type=click.Path(path_type=Path), help="Real dataset file instead of a generated trace."
@@ -116,11 +122,14 @@ def reproduce_command(
 ) -> None:
     """Run the study: all systems, memories, embeddings and vector sizes; tables and figures.
 
-    What is finished is kept in the output folder: after an interruption the same command simulates only the
-    rest.
+    The output folder gets results.h5, tables (CSV), figures (PDF, PNG) and claims.csv: published headlines
+    beside what was measured. What is finished is kept there: after an interruption the same command simulates
+    only the rest.
 
     Example: heam-sim reproduce --quick --output results/
     """
+    from heam_sim.experiments import reproduce
+
     if quick and full:
         raise click.UsageError("--quick and --full: give one of them.")
     console = notes_console(as_json)
@@ -179,6 +188,8 @@ def sweep_command(study: Path, output: Path | None, selection: str | None, worke
 
     Example: heam-sim sweep study.toml --output out/
     """
+    from heam_sim.experiments import read_design, run_design
+
     console = Console()
     design = read_design(study, selection=selection)
     folder = study.with_suffix("") if output is None else output

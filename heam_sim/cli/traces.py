@@ -5,29 +5,14 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
-import pandas as pd
-from matplotlib.figure import Figure
 from rich.console import Console
 from rich.table import Table
 
-from heam_sim.analysis import (
-    CACHE_LOOKUPS,
-    PUBLISHED_BLOCKS,
-    access_curve_of,
-    access_curves,
-    compare_traces,
-    fit_trace,
-    hit_shares,
-    published_hits,
-    r_row_shares,
-    reuse_curve,
-    reuse_histogram,
-    stack_histogram,
-    summarise,
-    write_recipe,
-)
+from heam_sim.cli.convert import convert_command
+from heam_sim.cli.exchange import export_command, from_fbgemm_command, from_requests_command
 from heam_sim.cli.options import lookup_progress, whole_numbers
 from heam_sim.cli.output import json_option, print_json
 from heam_sim.datasets import (
@@ -45,9 +30,13 @@ from heam_sim.datasets.generators import DEFAULT_EXPONENT
 from heam_sim.datasets.meta_like import META_YEARS
 from heam_sim.datasets.shapes import CUSTOM
 from heam_sim.errors import ConfigError, unknown_name
-from heam_sim.plotting import access_figure, cache_figure, fit_figure, reuse_figure, save_figure
+from heam_sim.numbers import whole_number
 from heam_sim.trace import LookupTrace, TraceFile, TraceWriter
 from heam_sim.trace.facts import short_origin
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
 
 __all__ = ["trace"]
 
@@ -64,11 +53,11 @@ def trace() -> None:
     """
 
 
-@trace.command("generate")
+@trace.command("generate", short_help="Generate a trace of a dataset's shape.")
 @click.argument("dataset")
 @click.argument("output", type=click.Path(path_type=Path))
 @click.option("--samples", type=int, help="Samples to generate.  [default: 10000; of meta-YEAR 65536]")
-@click.option("--seed", type=int, default=1, show_default=True, help="Of the generator.")
+@click.option("--seed", type=int, default=1, show_default=True, help="Seed of the generator.")
 @click.option("--rows", help="Rows of every table (1000,50,...), for DATASET custom.")
 @click.option(
     "--pooling",
@@ -152,11 +141,13 @@ def _store(made: LookupTrace, output: Path) -> None:
         writer.finish(content_hash=made.content_hash)
 
 
-@trace.command("make")
+@trace.command("make", short_help="Make the trace that a recipe file describes.")
 @click.argument("recipe", type=click.Path(path_type=Path))
 @click.argument("output", type=click.Path(path_type=Path))
 def make_command(recipe: Path, output: Path) -> None:
-    """Make the trace of a RECIPE file and store it in OUTPUT.
+    """Make the trace of a RECIPE file (.toml, or .json of `trace fit`) and store it in OUTPUT.
+
+    The same recipe always gives the same trace; if it names a hash, the trace must have it.
 
     Example: heam-sim trace make traces/criteo-kaggle.toml trace.h5
     """
@@ -164,15 +155,19 @@ def make_command(recipe: Path, output: Path) -> None:
     click.echo(f"wrote {output}")
 
 
-@trace.command("info")
+@trace.command("info", short_help="Describe a trace: footprint, pooling, skew, hash.")
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--vector-bytes", type=int, default=256, show_default=True, help="Size of a row.")
+@click.option(
+    "--vector-bytes", type=int, default=256, show_default=True, help="Bytes of a row, for the footprint."
+)
 @json_option
 def info(file: Path, vector_bytes: int, as_json: bool) -> None:
     """Describe the trace in FILE: tables, samples, pooling, footprint, skew, hash.
 
     Example: heam-sim trace info trace.h5
     """
+    from heam_sim.analysis import summarise
+
     with TraceFile(file) as stored:
         stored.verify()
         tables = summarise(stored)
@@ -208,13 +203,20 @@ def info(file: Path, vector_bytes: int, as_json: bool) -> None:
     console.print(table)
 
 
-@trace.command("plot")
+@trace.command("plot", short_help="Plot accesses, reuse and cache hits.")
 @click.argument("file", type=click.Path(path_type=Path))
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option(
-    "--collisions", type=int, multiple=True, default=(2, 4, 8), show_default=True, help="c, several times."
+    "--collisions",
+    type=int,
+    multiple=True,
+    default=(2, 4, 8),
+    show_default=True,
+    help="Rows of a table per row of Q (QR tables); repeatable.",
 )
-@click.option("--vector-bytes", type=int, default=64, show_default=True, help="Size of a row in the cache.")
+@click.option(
+    "--vector-bytes", type=int, default=64, show_default=True, help="Bytes of a row, for the cache."
+)
 @click.option(
     "--published/--no-published",
     default=None,
@@ -223,30 +225,33 @@ def info(file: Path, vector_bytes: int, as_json: bool) -> None:
 def plot_command(
     file: Path, folder: Path, collisions: tuple[int, ...], vector_bytes: int, published: bool | None
 ) -> None:
-    """Plot the trace in FILE into FOLDER: accesses, reuse, caches (PDF, PNG, CSV each).
+    """Plot the trace in FILE into FOLDER: access, reuse and cache (.pdf, .png and the table .csv each).
 
     Example: heam-sim trace plot trace.h5 figures
     """
+    import pandas as pd
+
+    from heam_sim import analysis, plotting
+
     for divisor in collisions:
-        if divisor < 2:
-            raise ConfigError(f"--collisions {divisor}: give at least 2.")
+        whole_number("--collisions", divisor, minimum=2)
     with TraceFile(file) as stored:
         if not stored.lookups:
             raise ConfigError(f"{file}: has no lookups to plot; give a trace with some.")
-        curves, shares = access_curves(stored, collisions), r_row_shares(stored, collisions)
-        _save(access_figure(curves, shares), folder / "access", pd.concat([curves, shares]))
-        reuse, stack = reuse_histogram(stored), stack_histogram(stored)
+        curves, shares = analysis.access_curves(stored, collisions), analysis.r_row_shares(stored, collisions)
+        _save(plotting.access_figure(curves, shares), folder / "access", pd.concat([curves, shares]))
+        reuse, stack = analysis.reuse_histogram(stored), analysis.stack_histogram(stored)
         measured = int(stack["lookups"].iloc[0])
         note = "" if measured == stored.lookups else f"first {measured:,} lookups"
-        _save(reuse_figure(reuse, stack, note=note), folder / "reuse", pd.concat([reuse, stack]))
-        sizes = hit_shares(stored, vector_bytes=vector_bytes)
-        blocks = hit_shares(
+        _save(plotting.reuse_figure(reuse, stack, note=note), folder / "reuse", pd.concat([reuse, stack]))
+        sizes = analysis.hit_shares(stored, vector_bytes=vector_bytes)
+        blocks = analysis.hit_shares(
             stored,
             cache_bytes=(1 << 20,),
-            block_bytes=tuple(PUBLISHED_BLOCKS),
+            block_bytes=tuple(analysis.PUBLISHED_BLOCKS),
             vector_bytes=vector_bytes,
         )
-        theirs = published_hits()
+        theirs = analysis.published_hits()
         if not (_is_the_published_case(stored) if published is None else published):
             theirs = theirs[:0]
         title = (
@@ -254,7 +259,7 @@ def plot_command(
             "64 B blocks, right: 1 MiB"
         )
         _save(
-            cache_figure(sizes, blocks, theirs, note=title),
+            plotting.cache_figure(sizes, blocks, theirs, note=title),
             folder / "cache",
             pd.concat([sizes, blocks, theirs]),
         )
@@ -262,29 +267,37 @@ def plot_command(
 
 def _is_the_published_case(stored: TraceFile) -> bool:
     """Whether the trace has the tables and the length of the one that the published hit shares belong to."""
+    from heam_sim.analysis import CACHE_LOOKUPS
+
     alike = tuple(stored.cardinalities.tolist()) == dataset_info("criteo-kaggle").cardinalities
     return alike and stored.lookups >= CACHE_LOOKUPS
 
 
-@trace.command("fit")
+@trace.command("fit", short_help="Measure a trace and write a recipe for traces like it.")
 @click.argument("file", type=click.Path(path_type=Path))
-@click.argument("recipe", type=click.Path(path_type=Path))
-@click.option("--seed", type=int, default=1, show_default=True, help="Of the traces made from the recipe.")
+@click.option("--output", type=click.Path(path_type=Path), required=True, help="The recipe (.json).")
+@click.option(
+    "--seed", type=int, default=1, show_default=True, help="Seed of the traces made from the recipe."
+)
 @click.option("--plot", type=click.Path(path_type=Path), help="Also plot both traces (path without suffix).")
-def fit_command(file: Path, recipe: Path, seed: int, plot: Path | None) -> None:
-    """Measure the trace in FILE and write a RECIPE (JSON) for traces like it; say how well they match.
+def fit_command(file: Path, output: Path, seed: int, plot: Path | None) -> None:
+    """Measure the trace in FILE and write a recipe for traces like it; say how well they match.
 
-    Example: heam-sim trace fit real.h5 recipe.json --plot fit
+    Example: heam-sim trace fit real.h5 --output recipe.json --plot fit
     """
+    import pandas as pd
+
+    from heam_sim import analysis, plotting
+
     with TraceFile(file) as stored:
-        found = fit_trace(stored, seed=seed)
+        found = analysis.fit_trace(stored, seed=seed)
         made = generate_fitted(found)
-        quality = compare_traces(stored, made)
+        quality = analysis.compare_traces(stored, made)
         worst = {
             name: max(getattr(one, name) for one in quality) for name in ("popularity", "reuse", "stack")
         }
-        write_recipe(found, recipe)
-        click.echo(f"wrote {recipe}")
+        analysis.write_recipe(found, output)
+        click.echo(f"wrote {output}")
         click.echo(
             "Kolmogorov-Smirnov distance, worst table: "
             f"popularity {worst['popularity']:.4f}, reuse {worst['reuse']:.4f}, "
@@ -300,12 +313,19 @@ def fit_command(file: Path, recipe: Path, seed: int, plot: Path | None) -> None:
                 (stored, "measured"),
                 (made, "generated from the recipe"),
             ]
-            curves = pd.concat([access_curve_of(side, label) for side, label in sides])
-            reuse = pd.concat([reuse_curve(side, label) for side, label in sides])
+            curves = pd.concat([analysis.access_curve_of(side, label) for side, label in sides])
+            reuse = pd.concat([analysis.reuse_curve(side, label) for side, label in sides])
             note = f"largest difference: popularity {worst['popularity']:.4f}, reuse {worst['reuse']:.4f}"
-            _save(fit_figure(curves, reuse, note=note), plot, pd.concat([curves, reuse]))
+            _save(plotting.fit_figure(curves, reuse, note=note), plot, pd.concat([curves, reuse]))
 
 
 def _save(figure: Figure, stem: Path, data: pd.DataFrame) -> None:
+    from heam_sim.plotting import save_figure
+
     for path in save_figure(figure, stem, data):
         click.echo(f"wrote {path}")
+
+
+for command in (convert_command, export_command, from_requests_command, from_fbgemm_command):
+    trace.add_command(command)
+trace.add_command(convert_command, "import")

@@ -17,7 +17,6 @@ from heam_sim.cli.options import (
     wanted_trace,
 )
 from heam_sim.cli.output import json_option, notes_console, print_json
-from heam_sim.experiments.best import write_best
 from heam_sim.experiments.tune import GOALS, LOOKUPS, TRIALS, Tuned, tune
 from heam_sim.results.export import records
 from heam_sim.systems import known_systems
@@ -30,7 +29,11 @@ __all__ = ["tune_command"]
 @trace_options
 @simulation_options
 @click.option(
-    "--goal", type=click.Choice(GOALS), default="time", show_default=True, help="What is made small."
+    "--goal",
+    type=click.Choice(GOALS),
+    default="time",
+    show_default=True,
+    help="What is made small, per sample.",
 )
 @click.option("--trials", type=int, default=TRIALS, show_default=True, help="Settings tried per system.")
 @click.option("--lookups", type=int, default=LOOKUPS, show_default=True, help="Timed lookups of a trial.")
@@ -67,10 +70,13 @@ def tune_command(
 ) -> None:
     """Search the best settings of SYSTEM... (default: all) with one and the same budget.
 
-    The published settings are the first trial. Compare systems best against best.
+    The published settings are the first trial, so the best is never worse on the trials' part of the trace.
+    What is finished is kept. Needs the extra heam-sim[tune].
 
     Example: heam-sim tune heam host-dimm --embedding qr:4 --vector-bytes 128 --scope sample
     """
+    from heam_sim.experiments.best import write_best
+
     trace = wanted_trace(trace_file, dataset, path, samples, seed, pooling)
     console = notes_console(as_json)
     found: list[Tuned] = []

@@ -17,8 +17,8 @@ from heam_sim.datasets.options import ReadOptions
 from heam_sim.datasets.pipeline import Batch, DatasetReader, Watch, cut_batch
 from heam_sim.datasets.registry import open_dataset
 from heam_sim.errors import ConfigError
+from heam_sim.numbers import whole_number
 from heam_sim.trace import LookupTrace, TraceWriter
-from heam_sim.trace.checks import whole_number
 
 __all__ = ["ConvertReport", "convert_dataset", "read_dataset"]
 

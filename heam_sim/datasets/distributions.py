@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from heam_sim._core import RowStack
 from heam_sim.datasets.zipf import BLOCK, ZipfSampler, uniforms
 from heam_sim.errors import ConfigError, unknown_name
+from heam_sim.numbers import real_number
 
 __all__ = [
     "Distribution",
@@ -59,7 +60,7 @@ class Zipf:
     exponent: float
 
     def __post_init__(self) -> None:
-        _number("exponent", self.exponent, 0.0, MAX_EXPONENT)
+        real_number("exponent", self.exponent, minimum=0.0, maximum=MAX_EXPONENT)
 
     @property
     def label(self) -> str:
@@ -85,7 +86,7 @@ class Pareto:
     shape: float
 
     def __post_init__(self) -> None:
-        _number("shape", self.shape, 0.001, MAX_EXPONENT)
+        real_number("shape", self.shape, minimum=0.001, maximum=MAX_EXPONENT)
 
     @property
     def label(self) -> str:
@@ -122,8 +123,8 @@ class HotSet:
     access_share: float
 
     def __post_init__(self) -> None:
-        _number("rows_share", self.rows_share, 0.0, 1.0)
-        _number("access_share", self.access_share, 0.0, 1.0)
+        real_number("rows_share", self.rows_share, minimum=0.0, maximum=1.0)
+        real_number("access_share", self.access_share, minimum=0.0, maximum=1.0)
 
     @property
     def label(self) -> str:
@@ -172,9 +173,9 @@ class StackDistance:
     new_share: float
 
     def __post_init__(self) -> None:
-        _number("median", self.median, 1e-3, 2.0**62)
-        _number("spread", self.spread, 0.0, 20.0)
-        _number("new_share", self.new_share, 0.0, 1.0)
+        real_number("median", self.median, minimum=1e-3, maximum=2.0**62)
+        real_number("spread", self.spread, minimum=0.0, maximum=20.0)
+        real_number("new_share", self.new_share, minimum=0.0, maximum=1.0)
 
     @property
     def label(self) -> str:
@@ -264,12 +265,6 @@ _KINDS: Mapping[str, tuple[Callable[..., Distribution], str]] = MappingProxyType
         "stack": (StackDistance, "stack:MEDIAN:SPREAD:NEW"),
     }
 )
-
-
-def _number(name: str, value: object, low: float, high: float) -> None:
-    number = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
-    if not number or not low <= value <= high:  # type: ignore[operator]
-        raise ConfigError(f"{name} must be a number from {low:g} to {high:g}, not {value!r}.")
 
 
 def _blocks(draw: Callable[[int, int], Ranks]) -> RankStream:

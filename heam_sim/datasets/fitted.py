@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from heam_sim.datasets.permutation import Scatter
 from heam_sim.datasets.reuse import shuffled_lookups
 from heam_sim.errors import ConfigError, unknown_name
+from heam_sim.numbers import whole_number
 from heam_sim.trace import LookupTrace
-from heam_sim.trace.checks import whole_number
 
 __all__ = ["FITTED", "check_fitted", "generate_fitted"]
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from heam_sim.datasets.words import mixed
 from heam_sim.errors import ConfigError
-from heam_sim.trace.checks import whole_number
+from heam_sim.numbers import whole_number
 
 __all__ = ["FixedBags"]
 

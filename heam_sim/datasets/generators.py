@@ -16,8 +16,8 @@ from heam_sim.datasets.permutation import Scatter
 from heam_sim.datasets.shapes import Shape, custom_shape, shape_info
 from heam_sim.datasets.zipf import BLOCK
 from heam_sim.errors import ConfigError
+from heam_sim.numbers import whole_number
 from heam_sim.trace import LookupTrace, TraceWriter
-from heam_sim.trace.checks import whole_number
 
 __all__ = ["DEFAULT_EXPONENT", "MAX_SEED", "generate", "generate_file", "generate_tables"]
 

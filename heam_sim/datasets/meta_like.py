@@ -15,8 +15,8 @@ from heam_sim.datasets.permutation import Scatter
 from heam_sim.datasets.reuse import shuffled_values
 from heam_sim.datasets.zipf import uniforms
 from heam_sim.errors import ConfigError, unknown_name
+from heam_sim.numbers import whole_number
 from heam_sim.trace import LookupTrace
-from heam_sim.trace.checks import whole_number
 
 __all__ = ["META_YEARS", "REUSE_BINS", "MetaYear", "generate_meta_like"]
 

@@ -8,8 +8,9 @@ from numpy.typing import NDArray
 
 from heam_sim.datasets.zipf import BLOCK, uniforms
 from heam_sim.errors import ConfigError
+from heam_sim.numbers import whole_number
 from heam_sim.trace import LookupTrace
-from heam_sim.trace.checks import bag_size, whole_number
+from heam_sim.trace.checks import bag_size
 
 __all__ = ["expand_multi_hot"]
 

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,7 +12,7 @@ from numpy.typing import NDArray
 
 from heam_sim.datasets.words import mixed
 from heam_sim.errors import ConfigError, DatasetError, unknown_name
-from heam_sim.trace.checks import whole_number
+from heam_sim.numbers import real_number, whole_number
 
 __all__ = ["Faults", "ReadOptions", "RowFilter"]
 
@@ -106,9 +105,7 @@ class ReadOptions:
         whole_number("max_distinct", self.max_distinct, minimum=1, maximum=2**30)
         whole_number("max_history", self.max_history, minimum=1, maximum=2**20)
         self._check_rows()
-        number = isinstance(self.share, (int, float)) and not isinstance(self.share, bool)
-        if not number or not math.isfinite(self.share) or not 0 < self.share <= 1:
-            raise ConfigError(f"share must be a number above 0 and up to 1, not {self.share!r}.")
+        real_number("share", self.share, above=0, maximum=1)
         if self.columns is not None and (not isinstance(self.columns, Mapping) or not self.columns):
             raise ConfigError("columns must map at least one table's name to a column's name.")
 

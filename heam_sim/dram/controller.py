@@ -8,6 +8,7 @@ from typing import Any
 
 from heam_sim.dram.model import Spec
 from heam_sim.errors import ConfigError, unknown_name
+from heam_sim.numbers import whole_number
 
 __all__ = ["REFRESHES", "ROW_POLICIES", "SCHEDULERS", "Controller"]
 
@@ -85,11 +86,11 @@ class Controller:
                 raise unknown_name(name, str(getattr(self, name)), known, where=name)
         for name, owner, choice, least in _DEPENDENT:
             self._check_dependent(name, owner, choice, least)
-        _whole(self, "read_queue", 1, _QUEUE_MAX)
-        _whole(self, "write_queue", 1, _QUEUE_MAX)
-        _whole(self, "write_high_percent", 0, 100)
-        _whole(self, "write_low_percent", 0, 100)
-        _whole(self, "refresh_postpone", 0, _POSTPONE_MAX)
+        self._check_whole("read_queue", 1, _QUEUE_MAX)
+        self._check_whole("write_queue", 1, _QUEUE_MAX)
+        self._check_whole("write_high_percent", 0, 100)
+        self._check_whole("write_low_percent", 0, 100)
+        self._check_whole("refresh_postpone", 0, _POSTPONE_MAX)
         if self.write_low_percent > self.write_high_percent:
             raise ConfigError(
                 f"write_low_percent: {self.write_low_percent} lies above write_high_percent "
@@ -109,7 +110,11 @@ class Controller:
         if chosen != choice and value is not None:
             raise ConfigError(f"{name}: belongs to {owner} {choice!r}, not to {chosen!r}; leave it out.")
         if value is not None:
-            _whole(self, name, least, (1 << 31) - 1)
+            self._check_whole(name, least, (1 << 31) - 1)
+
+    def _check_whole(self, name: str, least: int, most: int) -> None:
+        number = whole_number(name, getattr(self, name), minimum=least, maximum=most)
+        object.__setattr__(self, name, number)
 
     @property
     def refresh_kind(self) -> str | None:
@@ -166,9 +171,3 @@ class Controller:
                 f"{spec.name}; give a longer nREFI."
             )
         return 0 if given is None else interval
-
-
-def _whole(record: Controller, name: str, least: int, most: int) -> None:
-    value = getattr(record, name)
-    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
-        raise ConfigError(f"{name}: {value!r} is no whole number from {least} to {most}.")

@@ -14,6 +14,7 @@ from heam_sim.dram.model import Spec
 from heam_sim.dram.resolve import resolve_spec
 from heam_sim.dram.standard_file import Block, StandardFile, parse_standard
 from heam_sim.errors import SpecError, unknown_name
+from heam_sim.numbers import whole_number
 
 __all__ = [
     "OWN_FILE",
@@ -86,10 +87,9 @@ def load_spec(
         Unknown preset or override, a file that cannot be read, is incomplete or contradicts itself.
     """
     file, organization, timing = find_preset(name, folder)
-    if type(capacity_scale) is not int or capacity_scale < 1:
-        raise SpecError(f"capacity_scale is {capacity_scale!r}; give a whole number of at least 1.")
+    scale = whole_number("capacity_scale", capacity_scale, minimum=1, error=SpecError)
     return resolve_spec(
-        file, organization, timing, name=name, overrides=overrides or {}, capacity_scale=capacity_scale
+        file, organization, timing, name=name, overrides=overrides or {}, capacity_scale=scale
     )
 
 

@@ -14,6 +14,7 @@ from heam_sim.dram.model import Constraint, Spec
 from heam_sim.dram.standard_blocks import ORGANIZATION_NAMES, Block
 from heam_sim.dram.standard_file import StandardFile
 from heam_sim.errors import SpecError, unknown_name
+from heam_sim.numbers import whole_number
 
 __all__ = ["Derivation", "canonical_overrides", "derive_timing", "resolve_spec"]
 
@@ -59,9 +60,9 @@ def canonical_overrides(file: StandardFile, changes: Mapping[str, Any], name: st
             raise SpecError(f"{name}: override {key!r} is the same as {real!r}; keep one of the two.")
         if real.endswith("_ns"):
             _nanoseconds(key, value)
-        elif type(value) is not int or value < (1 if real in sizes else 0):
+        else:
             least = 1 if real in sizes else 0
-            raise SpecError(f"override {key!r} is {value!r}; give a whole number of at least {least}.")
+            value = whole_number(f"override {key!r}", value, minimum=least, error=SpecError)
         result[real] = value
     return result
 

@@ -8,6 +8,7 @@ from fractions import Fraction
 from typing import Any
 
 from heam_sim.errors import SpecError, unknown_name
+from heam_sim.numbers import whole_number
 
 __all__ = ["check_keys", "choice", "count", "flag", "number", "period", "strings", "table", "tables", "text"]
 
@@ -57,10 +58,7 @@ def flag(content: Mapping[str, Any], key: str, where: str) -> bool:
 
 def count(content: Mapping[str, Any], key: str, where: str) -> int:
     """Return a whole number of at least 1."""
-    value = content[key]
-    if type(value) is not int or value < 1:
-        raise SpecError(f"{where}: {key!r} is {value!r}; write a whole number of at least 1.")
-    return value
+    return whole_number(f"{where}: {key!r}", content[key], minimum=1, error=SpecError)
 
 
 def strings(value: Any, key: str, where: str) -> tuple[str, ...]:

@@ -22,8 +22,8 @@ from heam_sim.embedding.tables import (
     composes_sums,
 )
 from heam_sim.errors import unknown_name
+from heam_sim.numbers import whole_number
 from heam_sim.trace import LookupTrace
-from heam_sim.trace.checks import whole_number
 
 __all__ = ["LANES", "combined", "lanes_of", "pooled", "row_values", "weight_values"]
 

@@ -32,7 +32,7 @@ from heam_sim.embedding.tables import (
     whole_table,
 )
 from heam_sim.errors import ConfigError
-from heam_sim.trace.checks import whole_number
+from heam_sim.numbers import real_number, whole_number
 
 __all__ = ["QR", "Full", "Hashing", "Partitions", "ceil_root"]
 
@@ -126,10 +126,7 @@ class Hashing:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "size", whole_number("size", self.size, minimum=0, maximum=INT64_MAX))
-        ratio = self.ratio
-        if isinstance(ratio, bool) or not isinstance(ratio, int | float) or not 0 <= ratio <= 1:
-            raise ConfigError(f"ratio must be a number above 0 and at most 1, not {ratio!r}.")
-        object.__setattr__(self, "ratio", float(ratio))
+        object.__setattr__(self, "ratio", real_number("ratio", self.ratio, minimum=0, maximum=1))
         if (self.size > 0) == (self.ratio > 0):
             raise ConfigError("hashing needs either a size (rows) or a ratio (share of the rows); give one.")
 

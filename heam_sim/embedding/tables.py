@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heam_sim.errors import ConfigError, unknown_name
-from heam_sim.trace.checks import whole_number
+from heam_sim.numbers import whole_number
 
 __all__ = [
     "ELEMENT_BYTES",

@@ -31,7 +31,7 @@ from heam_sim.embedding.tables import (
     whole_table,
 )
 from heam_sim.errors import ConfigError
-from heam_sim.trace.checks import whole_number
+from heam_sim.numbers import whole_number
 
 __all__ = ["TT"]
 

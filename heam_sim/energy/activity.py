@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -11,6 +10,7 @@ from types import MappingProxyType
 from heam_sim.energy.events import DEPTH
 from heam_sim.energy.power import PowerFile
 from heam_sim.errors import ConfigError, unknown_name
+from heam_sim.numbers import whole_number
 
 __all__ = ["COUNTS", "HostActivity", "TierActivity"]
 
@@ -44,16 +44,6 @@ COUNTS: Mapping[str, str] = MappingProxyType(
 
 _PIM_COUNTS = tuple(key for key in COUNTS if key not in ("act", "rd", "wr", "ref", "ref_bank", "commands"))
 _BUFFER_LEVELS = ("rank", "channel")
-
-
-def _integer(value: object, what: str) -> int:
-    try:
-        number = operator.index(value)  # type: ignore[arg-type]  # that it may fail is the point
-    except TypeError:
-        raise ConfigError(f"{what} is {value!r}; give an integer count.") from None
-    if isinstance(value, bool) or number < 0:
-        raise ConfigError(f"{what} is {value!r}; give an integer that is not negative.")
-    return number
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,11 +108,13 @@ class TierActivity:
         for key in self.counts:
             if key not in COUNTS:
                 raise unknown_name("counter", key, COUNTS, where=where)
-        checked = {key: _integer(self.counts.get(key, 0), f"{where}: counter {key!r}") for key in COUNTS}
+        checked = {
+            key: whole_number(f"{where}: counter {key!r}", self.counts.get(key, 0), minimum=0)
+            for key in COUNTS
+        }
         object.__setattr__(self, "counts", MappingProxyType(checked))
         for key in ("burst_bytes", "ranks", "lut_copies"):
-            if _integer(getattr(self, key), f"{where}: {key}") < 1:
-                raise ConfigError(f"{where}: {key} is 0; give at least 1.")
+            whole_number(f"{where}: {key}", getattr(self, key), minimum=1)
         share = self.ref_bank_share
         if (share is None and self.counts["ref_bank"]) or not (share is None or 0 < share <= 1):
             raise ConfigError(
@@ -205,4 +197,4 @@ class HostActivity:
 
     def __post_init__(self) -> None:
         for key in ("add_bytes", "multiply_bytes", "llc_lookups", "llc_line_bytes"):
-            object.__setattr__(self, key, _integer(getattr(self, key), f"host: {key}"))
+            object.__setattr__(self, key, whole_number(f"host: {key}", getattr(self, key), minimum=0))

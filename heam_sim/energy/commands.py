@@ -15,6 +15,7 @@ from heam_sim.energy.model import compute_energy
 from heam_sim.energy.power import PowerFile
 from heam_sim.energy.report import EnergyReport
 from heam_sim.errors import ConfigError, unknown_name
+from heam_sim.numbers import whole_number
 
 __all__ = ["CommandLike", "SpecLike", "commands_activity", "commands_energy"]
 
@@ -164,8 +165,7 @@ def commands_activity(
         to there).
     """
     kinds = _kinds(commands, command_names, spec)
-    if channels < 1:
-        raise ConfigError(f"channels: {channels!r} is not possible; give at least 1.")
+    whole_number("channels", channels, minimum=1)
     span = _span(commands, cycles)
     ranks = int(spec.counts[spec.levels[1]])
     per_rank = int(np.prod([spec.counts[level] for level in spec.levels[2:]], dtype=np.int64))

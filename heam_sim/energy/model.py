@@ -12,6 +12,7 @@ from heam_sim.energy.interval import ZERO, Interval
 from heam_sim.energy.power import PowerFile, load_power
 from heam_sim.energy.report import COMPONENTS, EnergyReport
 from heam_sim.errors import ConfigError
+from heam_sim.numbers import real_number
 
 __all__ = ["MEMORY_COMPONENTS", "command_energies", "compute_energy"]
 
@@ -49,8 +50,7 @@ def compute_energy(
         Time negative or not finite, a tier named twice, rows open for longer than the run, or a wrong power
         file.
     """
-    if not (math.isfinite(time_ns) and time_ns >= 0):
-        raise ConfigError(f"time_ns is {time_ns}; give a finite time that is not negative.")
+    real_number("time_ns", time_ns, minimum=0)
     logic = load_power("logic") if logic is None else logic
     if logic.kind != "logic":
         raise ConfigError(

@@ -12,6 +12,7 @@ from heam_sim.energy.model import MEMORY_COMPONENTS
 from heam_sim.energy.power import PowerFile, load_power
 from heam_sim.energy.report import EnergyReport
 from heam_sim.errors import ConfigError
+from heam_sim.numbers import real_number
 
 __all__ = ["WINDOW_NS", "TierPower", "sram_area", "tier_power"]
 
@@ -97,8 +98,8 @@ def tier_power(
     heam_sim.errors.ConfigError
         More energy in a window than in the whole run, or a budget that is not positive.
     """
-    if budget_W is not None and not budget_W > 0:
-        raise ConfigError(f"tier {activity.name}: power_budget_W is {budget_W!r}; give a power above 0.")
+    if budget_W is not None:
+        real_number(f"tier {activity.name}: power_budget_W", budget_W, above=0)
     parts = {name: part.value for (tier, name), part in report.components_pJ.items() if tier == activity.name}
     commands = sum(value for name, value in parts.items() if name in MEMORY_COMPONENTS)
     # The windows are of whole femtojoules.

@@ -15,6 +15,7 @@ from typing import Any
 
 from heam_sim.energy.interval import Interval
 from heam_sim.errors import ConfigError, SpecError, unknown_name
+from heam_sim.numbers import real_number
 
 __all__ = ["PowerFile", "PowerValue", "load_power", "power_names", "power_text"]
 
@@ -237,9 +238,7 @@ def _entry(key: str, entry: object, where: str) -> PowerValue:
         number = entry.get(name)
         if number is None:
             continue
-        if isinstance(number, bool) or not isinstance(number, int | float) or number < 0:
-            raise SpecError(f"{place}: {name} is {number!r}; give a number that is not negative.")
-        numbers[name] = float(number)
+        numbers[name] = real_number(f"{place}: {name}", number, minimum=0, error=SpecError)
     if "value" not in numbers:
         raise SpecError(f"{place}: 'value' is missing; add it.")
     value = numbers["value"]

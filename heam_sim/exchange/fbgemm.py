@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heam_sim.errors import ConfigError, DatasetError, TraceError
+from heam_sim.numbers import whole_number
 from heam_sim.results.atomic import write_atomically
 from heam_sim.trace import LookupTrace
-from heam_sim.trace.checks import whole_number
 
 __all__ = ["read_fbgemm", "write_fbgemm"]
 

@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heam_sim.errors import ConfigError, DatasetError
+from heam_sim.numbers import whole_number
 from heam_sim.trace import LookupTrace, TraceFile
-from heam_sim.trace.checks import cardinality_array, whole_number
+from heam_sim.trace.checks import cardinality_array
 from heam_sim.traffic import Requests, read_requests, write_request_text
 
 __all__ = ["export_requests", "import_requests"]

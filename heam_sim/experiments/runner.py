@@ -10,8 +10,9 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
 
-from heam_sim.errors import ConfigError, HeamSimError
+from heam_sim.errors import HeamSimError
 from heam_sim.experiments.points import Point, PointStore, check_traces, point_key
+from heam_sim.numbers import whole_number
 from heam_sim.results import Result
 from heam_sim.simulation import simulate
 from heam_sim.trace import LookupTrace
@@ -72,8 +73,7 @@ def load_trace(path: Path) -> LookupTrace:
 
 def check_workers(workers: int) -> None:
     """Refuse a number of processes below 1."""
-    if workers < 1:
-        raise ConfigError(f"workers: {workers} is too few; use at least 1.")
+    whole_number("workers", workers, minimum=1)
 
 
 def _job(point: Point, path: Path, key: str, folder: Path | None, check: bool) -> Result:

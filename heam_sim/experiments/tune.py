@@ -15,12 +15,11 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pandas as pd
-
 from heam_sim.errors import ConfigError, unknown_name
 from heam_sim.experiments.points import Point, freeze
 from heam_sim.experiments.runner import Progress, check_workers, run_points
 from heam_sim.lowering.lower import Scope
+from heam_sim.numbers import whole_number
 from heam_sim.results import Result
 from heam_sim.results.atomic import make_folder
 from heam_sim.systems import load_system
@@ -28,6 +27,7 @@ from heam_sim.trace import LookupTrace
 
 if TYPE_CHECKING:
     import optuna
+    import pandas as pd
 
 __all__ = ["GOALS", "LOOKUPS", "TRIALS", "Tuned", "as_overrides", "search_space", "tune"]
 
@@ -258,8 +258,7 @@ def tune(
     if goal not in GOALS:
         raise unknown_name("goal", goal, GOALS, where="goal")
     for name, number in (("trials", trials), ("lookups", lookups)):
-        if number < 1:
-            raise ConfigError(f"{name}: {number} is too few; use at least 1.")
+        whole_number(name, number, minimum=1)
     check_workers(workers)
     fixed = dict(overrides or {})
     space = search_space(system, fixed)
@@ -294,6 +293,8 @@ def tune(
     best = search.best()
     before = as_overrides(published)
     changed = {key: value for key, value in as_overrides(best).items() if value != before[key]}
+    import pandas as pd
+
     ends = [point("whole", published), point("whole", best)]
     outcome = run_points(ends, files, store=folder / "points", workers=workers)
     for failure in outcome.failures:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from heam_sim.energy.report import COMPONENTS, EnergyReport
 from heam_sim.errors import ConfigError
 from heam_sim.html import html_table
+from heam_sim.numbers import real_number, whole_number
 from heam_sim.results.drawing import plot_results
 from heam_sim.results.facts import result_facts, result_title
 from heam_sim.results.plain import plain
@@ -114,13 +115,8 @@ class Result:
             if not isinstance(getattr(self, name), str) or not getattr(self, name):
                 raise ConfigError(f"result: {name} is {getattr(self, name)!r}; give a name.")
         for name in _COUNTS:
-            number = getattr(self, name)
-            if isinstance(number, bool) or not isinstance(number, int) or number < 0:
-                raise ConfigError(f"result: {name} is {number!r}; give an integer that is not negative.")
-        if not (isinstance(self.time_ns, int | float) and math.isfinite(self.time_ns) and self.time_ns >= 0):
-            raise ConfigError(
-                f"result: time_ns is {self.time_ns!r}; give a finite time that is not negative."
-            )
+            whole_number(f"result: {name}", getattr(self, name), minimum=0)
+        real_number("result: time_ns", self.time_ns, minimum=0)
         missing = [key for key in LATENCY_KEYS if key not in self.latency_ns]
         if missing:
             raise ConfigError(f"result: latency_ns lacks {missing[0]!r}; give {', '.join(LATENCY_KEYS)}.")

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from fractions import Fraction
@@ -12,6 +11,7 @@ from typing import Any, Literal
 from heam_sim.dram import Controller, Spec, derive_pim, load_spec
 from heam_sim.errors import ConfigError
 from heam_sim.html import html_table
+from heam_sim.numbers import real_number, whole_number
 
 __all__ = ["Host", "Pim", "Placement", "System", "Tier"]
 
@@ -332,8 +332,8 @@ class Tier:
         )
         _check_numbers(self, ("page_seed",), f"tier {self.name}", minimum=0)
         budget = self.power_budget_W
-        if budget is not None and (isinstance(budget, bool) or not 0 < budget < math.inf):
-            raise ConfigError(f"tier {self.name}: power_budget_W is {budget!r}; give watts above 0.")
+        if budget is not None:
+            real_number(f"tier {self.name}: power_budget_W", budget, above=0)
         if self.pages not in ("random", "table-order"):
             raise ConfigError(f"tier {self.name}: pages is {self.pages!r}; write 'random' or 'table-order'.")
         try:
@@ -420,9 +420,7 @@ class Placement:
         _check_choice("placement.partition", self.partition, ("horizontal", "vertical"))
         _check_choice("placement.stripe", self.stripe, ("channel", "tier"))
         for name in ("hot_share", "replicate_share", "pair_share"):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
-                raise ConfigError(f"placement.{name}: {value!r} is no number between 0 and 1.")
+            real_number(f"placement.{name}", getattr(self, name), minimum=0, maximum=1)
         _check_numbers(self, ("dispatch_window",), "placement", minimum=0)
         _check_numbers(self, ("packet_samples",), "placement", minimum=1)
         _check_numbers(self, ("pair_rows",), "placement", minimum=1)
@@ -590,7 +588,6 @@ def _check_choice(key: str, value: object, choices: tuple[str, ...]) -> None:
 
 def _check_numbers(owner: object, names: tuple[str, ...], where: str, *, minimum: int) -> None:
     for name in names:
-        value = getattr(owner, name)
         largest = _LARGEST.get(name, (1 << 31) - 1)
-        if isinstance(value, bool) or not isinstance(value, int) or not minimum <= value <= largest:
-            raise ConfigError(f"{where}.{name}: {value!r} is no whole number from {minimum} to {largest}.")
+        number = whole_number(f"{where}.{name}", getattr(owner, name), minimum=minimum, maximum=largest)
+        object.__setattr__(owner, name, number)

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import json
-import operator
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -20,59 +19,11 @@ __all__ = [
     "check_bags",
     "check_range",
     "plain_provenance",
-    "share",
     "weight_arrays",
-    "whole_number",
 ]
 
 Int64Array = NDArray[np.int64]
 _INT64_MAX = int(np.iinfo(np.int64).max)
-
-
-def whole_number(name: str, value: object, *, minimum: int, maximum: int | None = None) -> int:
-    """Return `value` as an int, or complain about the keyword `name`.
-
-    Parameters
-    ----------
-    name
-        Keyword that the message names.
-    value
-        Anything; Python and numpy integers are accepted, booleans and floats are not.
-    minimum, maximum
-        Inclusive bounds; ``None`` leaves the upper end open.
-
-    Raises
-    ------
-    ConfigError
-        If the value is no integer or out of bounds.
-    """
-    if maximum is None:
-        wanted = f"an integer of at least {minimum}"
-    else:
-        wanted = f"an integer from {minimum} to {maximum}"
-    try:
-        if isinstance(value, (bool, np.bool_)):
-            raise TypeError
-        number = operator.index(value)  # type: ignore[arg-type]
-    except TypeError:
-        raise ConfigError(f"{name} must be {wanted}, not {value!r}.") from None
-    if number < minimum or (maximum is not None and number > maximum):
-        raise ConfigError(f"{name} must be {wanted}, not {number}.")
-    return number
-
-
-def share(name: str, value: object) -> float:
-    """Return `value` as a share from 0 to 1, or complain about the keyword `name`.
-
-    Raises
-    ------
-    ConfigError
-        If it is no number from 0 to 1.
-    """
-    number = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
-    if not number or not 0 <= value <= 1:  # type: ignore[operator]
-        raise ConfigError(f"{name} must be a number from 0 to 1 (the share of samples), not {value!r}.")
-    return float(value)  # type: ignore[arg-type]
 
 
 def as_index_array(values: object, what: str) -> Int64Array:

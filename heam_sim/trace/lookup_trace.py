@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from heam_sim.errors import ConfigError, TraceError
 from heam_sim.html import html_table
+from heam_sim.numbers import real_number, whole_number
 from heam_sim.trace import checks, store
 from heam_sim.trace.digest import ContentDigest
 from heam_sim.trace.facts import trace_facts
@@ -210,8 +211,8 @@ class LookupTrace:
         ConfigError
             Unless ``0 <= start <= stop <= samples``.
         """
-        stop = checks.whole_number("stop", stop, minimum=0, maximum=self.samples)
-        start = checks.whole_number("start", start, minimum=0, maximum=stop)
+        stop = whole_number("stop", stop, minimum=0, maximum=self.samples)
+        start = whole_number("start", start, minimum=0, maximum=stop)
         moved: dict[int, Int64Array] = {}
         for cuts in self.offsets:
             if id(cuts) not in moved:
@@ -247,7 +248,7 @@ class LookupTrace:
         ConfigError
             If `profile` is no number from 0 to 1.
         """
-        cut = math.floor(checks.share("profile", profile) * self.samples)
+        cut = math.floor(real_number("profile", profile, minimum=0, maximum=1) * self.samples)
         return self.samples_slice(0, cut), self.samples_slice(cut, self.samples)
 
     def save(self, path: str | os.PathLike[str]) -> None:

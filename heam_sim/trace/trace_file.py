@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from heam_sim.errors import ConfigError, TraceError
 from heam_sim.html import html_table
-from heam_sim.trace import checks, store
+from heam_sim.numbers import real_number, whole_number
+from heam_sim.trace import store
 from heam_sim.trace.digest import ContentDigest
 from heam_sim.trace.facts import trace_facts
 from heam_sim.trace.lookup_trace import LookupTrace
@@ -108,8 +109,8 @@ class TraceFile:
         TraceError
             If this part of the file is damaged.
         """
-        stop = checks.whole_number("stop", stop, minimum=0, maximum=self.samples)
-        start = checks.whole_number("start", start, minimum=0, maximum=stop)
+        stop = whole_number("stop", stop, minimum=0, maximum=self.samples)
+        start = whole_number("start", start, minimum=0, maximum=stop)
         first, last = self._start + start, self._start + stop
         indices, offsets, weights = [], [], []
         shared: dict[int, NDArray[np.int64]] = {}
@@ -186,7 +187,7 @@ class TraceFile:
         TraceError
             If the file is damaged.
         """
-        wanted = checks.whole_number("lookups", lookups, minimum=1)
+        wanted = whole_number("lookups", lookups, minimum=1)
         step = max(1, wanted * self.samples // max(1, self.lookups))
         for start in range(0, self.samples, step):
             yield self.samples_slice(start, min(start + step, self.samples))
@@ -199,7 +200,7 @@ class TraceFile:
         profile
             Share of the samples, 0 to 1; the first ``floor(profile * samples)`` samples are the profile part.
         """
-        cut = math.floor(checks.share("profile", profile) * self.samples)
+        cut = math.floor(real_number("profile", profile, minimum=0, maximum=1) * self.samples)
         rest = object.__new__(TraceFile)
         rest.__dict__.update(self.__dict__)
         rest._start = self._start + cut

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from heam_sim._version import __version__
 from heam_sim.errors import ConfigError, OutputError, TraceError
+from heam_sim.numbers import whole_number
 from heam_sim.trace import checks
 from heam_sim.trace.columns import BagLengths, Column, stored_code
 from heam_sim.trace.digest import ContentDigest
@@ -84,7 +85,7 @@ class TraceWriter:
         weighted: bool = False,
     ) -> None:
         self.path = as_path(path)
-        self.tables = checks.whole_number("tables", tables, minimum=1)
+        self.tables = whole_number("tables", tables, minimum=1)
         self.provenance = checks.plain_provenance(provenance)
         self.samples = 0
         self._rows = None if cardinalities is None else self._checked_rows(cardinalities)

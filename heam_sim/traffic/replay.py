@@ -14,6 +14,7 @@ from heam_sim._core import LOG_DTYPE, ChannelParameters, Replay, SpecHandle, Sta
 from heam_sim.address import parse_map
 from heam_sim.dram import Controller, Spec, load_spec
 from heam_sim.errors import ConfigError, unknown_name
+from heam_sim.numbers import whole_number
 from heam_sim.traffic.decode import BLOCK, Decoder
 from heam_sim.traffic.independent import IndependentChannels
 from heam_sim.traffic.latency import Latency
@@ -25,6 +26,7 @@ _FRONT_ENDS = ("shared", "per-channel")
 _GROUP = 4 * BLOCK
 # The core's limit.
 _MOST_CHANNELS = 4096
+_MOST = (1 << 31) - 1
 _SUMMED_UP = ("queue_peak",)
 
 
@@ -226,12 +228,6 @@ def _flags(values: ArrayLike) -> NDArray[np.uint8]:
     return flags
 
 
-def _whole(name: str, value: object, most: int = (1 << 31) - 1) -> int:
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or not 1 <= int(value) <= most:
-        raise ConfigError(f"{name}: {value!r} is no whole number from 1 to {most}.")
-    return int(value)
-
-
 def replay_chunks(
     chunks: Iterable[Requests],
     *,
@@ -296,12 +292,13 @@ def replay_chunks(
         write_high_percent=write_high_percent,
         write_low_percent=write_low_percent,
     )
-    count = _whole("channels", channels, _MOST_CHANNELS)
+    count = whole_number("channels", channels, minimum=1, maximum=_MOST_CHANNELS)
     spec = load_spec(preset, overrides=dict(overrides) if overrides else None)
     mapping = parse_map(address_map, spec, channels=count)
     parameters = ChannelParameters(kind="plain", period=1, **controller.parameters(spec))
-    handle, offers = SpecHandle(spec), _whole("offers_per_cycle", offers_per_cycle)
-    alone, workers = front_end == "per-channel", _whole("threads", threads)
+    handle = SpecHandle(spec)
+    offers = whole_number("offers_per_cycle", offers_per_cycle, minimum=1, maximum=_MOST)
+    alone, workers = front_end == "per-channel", whole_number("threads", threads, minimum=1, maximum=_MOST)
     decoder = Decoder(mapping, spec, alone=alone)
 
     def create(channels: int) -> Replay:

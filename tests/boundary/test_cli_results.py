@@ -3,9 +3,12 @@
 
 from __future__ import annotations
 
+import inspect
 import json
+import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -22,6 +25,7 @@ from heam_sim.cli import main
 from heam_sim.cli.cite import works
 from heam_sim.cli.completion import COMPLETE_VARIABLE
 from heam_sim.cli.main import program
+from heam_sim.cli.overview import SECTIONS
 from heam_sim.datasets import generate
 from heam_sim.results import ResultSet
 from heam_sim.systems import known_systems
@@ -34,7 +38,10 @@ def commands(
     command: click.Command = program, path: tuple[str, ...] = ()
 ) -> Iterator[tuple[tuple[str, ...], click.Command]]:
     if isinstance(command, click.Group):
-        for name, inner in command.commands.items():
+        context = click.Context(command)
+        for name in command.list_commands(context):
+            inner = command.get_command(context, name)
+            assert inner is not None
             yield from commands(inner, (*path, name))
     else:
         yield path, command
@@ -92,10 +99,13 @@ def test_diff(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_merge(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(capsys, "results", "merge", "m.h5", "a.h5", "a.h5") == "wrote m.h5 with 8 results\n"
+    assert (
+        run(capsys, "results", "merge", "a.h5", "a.h5", "--output", "m.h5") == "wrote m.h5 with 8 results\n"
+    )
     assert list(ResultSet.load("m.h5")) == list(ResultSet.load("a.h5"))
     ResultSet([make_result(scope="sample", time_ns=1.0)]).save("d.h5")
-    assert "different results of the same run" in refused(capsys, "results", "merge", "n.h5", "a.h5", "d.h5")
+    message = refused(capsys, "results", "merge", "a.h5", "d.h5", "--output", "n.h5")
+    assert "different results of the same run" in message
     assert not (folder / "n.h5").exists()
 
 
@@ -160,9 +170,24 @@ JSON: dict[tuple[str, ...], tuple[tuple[str, ...], int]] = {
 LONG = {("reproduce",), ("tune",)}
 
 
+#: Commands that write files and say which, with a line of counts at most.
+NO_TABLE = {
+    ("template",),
+    ("sweep",),
+    ("plot",),
+    ("results", "merge"),
+    ("results", "export"),
+    *(("trace", name) for name in ("generate", "make", "plot", "fit", "convert", "import")),
+    *(("trace", name) for name in ("export", "from-requests", "from-fbgemm")),
+    ("completion",),
+}
+
+
 def test_json_is_everywhere_where_tables_are() -> None:
+    """A new command is named in one of the three: with arguments, among the long, or as without a table."""
     found = {path for path, command in COMMANDS.items() if any(p.name == "as_json" for p in command.params)}
     assert found == {*JSON, *LONG}
+    assert found | NO_TABLE == set(COMMANDS) and not found & NO_TABLE
 
 
 def test_json(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -201,12 +226,39 @@ def test_help_has_an_example_that_works_and_says_what_options_do(path: tuple[str
             assert option.help, f"{option.opts[0]} says nothing"
 
 
+@pytest.mark.parametrize("path", [(), *COMMANDS], ids=" ".join)
+def test_an_example_stands_in_one_line_so_that_it_can_be_copied(
+    path: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    text = run(capsys, *path, "--help")
+    command = COMMANDS[path] if path else program
+    whole = re.findall(r"Example: (?:.+\n?)+", inspect.cleandoc(command.help or ""))
+    assert whole and all(" ".join(example.split()) in text for example in whole)
+
+
+def test_the_overview_says_of_every_command_what_it_does() -> None:
+    entries = [(name, what) for section in SECTIONS.values() for name, (_, what) in section.items()]
+    assert [name for name, _ in entries] == program.list_commands(click.Context(program))
+    for name, what in entries:
+        assert what.endswith(".") and len(what) + len("  completion  ") <= 78, name
+
+
+@pytest.mark.parametrize("path", [("trace",), ("spec",), ("results",)], ids=" ".join)
+def test_no_line_of_a_group_is_cut(
+    path: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    assert "..." not in run(capsys, *path, "--help").split("Commands:")[1]
+
+
 @pytest.mark.parametrize("path", [(), ("trace",), ("spec",), ("results",)], ids=" ".join)
 def test_groups_have_an_example_too(path: tuple[str, ...]) -> None:
-    group: click.Command = program
+    group: click.Command | None = program
     for name in path:
         assert isinstance(group, click.Group)
-        group = group.commands[name]
+        group = group.get_command(click.Context(group), name)
+    assert group is not None
     example = re.search(r"Example: heam-sim (.*)", group.help or "")
     assert example
     words = tuple(shlex.split(example[1]))
@@ -271,14 +323,33 @@ def test_names_are_completed(words: list[str], start: str, wanted: list[str]) ->
     assert not wanted or sorted(found) == sorted(wanted)
 
 
-@pytest.mark.slow
-def test_bash_completes() -> None:
-    """In a real bash: the script is read, its function is called, and a name comes back."""
-    script = f"""
-        PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH
+#: In a real shell: what the command prints is read, a key is pressed (or stands for it), and names come back.
+SHELLS = {
+    "bash": """
         eval "$(heam-sim completion bash)"
-        COMP_WORDS=(heam-sim plot roo); COMP_CWORD=2; _heam_sim_completion heam-sim; echo "${{COMPREPLY[@]}}"
-    """
-    command = ["bash", "--norc", "-c", script]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
-    assert done.stdout == "roofline\n"
+        COMP_WORDS=(heam-sim results mer); COMP_CWORD=2; _heam_sim_completion heam-sim; echo "${COMPREPLY[@]}"
+    """,
+    "fish": 'heam-sim completion fish | source; complete -C "heam-sim results mer" | string split -f1 \\t',
+    "zsh": """
+        zmodload zsh/zpty
+        zpty shell zsh -f -i
+        zpty -w shell 'PS1=; autoload -Uz compinit && compinit -u -D'
+        zpty -w shell 'eval "$(heam-sim completion zsh)"; echo re""ady'
+        zpty -r -m shell line '*ready*'
+        zpty -w -n shell $'heam-sim results mer\\t'
+        zpty -r -m shell line '*merge*' && echo merge
+        zpty -d shell
+    """,
+}
+
+
+@pytest.mark.parametrize(("shell", "clean"), [("bash", "--norc"), ("fish", "--no-config"), ("zsh", "-f")])
+def test_a_shell_completes(shell: str, clean: str) -> None:
+    if shutil.which(shell) is None:
+        pytest.skip(f"{shell} is not installed")
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(
+        [shell, clean, "-c", SHELLS[shell]], capture_output=True, text=True, timeout=60,
+        env={**os.environ, "PATH": path},
+    )  # fmt: skip
+    assert done.stdout == "merge\n", done.stderr

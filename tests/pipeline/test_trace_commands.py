@@ -98,7 +98,7 @@ def test_plots(stored: Path, tmp_path: Path) -> None:
 
 def test_fit(stored: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     recipe, stem = tmp_path / "r.json", tmp_path / "fit"
-    assert main(["trace", "fit", str(stored), str(recipe), "--plot", str(stem)]) == 0
+    assert main(["trace", "fit", str(stored), "--output", str(recipe), "--plot", str(stem)]) == 0
     text = capsys.readouterr().out
     assert "popularity 0.0000, reuse 0.0000" in text
     assert {path.name for path in tmp_path.iterdir()} == {"r.json", "fit.pdf", "fit.png", "fit.csv"}

@@ -149,7 +149,11 @@ def test_a_system_that_cannot_be_simulated_at_all(trace: LookupTrace, tmp_path: 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
-    [({"goal": "beauty"}, "goal"), ({"trials": 0}, "trials: 0"), ({"lookups": 0}, "lookups: 0")],
+    [
+        ({"goal": "beauty"}, "goal"),
+        ({"trials": 0}, "trials must be a whole number of at least 1, not 0"),
+        ({"lookups": 0}, "lookups must be a whole number of at least 1, not 0"),
+    ],
 )
 def test_wrong_options(trace: LookupTrace, tmp_path: Path, changes: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):

@@ -268,7 +268,7 @@ def test_a_chain_of_products_is_the_sum_over_its_ranks() -> None:
         ("qr:-4", "collisions must be a whole number"),
         ("qr:", "collisions must be a whole number"),
         ("qr:²", "collisions must be a whole number"),
-        ("qr:0", "collisions must be an integer"),
+        ("qr:0", "collisions must be a whole number"),
         ("qr:4:ad", "did you mean 'add'"),
         ("qr:4:add:x", "threshold must be a whole number"),
         ("qr:pool-first", "no number of collisions"),

@@ -210,8 +210,8 @@ def test_a_run_without_time_has_no_power():
     [
         ({"counts": {"acts": 1}}, "did you mean 'act'"),
         ({"counts": {"act": -1}}, "not negative"),
-        ({"counts": {"act": 1.5}}, "integer"),
-        ({"counts": {"act": True}}, "integer"),
+        ({"counts": {"act": 1.5}}, "whole number"),
+        ({"counts": {"act": True}}, "whole number"),
         ({"counts": {"pim_rd": 1}}, "give unit_level"),
         ({"merge_level": "channel"}, "give unit_level"),
         ({"counts": {"pim_mov": 1}, "unit_level": "bank"}, "give merge_level"),

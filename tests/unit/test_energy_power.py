@@ -126,7 +126,7 @@ def test_a_correct_file_of_ones_own_loads(tmp_path):
         ({"add_pJ_per_element": '{ source = "x" }'}, "'value' is missing"),
         ({"add_pJ_per_element": '{ value = -1, source = "x" }'}, "not negative"),
         ({"add_pJ_per_element": '{ value = true, source = "x" }'}, "not negative"),
-        ({"add_pJ_per_element": '{ value = nan, source = "x" }'}, "not finite"),
+        ({"add_pJ_per_element": '{ value = nan, source = "x" }'}, "must be a finite number"),
         ({"add_pJ_per_element": '{ value = 1.0, low = 2.0, source = "x" }'}, "unordered"),
         ({"add_pJ_per_element": '{ value = 1.0, hi = 2.0, source = "x" }'}, "unknown key 'hi'"),
         ({"add_pJ_per_elemnt": '{ value = 1.0, source = "x" }'}, "did you mean 'add_pJ_per_element'"),

@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: MIT
+# Read by type checkers, and at run time by __init__.py: each name is imported when it is first used.
+from .best import best_table as best_table
+from .claims import claims_table as claims_table
+from .claims import comparisons_table as comparisons_table
+from .comparisons import Comparison as Comparison
+from .comparisons import Results as Results
+from .comparisons import summarise as summarise
+from .design import Design as Design
+from .design import Selection as Selection
+from .design import TraceSource as TraceSource
+from .design import Variant as Variant
+from .design import read_design as read_design
+from .explain import Explanation as Explanation
+from .explain import Step as Step
+from .explain import explain as explain
+from .points import Point as Point
+from .points import PointStore as PointStore
+from .points import freeze as freeze
+from .points import point_key as point_key
+from .reproduction import SELECTIONS as SELECTIONS
+from .reproduction import Study as Study
+from .reproduction import reproduce as reproduce
+from .reproduction import study_design as study_design
+from .runner import Failure as Failure
+from .runner import Outcome as Outcome
+from .runner import run_points as run_points
+from .study import Sweep as Sweep
+from .study import run_design as run_design
+from .study import sweep as sweep
+from .tune import Tuned as Tuned
+from .tune import search_space as search_space
+from .tune import tune as tune
