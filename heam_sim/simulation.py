@@ -32,6 +32,7 @@ from heam_sim._core import (
 from heam_sim._version import __version__
 from heam_sim.accounting import account_energy, account_power, channel_rows, energy_weights, tier_totals
 from heam_sim.bounds import Demand, ceilings
+from heam_sim.check import log_ending, write_log
 from heam_sim.dram import Spec
 from heam_sim.dram.loader import own_file, standard_text
 from heam_sim.embedding import EmbeddingScheme, Full, composes_sums, sum_bytes
@@ -47,7 +48,7 @@ from heam_sim.systems import System, Tier, load_system
 from heam_sim.trace import LookupTrace, TraceFile
 from heam_sim.verification import verify
 
-__all__ = ["Plan", "Run", "plan", "resolved_config", "simulate"]
+__all__ = ["Plan", "Run", "plan", "record", "resolved_config", "simulate"]
 
 # Long enough to keep Python out of the loop, short enough for Ctrl-C to be felt at once.
 _STEPS = 1 << 18
@@ -266,6 +267,7 @@ class Run:
     spread_reads: int
     carried: int
     pair_reads: int
+    shared: int
     work: Work
 
 
@@ -416,6 +418,7 @@ def simulate(
     profile: float = 0.2,
     overrides: Mapping[str, Any] | None = None,
     check: bool = False,
+    commands: str | Path | None = None,
     threads: int = 1,
     progress: Progress | None = None,
 ) -> Result:
@@ -443,6 +446,8 @@ def simulate(
         Parameters to change, by dotted keys, e.g. ``{"host.llc_bytes": 0, "hbm.pim.lut_bytes": 65536}``.
     check
         Keep the command log and run the protocol check and the functional check on it (slower, more memory).
+    commands
+        Store the command log in this file (``.npz`` or ``.csv``, docs/formats.md).
     threads
         With 2 or more a second thread prepares the next piece of the trace while the engine runs one; the
         result is the same.
@@ -464,6 +469,8 @@ def simulate(
         A check found a violation, or the run came out faster than a ceiling allows.
     """
     whole_number("threads", threads, minimum=1)
+    if commands is not None:
+        log_ending(commands)  # a long run should not end with a name that cannot be
     planned = plan(
         trace,
         system=system,
@@ -474,12 +481,32 @@ def simulate(
         overrides=None if isinstance(system, System) else overrides,
     )
     parameters = planned.parameters()
-    run = _execute(planned, parameters, with_log=check, threads=threads, progress=progress)
+    kept = check or commands is not None
+    run = _execute(planned, parameters, with_log=kept, threads=threads, progress=progress)
     limits = ceilings(planned.placement, run.demand, parameters)
     _hold_against(limits, run.time_ns, planned)
+    if commands is not None:
+        write_log(commands, run.log, run.command_names)
     if check:
         verify(planned, run)
     return _result(planned, run, limits)
+
+
+def record(
+    trace: LookupTrace | TraceFile, *, threads: int = 1, progress: Progress | None = None, **options: Any
+) -> tuple[Plan, Run]:
+    """Simulate with the command log kept, and return what was decided and what the engine gave back.
+
+    Parameters
+    ----------
+    trace, threads, progress
+        As for :func:`simulate`.
+    options
+        Those of :func:`plan`.
+    """
+    planned = plan(trace, **options)
+    run = _execute(planned, planned.parameters(), with_log=True, threads=threads, progress=progress)
+    return planned, run
 
 
 def _hold_against(limits: list[dict[str, Any]], time_ns: float, planned: Plan) -> None:
@@ -529,7 +556,7 @@ def _execute(
     logs: list[NDArray[Any]] = []
     latencies: list[NDArray[np.uint64]] = []
     finished: list[NDArray[np.uint64]] = []
-    totals = np.zeros(6, np.int64)
+    totals = np.zeros(7, np.int64)
     work = Work()
     chunks = planned.chunks() or [(0, 0)]
     for number, (stop, lowered) in enumerate(_pieces(planned, chunks, threads)):
@@ -541,6 +568,7 @@ def _execute(
             lowered.spread_reads,
             lowered.carried,
             lowered.pair_reads,
+            lowered.shared,
         )
         work += lowered.work
         core.feed(lowered.items, lowered.offsets, last=number == len(chunks) - 1)
@@ -574,6 +602,7 @@ def _execute(
         spread_reads=int(totals[3]),
         carried=int(totals[4]),
         pair_reads=int(totals[5]),
+        shared=int(totals[6]),
         work=work,
     )
 
@@ -654,6 +683,8 @@ def _result(planned: Plan, run: Run, limits: list[dict[str, Any]]) -> Result:
             "replica_reads": run.replica_reads,
             "spread_reads": run.spread_reads,
             "pair_reads": run.pair_reads,
+            # Only where instructions are per lookup.
+            **({"shared_instructions": run.shared} if run.shared else {}),
         },
         energy=energy,
         power=power,

@@ -6,7 +6,14 @@ from __future__ import annotations
 import click
 from click.shell_completion import CompletionItem, get_completion_class
 
-__all__ = ["COMPLETE_VARIABLE", "complete_figure", "complete_preset", "complete_system", "completion"]
+__all__ = [
+    "COMPLETE_VARIABLE",
+    "complete_figure",
+    "complete_preset",
+    "complete_study",
+    "complete_system",
+    "completion",
+]
 
 #: What click derives from the program's name.
 COMPLETE_VARIABLE = "_HEAM_SIM_COMPLETE"
@@ -38,6 +45,16 @@ def complete_figure(
     from heam_sim.experiments.figures import FIGURES
 
     return [CompletionItem(name, help=kind.what) for name, kind in FIGURES.items() if name.startswith(start)]
+
+
+def complete_study(
+    context: click.Context, parameter: click.Parameter, start: str
+) -> list[CompletionItem | str]:
+    """Names of studies that come with the package, or files where none fits."""
+    from heam_sim.experiments.shipped import shipped_studies
+
+    names: list[CompletionItem | str] = [name for name in shipped_studies() if name.startswith(start)]
+    return names or [CompletionItem(start, type="file")]
 
 
 @click.command("completion")

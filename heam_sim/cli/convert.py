@@ -97,7 +97,7 @@ def convert_command(
 
     Nothing is held in memory but dictionaries of distinct values; --ids hash needs none. DATASET is one of
     criteo-kaggle, criteo-terabyte, avazu, movielens-100k, -1m, -20m, -25m, -latest, taobao, amazon,
-    meta-dlrm, csv, parquet and npz.
+    meta-dlrm, csv, parquet, npz and edges (a graph: the sources of the edges into a vertex are its bag).
 
     Example: heam-sim trace convert criteo-kaggle train.txt trace.h5
     """

@@ -13,7 +13,7 @@ from rich.table import Table
 
 from heam_sim.check import check_protocol, log_ending, read_any_log, write_log
 from heam_sim.cli.completion import complete_preset
-from heam_sim.cli.options import parse_overrides
+from heam_sim.cli.options import channel_range, parse_overrides
 from heam_sim.cli.output import json_option, notes_console, print_json
 from heam_sim.dram import derive_pim, load_spec
 from heam_sim.dram.controller import REFRESHES, ROW_POLICIES, SCHEDULERS
@@ -171,17 +171,6 @@ def replay_command(
         write_log(commands, result.log, result.command_names)
 
 
-def _channels(text: str | None) -> range | None:
-    if text is None:
-        return None
-    first, _, last = text.partition("-")
-    if not first.isdecimal() or (last and not last.isdecimal()):
-        raise ConfigError(f"--channels {text}: write a channel or a range, e.g. 0-7.")
-    if last and int(last) < int(first):
-        raise ConfigError(f"--channels {text}: ends before it begins; write the lower channel first.")
-    return range(int(first), int(last or first) + 1)
-
-
 @click.command("check")
 @click.argument("commands", type=click.Path(path_type=Path))
 @click.option(
@@ -230,7 +219,7 @@ def check(
     if pim_level is not None:
         spec = derive_pim(spec, pim_level, merge_level, immediates=True)
     stored = read_any_log(commands, spec)
-    wanted = _channels(channels)
+    wanted = channel_range(channels)
     if wanted is not None and stored.log.size and wanted.stop - 1 > int(np.max(stored.log["channel"])):
         raise ConfigError(
             f"--channels {channels}: the log has channels up to {int(np.max(stored.log['channel']))}."

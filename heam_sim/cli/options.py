@@ -27,8 +27,10 @@ from heam_sim.errors import ConfigError
 from heam_sim.trace import LookupTrace
 
 __all__ = [
+    "channel_range",
     "lookup_progress",
     "parse_overrides",
+    "parse_settings",
     "progress_bar",
     "simulation_options",
     "trace_options",
@@ -134,18 +136,35 @@ def wanted_trace(
     return generate(dataset, samples=10_000 if samples is None else samples, seed=seed, pooling=pooling)
 
 
-def parse_overrides(settings: tuple[str, ...]) -> dict[str, Any]:
+def parse_settings(settings: tuple[str, ...], example: str = "scale=16") -> dict[str, Any]:
     """Read ``key=value`` pairs; values are TOML (numbers, true, "text") or plain words."""
     found: dict[str, Any] = {}
     for setting in settings:
         key, equals, value = setting.partition("=")
         if not equals or not key.strip() or not value.strip():
-            raise ConfigError(f"--set {setting}: write KEY=VALUE, e.g. --set host.llc_bytes=0.")
+            raise ConfigError(f"--set {setting}: write KEY=VALUE, e.g. --set {example}.")
         try:
             found[key.strip()] = tomllib.loads(f"value = {value}")["value"]
         except tomllib.TOMLDecodeError:
             found[key.strip()] = value.strip()
     return found
+
+
+def parse_overrides(settings: tuple[str, ...]) -> dict[str, Any]:
+    """Read changed parameters of systems."""
+    return parse_settings(settings, "host.llc_bytes=0")
+
+
+def channel_range(text: str | None) -> range | None:
+    """Read the channels that an option names, e.g. 3 or 0-7."""
+    if text is None:
+        return None
+    first, _, last = text.partition("-")
+    if not first.isdecimal() or (last and not last.isdecimal()):
+        raise ConfigError(f"--channels {text}: write a channel or a range, e.g. 0-7.")
+    if last and int(last) < int(first):
+        raise ConfigError(f"--channels {text}: ends before it begins; write the lower channel first.")
+    return range(int(first), int(last or first) + 1)
 
 
 def whole_numbers(name: str, text: str | None) -> int | list[int] | None:

@@ -22,6 +22,7 @@ SECTIONS: Mapping[str, Mapping[str, tuple[str, str]]] = {
     "Single runs": {
         "simulate": ("simulations:simulate_command", "Simulate a system: time, energy, counters."),
         "bound": ("simulations:bound", "Hold a system against the ceilings of its resources."),
+        "timeline": ("timeline:timeline_command", "Show the commands of a window, in a browser or a figure."),
         "explain": ("simulations:explain_command", "Say where the difference of two systems comes from."),
     },
     "Results": {

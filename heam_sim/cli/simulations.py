@@ -31,6 +31,7 @@ __all__ = ["bound", "explain_command", "simulate_command", "systems"]
 @trace_options
 @simulation_options
 @click.option("--check", is_flag=True, help="Check the command log: protocol and sums (slow).")
+@click.option("--commands", type=click.Path(path_type=Path), help="Store the command log (.npz or .csv).")
 @click.option(
     "--threads",
     type=int,
@@ -54,6 +55,7 @@ def simulate_command(
     profile: float,
     settings: tuple[str, ...],
     check: bool,
+    commands: Path | None,
     threads: int,
     output: Path | None,
     as_json: bool,
@@ -77,6 +79,7 @@ def simulate_command(
         profile=profile,
         overrides=parse_overrides(settings),
         check=check,
+        commands=commands,
         threads=threads,
     )
     if as_json:

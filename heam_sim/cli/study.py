@@ -12,8 +12,10 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from heam_sim.cli.completion import complete_study
 from heam_sim.cli.options import progress_bar
 from heam_sim.cli.output import json_option, notes_console, print_json
+from heam_sim.experiments.shipped import shipped_studies
 from heam_sim.results.export import records
 
 if TYPE_CHECKING:
@@ -170,28 +172,37 @@ def reproduce_command(
         click.get_current_context().exit(1)
 
 
-@click.command("sweep")
-@click.argument("study", type=click.Path(path_type=Path))
+_SWEEP_HELP = """Simulate all points of STUDY, a TOML file with traces, a base, grids and single points.
+
+What is finished is kept: after an interruption the same command simulates only the rest. A point that
+cannot be is reported at the end and does not stop the others.
+
+STUDY may also be the name of one that comes with heam-sim (a file of that name goes first):
+{studies}.
+
+Example: heam-sim sweep study.toml --output out/
+
+Example: heam-sim sweep graph --output graph/
+"""
+
+
+@click.command("sweep", help=_SWEEP_HELP.format(studies=", ".join(shipped_studies())))
+@click.argument("study", type=click.Path(path_type=Path), shell_complete=complete_study)
 @click.option(
     "--output",
     type=click.Path(path_type=Path),
-    help="Folder for tables, results and finished points.  [default: the file's name without suffix]",
+    help="Folder for results, tables and figures.  [default: the file's name without suffix]",
 )
 @click.option("--select", "selection", help="One of the file's selections.  [default: everything]")
 @click.option("--workers", type=int, default=2, show_default=True, help="Processes.")
 @click.option("--check", is_flag=True, help="Check every command log: protocol and sums (slow).")
 def sweep_command(study: Path, output: Path | None, selection: str | None, workers: int, check: bool) -> None:
-    """Simulate all points of STUDY, a TOML file with traces, a base, grids and single points.
-
-    What is finished is kept: after an interruption the same command simulates only the rest. A point that
-    cannot be is reported at the end and does not stop the others.
-
-    Example: heam-sim sweep study.toml --output out/
-    """
+    """Run one study; the help text stands above."""
     from heam_sim.experiments import read_design, run_design
 
     console = Console()
-    design = read_design(study, selection=selection)
+    file = study if study.is_file() else shipped_studies().get(str(study), study)
+    design = read_design(file, selection=selection)
     folder = study.with_suffix("") if output is None else output
     with progress_bar(console) as bar:
         task = bar.add_task("preparing traces", total=len(design.points))
@@ -204,4 +215,6 @@ def sweep_command(study: Path, output: Path | None, selection: str | None, worke
     for failure in found.failures:
         console.print(f"failed: {failure.point.label}: {failure.message}", highlight=False)
     counts = f"{len(found.results)} results ({found.reused} were there), {len(found.failures)} failures"
+    if found.figures:
+        counts += f", {len(found.figures)} files of figures"
     console.print(f"{counts}, in {folder}.", highlight=False)

@@ -13,10 +13,12 @@ from rich.table import Table
 
 from heam_sim.cli.convert import convert_command
 from heam_sim.cli.exchange import export_command, from_fbgemm_command, from_requests_command
-from heam_sim.cli.options import lookup_progress, whole_numbers
+from heam_sim.cli.options import lookup_progress, parse_settings, whole_numbers
 from heam_sim.cli.output import json_option, print_json
 from heam_sim.datasets import (
+    WORKLOADS,
     Shape,
+    check_workload,
     custom_shape,
     dataset_info,
     generate_file,
@@ -25,6 +27,7 @@ from heam_sim.datasets import (
     generate_meta_like,
     known_datasets,
     known_shapes,
+    workload,
 )
 from heam_sim.datasets.generators import DEFAULT_EXPONENT
 from heam_sim.datasets.meta_like import META_YEARS
@@ -56,7 +59,9 @@ def trace() -> None:
 @trace.command("generate", short_help="Generate a trace of a dataset's shape.")
 @click.argument("dataset")
 @click.argument("output", type=click.Path(path_type=Path))
-@click.option("--samples", type=int, help="Samples to generate.  [default: 10000; of meta-YEAR 65536]")
+@click.option(
+    "--samples", type=int, help="Samples to generate.  [default: 10000; of meta-YEAR 65536, of scan 32768]"
+)
 @click.option("--seed", type=int, default=1, show_default=True, help="Seed of the generator.")
 @click.option("--rows", help="Rows of every table (1000,50,...), for DATASET custom.")
 @click.option(
@@ -68,6 +73,9 @@ def trace() -> None:
     help="zipf:EXPONENT, pareto:SHAPE, hot-set:ROWS:ACCESSES or stack:MEDIAN:SPREAD:NEW; one, or one per "
     f"table with commas.  [default: zipf:{DEFAULT_EXPONENT}]",
 )
+@click.option(
+    "--set", "settings", multiple=True, metavar="KEY=VALUE", help="An option of graph or scan; several times."
+)
 def generate_command(
     dataset: str,
     output: Path,
@@ -76,17 +84,30 @@ def generate_command(
     rows: str | None,
     pooling: str | None,
     distribution: str | None,
+    settings: tuple[str, ...],
 ) -> None:
     """Generate a trace of the shape of DATASET and store it in OUTPUT.
 
     DATASET is a dataset or model (criteo-kaggle, mlperf-dlrm-v2, rm1, rm2, rm3), or meta-2021 or meta-2022:
-    the reuse that Meta published, in 16 tables; or custom: tables with the --rows given.
+    the reuse that Meta published, in 16 tables; or custom: tables with the --rows given. Or it is a workload
+    beside recommendation, with its own options (docs/workloads.md): graph, bags of neighbours in a graph that
+    is read (path) or generated (scale); scan, lists of product-quantised vectors.
 
     Example: heam-sim trace generate criteo-kaggle trace.h5 --samples 10000
 
     Example: heam-sim trace generate custom trace.h5 --rows 1000000,5000 --pooling 20,1 --distribution
     zipf:1.05,pareto:0.25
+
+    Example: heam-sim trace generate graph trace.h5 --set scale=16 --set fan_out=[25,10] --set targets=1000
     """
+    if dataset in WORKLOADS:
+        if (rows, pooling, distribution) != (None, None, None):
+            raise ConfigError(f"{dataset}: has no --rows, --pooling and --distribution; use --set.")
+        _store(_workload(dataset, samples, seed, settings), output)
+        click.echo(f"wrote {output}")
+        return
+    if settings:
+        raise ConfigError(f"{dataset}: --set goes with {' and '.join(WORKLOADS)}, and only with them.")
     bags = whole_numbers("--pooling", pooling)
     if dataset in _META_NAMES:
         if rows is not None or isinstance(bags, list) or distribution is not None:
@@ -114,12 +135,22 @@ def generate_command(
     click.echo(f"wrote {output}")
 
 
+def _workload(kind: str, samples: int | None, seed: int, settings: tuple[str, ...]) -> LookupTrace:
+    options = parse_settings(settings)
+    if samples is not None:
+        options["samples"] = samples
+    if "seed" in options:
+        raise ConfigError("--set seed: is an option of its own; write --seed.")
+    check_workload(kind, options)
+    return workload(kind, seed=seed, **options)
+
+
 def _shape(dataset: str, rows: str | None) -> str | Shape:
     if (dataset == CUSTOM) != (rows is not None):
         raise ConfigError(f"{dataset}: --rows goes with DATASET custom, and only with it.")
     if rows is None:
         if dataset not in (*known_shapes(), *known_datasets()):  # of a dataset without sizes more is known
-            raise unknown_name("dataset", dataset, [*known_shapes(), *_META_NAMES, CUSTOM])
+            raise unknown_name("dataset", dataset, [*known_shapes(), *_META_NAMES, CUSTOM, *WORKLOADS])
         return dataset
     sizes = whole_numbers("--rows", rows)
     return custom_shape(sizes if isinstance(sizes, list) else [sizes])
@@ -131,7 +162,11 @@ def _store(made: LookupTrace, output: Path) -> None:
     with (
         lookup_progress(Console(stderr=True)) as bar,
         TraceWriter(
-            output, tables=made.tables, cardinalities=made.cardinalities, provenance=made.provenance
+            output,
+            tables=made.tables,
+            cardinalities=made.cardinalities,
+            provenance=made.provenance,
+            weighted=made.weights is not None,
         ) as writer,
     ):
         task = bar.add_task("writing", total=made.samples)

@@ -20,7 +20,7 @@ from heam_sim.datasets.textblocks import UNREADABLE, Progress, needs_extra, open
 from heam_sim.errors import DatasetError, TraceError
 from heam_sim.trace.checks import check_bags
 
-__all__ = ["open_meta", "open_npz", "selected_chunk"]
+__all__ = ["BROKEN_ARCHIVE", "broken_archive", "open_meta", "open_npz", "selected_chunk"]
 
 _Blocks = Iterator[tuple[list[NDArray[Any]], list[NDArray[np.int64] | None]]]
 
@@ -229,13 +229,13 @@ class _Array:
 
 
 # zipfile and numpy's parser of headers raise all of these on files that are none.
-_BROKEN = (
+BROKEN_ARCHIVE = (
     *(*UNREADABLE, ValueError, KeyError, NotImplementedError, SyntaxError),
     *(zipfile.BadZipFile, tokenize.TokenError),
 )
 
 
-def _broken(source: Path, error: BaseException) -> DatasetError:
+def broken_archive(source: Path, error: BaseException) -> DatasetError:
     return DatasetError(
         f"{source}: is no readable .npz file ({' '.join(str(error).split())[:200]}); copy it again."
     )
@@ -245,8 +245,8 @@ def _members(source: Path) -> set[str]:
     try:
         with zipfile.ZipFile(source) as archive:
             return {name.removesuffix(".npy") for name in archive.namelist()}
-    except _BROKEN as error:
-        raise _broken(source, error) from None
+    except BROKEN_ARCHIVE as error:
+        raise broken_archive(source, error) from None
 
 
 def _matrix_width(source: Path, name: str) -> int:
@@ -255,8 +255,8 @@ def _matrix_width(source: Path, name: str) -> int:
             shape = _Array(source, archive, name).shape
     except DatasetError:
         raise
-    except _BROKEN as error:
-        raise _broken(source, error) from None
+    except BROKEN_ARCHIVE as error:
+        raise broken_archive(source, error) from None
     if len(shape) != 2 or not 0 < shape[1] <= _MOST_TABLES:
         raise DatasetError(
             f"{source}: {name} has the shape {shape}, not (rows, tables); what FBGEMM takes is "
@@ -277,8 +277,8 @@ def _matrix_chunks(source: Path, name: str) -> _Blocks:
                 )
     except DatasetError:
         raise
-    except _BROKEN as error:
-        raise _broken(source, error) from None
+    except BROKEN_ARCHIVE as error:
+        raise broken_archive(source, error) from None
 
 
 def _bag_chunks(source: Path, tables: int) -> _Blocks:
@@ -298,8 +298,8 @@ def _bag_chunks(source: Path, tables: int) -> _Blocks:
                 yield keys, [np.diff(one[start : stop + 1]) for one in cuts]
     except DatasetError:
         raise
-    except _BROKEN as error:
-        raise _broken(source, error) from None
+    except BROKEN_ARCHIVE as error:
+        raise broken_archive(source, error) from None
 
 
 def _offsets(source: Path, archive: zipfile.ZipFile, table: int, shape: tuple[int, ...]) -> NDArray[np.int64]:

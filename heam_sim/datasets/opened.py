@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -65,6 +65,8 @@ class Opened:
         What the provenance says about the files.
     default_ids
         How ids are made unless the options say so.
+    rows
+        Rows that the tables have at least, known when all chunks have been read; ``None``: what the ids need.
     """
 
     columns: tuple[Column, ...]
@@ -72,6 +74,7 @@ class Opened:
     history: History | None = None
     note: Mapping[str, Any] = field(default_factory=dict)
     default_ids: str = "dictionary"
+    rows: Callable[[], Sequence[int]] | None = None
 
 
 @dataclass(frozen=True)

@@ -127,6 +127,8 @@ class DatasetReader:
             If published sizes were asked for and do not hold all values.
         """
         sizes, origin = self._assign.sizes()
+        if self._opened.rows is not None and self.known_rows is None:
+            sizes = [max(pair) for pair in zip(sizes, self._opened.rows(), strict=True)]
         provenance: dict[str, object] = {
             "source": "file",
             "dataset": self._name,

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 
-from heam_sim.datasets import arrays, arrow_tables, criteo, csv_tables, interactions, reviews
+from heam_sim.datasets import arrays, arrow_tables, criteo, csv_tables, edge_lists, interactions, reviews
 from heam_sim.datasets.opened import DatasetInfo, Opened
 from heam_sim.datasets.options import ReadOptions
 from heam_sim.datasets.pipeline import DatasetReader, Watch
@@ -122,6 +122,12 @@ _ALL = (
         "numpy arrays: X_cat as DLRM preprocesses it, or indices and offsets per table",
         arrays.open_npz,
         ("*.npz",),
+    ),
+    _shapeless(
+        "edges",
+        "graphs as edge lists (text, CSV, .npz): the neighbours of a vertex as its bag",
+        edge_lists.open_edges,
+        edge_lists.EDGE_FILES,
     ),
 )
 _DATASETS: Mapping[str, DatasetInfo] = MappingProxyType({info.name: info for info in _ALL})

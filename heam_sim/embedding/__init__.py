@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from heam_sim.embedding.parse import EMBEDDING_FORMS, parse_embedding
+from heam_sim.embedding.product_quantization import PQ
 from heam_sim.embedding.schemes import QR, Full, Hashing, Partitions
 from heam_sim.embedding.tables import (
     EmbeddingScheme,
@@ -18,6 +19,7 @@ from heam_sim.embedding.tensor_train import TT
 
 __all__ = [
     "EMBEDDING_FORMS",
+    "PQ",
     "QR",
     "TT",
     "EmbeddingScheme",

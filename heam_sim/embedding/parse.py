@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from heam_sim.embedding.product_quantization import PQ
 from heam_sim.embedding.schemes import QR, Full, Hashing, Partitions
 from heam_sim.embedding.tables import EmbeddingScheme
 from heam_sim.embedding.tensor_train import TT
@@ -19,6 +20,7 @@ EMBEDDING_FORMS = {
     "qr": "qr:COLLISIONS[:multiply|add|concatenate[:THRESHOLD]][:pool-first]",
     "partitions": "partitions:K[:multiply|add[:RADIX[:THRESHOLD]]][:pool-first]",
     "tt": "tt:RANK[:auto|N1xN2xN3[:THRESHOLD]]",
+    "pq": "pq:SUBSPACES[:CENTROIDS]",
 }
 
 
@@ -105,12 +107,20 @@ def _tt(text: str, options: Sequence[str]) -> EmbeddingScheme:
     return TT(rank, shape, threshold)  # type: ignore[arg-type]  # TT wants three factors and says so
 
 
+def _pq(text: str, options: Sequence[str]) -> EmbeddingScheme:
+    numbers = [
+        _number(text, name, value) for name, value in zip(("subspaces", "centroids"), options, strict=False)
+    ]
+    return PQ(*numbers)
+
+
 _READERS: dict[str, tuple[Callable[[str, Sequence[str]], EmbeddingScheme], int, int]] = {
     "full": (_full, 0, 0),
     "hash": (_hash, 1, 1),
     "qr": (_qr, 1, 3),
     "partitions": (_partitions, 1, 4),
     "tt": (_tt, 1, 3),
+    "pq": (_pq, 1, 2),
 }
 
 

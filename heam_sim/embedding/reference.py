@@ -9,11 +9,11 @@ order.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from heam_sim.embedding.hashing import GOLDEN, MIX_1, MIX_2, mix64
 from heam_sim.embedding.tables import (
     ELEMENT_BYTES,
     EmbeddingScheme,
@@ -33,11 +33,6 @@ LANES = 2  # integers that stand for one burst, unless rows are multiplied as ma
 _SCOPES = ("bag", "sample")
 _BLOCK = 1 << 15  # lookups whose values are held at a time
 
-# Odd 64-bit constants: the golden ratio's, and the two of the splitmix64 finaliser (Steele et al., OOPSLA
-# 2014).
-_GOLDEN = 0x9E3779B97F4A7C15
-_MIX_1 = 0xBF58476D1CE4E5B9
-_MIX_2 = 0x94D049BB133111EB
 _MASK = (1 << 64) - 1
 
 
@@ -70,13 +65,13 @@ def row_values(subtable_id: int, rows: Int64Array, bursts: int, lanes: int = LAN
     """
     table = whole_number("subtable_id", subtable_id, minimum=0)
     elements = whole_number("bursts", bursts, minimum=1) * whole_number("lanes", lanes, minimum=1)
-    seeds = _mix(
-        np.asarray(rows).astype(np.uint64) * np.uint64(_GOLDEN) + np.uint64((table + 1) * _MIX_2 & _MASK)
+    seeds = mix64(
+        np.asarray(rows).astype(np.uint64) * np.uint64(GOLDEN) + np.uint64((table + 1) * MIX_2 & _MASK)
     )
-    steps = np.arange(1, elements + 1, dtype=np.uint64) * np.uint64(_GOLDEN)
-    hashed = (seeds[:, np.newaxis] + steps) * np.uint64(_MIX_1)
+    steps = np.arange(1, elements + 1, dtype=np.uint64) * np.uint64(GOLDEN)
+    hashed = (seeds[:, np.newaxis] + steps) * np.uint64(MIX_1)
     hashed ^= hashed >> np.uint64(32)
-    hashed *= np.uint64(_MIX_2)
+    hashed *= np.uint64(MIX_2)
     # The top 32 bits, scaled to 0..6: no division, and no bias that matters here.
     values: Int64Array = ((hashed >> np.uint64(32)) * np.uint64(7) >> np.uint64(32)).astype(np.int64) + 1
     return values.reshape(len(seeds), bursts, lanes)
@@ -89,7 +84,7 @@ def weight_values(weights: NDArray[np.float32]) -> Int64Array:
     weight that is lost or belongs to another lookup shows.
     """
     bits = np.ascontiguousarray(weights, dtype=np.float32).view(np.uint32).astype(np.uint64)
-    hashed = _mix(bits + np.uint64(_GOLDEN))
+    hashed = mix64(bits + np.uint64(GOLDEN))
     values: Int64Array = ((hashed >> np.uint64(32)) * np.uint64(7) >> np.uint64(32)).astype(np.int64) + 1
     return values
 
@@ -253,9 +248,3 @@ def _bag_sums(vectors: Int64Array, cuts: Int64Array) -> Int64Array:
     np.cumsum(vectors, axis=0, out=running[1:])
     sums: Int64Array = running[cuts[1:] - cuts[0]] - running[cuts[:-1] - cuts[0]]
     return sums
-
-
-def _mix(values: NDArray[np.uint64]) -> NDArray[Any]:
-    values = (values ^ (values >> np.uint64(30))) * np.uint64(_MIX_1)
-    values = (values ^ (values >> np.uint64(27))) * np.uint64(_MIX_2)
-    return values ^ (values >> np.uint64(31))

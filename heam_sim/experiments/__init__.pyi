@@ -25,6 +25,7 @@ from .reproduction import study_design as study_design
 from .runner import Failure as Failure
 from .runner import Outcome as Outcome
 from .runner import run_points as run_points
+from .shipped import shipped_studies as shipped_studies
 from .study import Sweep as Sweep
 from .study import run_design as run_design
 from .study import sweep as sweep

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from heam_sim.datasets import expand_multi_hot, generate, read_dataset, shape_info
+from heam_sim.datasets import check_workload, expand_multi_hot, generate, read_dataset, shape_info, workload
 from heam_sim.datasets.registered import is_reader_file
 from heam_sim.dram.loader import OWN_FILE
 from heam_sim.errors import ConfigError, DatasetError, unknown_name
@@ -32,7 +32,7 @@ _TYPES: dict[str, tuple[type, ...]] = {"vector_bytes": (int,), "profile": (int, 
 
 @dataclass(frozen=True, kw_only=True)
 class TraceSource:
-    """Where a trace comes from: a stored file, a dataset file, or a generator.
+    """Where a trace comes from: a file, a generator, or a workload beside recommendation.
 
     Attributes
     ----------
@@ -47,6 +47,13 @@ class TraceSource:
         (:func:`heam_sim.datasets.expand_multi_hot`), so that it has as many lookups in fewer samples.
     lookups
         Instead of `samples`: as many samples as have at most so many lookups (generated traces only).
+    workload
+        Instead of all others: the ``kind`` and the options of :func:`heam_sim.workload`.
+
+    Raises
+    ------
+    ConfigError
+        If `workload` has no kind, or an unknown kind or option.
     """
 
     file: str = ""
@@ -56,9 +63,24 @@ class TraceSource:
     seed: int = 1
     pooling: int = 1
     lookups: int | None = None
+    workload: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.workload:
+            check_workload(*self._made())
+
+    def _made(self) -> tuple[str, dict[str, Any]]:
+        """Kind and options of the workload."""
+        options = dict(self.workload)
+        return options.pop("kind", ""), options
 
     def load(self, folder: Path) -> LookupTrace:
         """Load, read or generate; relative paths start at `folder`."""
+        if self.workload:
+            kind, options = self._made()
+            if "path" in options:
+                options["path"] = folder / options["path"]
+            return workload(kind, **options)
         if self.file:
             loaded = LookupTrace.load(folder / self.file)
             return (
@@ -142,6 +164,8 @@ class Design:
         By name.
     base
         What every point has unless it says otherwise.
+    figures
+        Names of :data:`heam_sim.experiments.figures.FIGURES` to draw in the end, as far as there are points.
     """
 
     name: str
@@ -150,6 +174,7 @@ class Design:
     folder: Path
     variants: Mapping[str, Variant] = field(default_factory=dict)
     base: Mapping[str, Any] = field(default_factory=dict)
+    figures: tuple[str, ...] = ()
 
 
 def expand(
@@ -263,11 +288,11 @@ def _typed(key: str, value: Any, where: str) -> Any:
 def read_design(path: str | Path, *, selection: str | None = None) -> Design:
     """Read a study from TOML; relative paths in it start at its folder.
 
-    ``[study]`` has a ``name``; ``[traces.NAME]`` the keys of :class:`TraceSource`; ``[variants.NAME]`` those
-    of :class:`Variant`; ``[base]`` what all points have; ``[grid]`` (or several ``[[grid]]``) lists of
-    values; ``[[point]]`` single points. Overrides are quoted dotted keys: ``"hbm.pim.batch_tags" = [4, 16]``.
-    ``[selections.NAME]`` has the keys of :class:`Selection`; a grid or point with ``in = [NAME, ...]`` is in
-    these only.
+    ``[study]`` has a ``name``, and perhaps ``figures``, a list of their names; ``[traces.NAME]`` the keys of
+    :class:`TraceSource`; ``[variants.NAME]`` those of :class:`Variant`; ``[base]`` what all points have;
+    ``[grid]`` (or several ``[[grid]]``) lists of values; ``[[point]]`` single points. Overrides are quoted
+    dotted keys: ``"hbm.pim.batch_tags" = [4, 16]``. ``[selections.NAME]`` has the keys of
+    :class:`Selection`; a grid or point with ``in = [NAME, ...]`` is in these only.
 
     Parameters
     ----------
@@ -304,7 +329,8 @@ def read_design(path: str | Path, *, selection: str | None = None) -> Design:
     if selection is not None and selection not in selections:
         raise unknown_name("selection", selection, selections, where=str(file))
     texts, whole = dict.fromkeys(("file", "dataset", "path"), str), ("samples", "seed", "pooling", "lookups")
-    traces = _records(TraceSource, data, "traces", {**texts, **dict.fromkeys(whole, int)}, file)
+    types = {**texts, **dict.fromkeys(whole, int), "workload": dict}
+    traces = _records(TraceSource, data, "traces", types, file)
     traces = traces or {MAIN: TraceSource()}
     if selection is not None and selections[selection].lookups:
         traces = {name: _sized(source, selections[selection].lookups) for name, source in traces.items()}
@@ -323,8 +349,15 @@ def read_design(path: str | Path, *, selection: str | None = None) -> Design:
         variants=variants,
         where=str(file),
     )
-    name = data.get("study", {}).get("name", file.stem)
-    return Design(str(name), traces, points, file.parent, variants, data.get("base", {}))
+    said = data.get("study", {})
+    for key in said:
+        if key not in ("name", "figures"):
+            raise unknown_name("key", key, ("name", "figures"), where=f"{file}: [study]")
+    figures = said.get("figures", [])
+    if not isinstance(figures, list) or not all(isinstance(one, str) for one in figures):
+        raise ConfigError(f"{file}: [study]: figures is {figures!r}; it must be a list of names.")
+    name, base = said.get("name", file.stem), data.get("base", {})
+    return Design(str(name), traces, points, file.parent, variants, base, tuple(figures))
 
 
 def _located(value: Any, folder: Path, key: str = "") -> Any:
@@ -340,7 +373,8 @@ def _located(value: Any, folder: Path, key: str = "") -> Any:
 
 
 def _sized(source: TraceSource, lookups: int) -> TraceSource:
-    own = source.file or source.path or source.samples is not None or source.lookups is not None
+    own = source.file or source.path or source.workload or source.samples is not None
+    own = own or source.lookups is not None
     return source if own else replace(source, lookups=lookups)
 
 
@@ -374,5 +408,8 @@ def _records(
                 raise unknown_name("key", key, types, where=where)
             if type(value) is not types[key]:
                 raise ConfigError(f"{where}: {key} is {value!r}; it must be {words[types[key]]}.")
-        found[name] = cls(**record)
+        try:
+            found[name] = cls(**record)
+        except ConfigError as error:
+            raise ConfigError(f"{where}: {error}") from None
     return found

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -41,6 +41,8 @@ class Material:
         Of the study's design; None for results that are no study.
     best
         The table of a search (``tuned.csv``); None if there is none.
+    embeddings
+        Of a study: those with which systems are compared; by default full tables and the base point's.
     """
 
     frame: pd.DataFrame
@@ -48,6 +50,7 @@ class Material:
     variants: Mapping[str, Variant] | None = None
     base: Point | None = None
     best: pd.DataFrame | None = None
+    embeddings: tuple[str, ...] = ()
 
     def of_study(self) -> tuple[Point, Mapping[str, Variant]]:
         """The study's base point and variants, or a ConfigError."""
@@ -59,7 +62,7 @@ class Material:
         """The rows that compare systems: of a study those without a variant, full or with its embedding."""
         if self.base is None:
             return self.frame
-        usual = self.frame["embedding"].isin(("full", self.base.embedding))
+        usual = self.frame["embedding"].isin(self.embeddings or ("full", self.base.embedding))
         return self.frame[(self.frame["variant"] == DEFAULT) & usual]
 
     def at_base(self) -> list[Result]:
@@ -256,10 +259,11 @@ def _drawn(name: str, kind: FigureKind, table: pd.DataFrame, options: Mapping[st
     return {f"{name}-{trace}": kind.figure(part, **options) for trace, part in parts}
 
 
-def draw_all(material: Material) -> dict[str, Drawn]:
-    """Draw every figure for which a study has rows, by the name of its files."""
+def draw_all(material: Material, names: Iterable[str] = tuple(FIGURES)) -> dict[str, Drawn]:
+    """Draw every figure, or those named, for which a study has rows, by the name of its files."""
     found: dict[str, Drawn] = {}
-    for name, kind in FIGURES.items():
+    for name in names:
+        kind = FIGURES[name]
         table = kind.table(material)
         if not table.empty:
             found |= _drawn(name, kind, table, {})

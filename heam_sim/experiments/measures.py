@@ -33,6 +33,7 @@ def measures(result: Result) -> dict[str, float]:
         for tier, (_, spec) in zip(tiers, _tiers(result), strict=True)
     )
     accesses = sum(tier["row_hits"] + tier["row_misses"] + tier["row_conflicts"] for tier in tiers)
+    operands = _sum(tiers, "instructions") + result.host.get("shared_instructions", 0)
     cacheable = sum(tier["pe_hits"] + tier["pe_misses"] for tier in tiers)
     return {
         "bank_vectors_per_lookup": _share(read_bytes, result.lookups * result.vector_bytes),
@@ -40,7 +41,7 @@ def measures(result: Result) -> dict[str, float]:
         "activates_per_lookup": _share(_sum(tiers, "act"), result.lookups),
         "row_hit_rate": _share(_sum(tiers, "row_hits"), accesses),
         "llc_hit_rate": _share(result.host["llc_hits"], result.host["lines"]),
-        "lut_share": _share(result.host["lut_reads"], _sum(tiers, "instructions")),
+        "lut_share": _share(result.host["lut_reads"], operands),
         "pe_cache_hit_rate": _share(_sum(tiers, "pe_hits"), cacheable),
         "cold_share": _share(result.host["cold_lookups"], result.lookups),
     }

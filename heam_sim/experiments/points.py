@@ -22,7 +22,7 @@ __all__ = ["Point", "PointStore", "freeze", "point_key", "software_digest"]
 _PACKAGE = Path(__file__).resolve().parents[1]
 _SOURCES = (".py", ".toml", ".so")
 #: Rooms that no simulation depends on.
-AROUND = ("analysis", "cli", "experiments", "plotting")
+AROUND = ("analysis", "cli", "experiments", "plotting", "timelines")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,16 +5,19 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from heam_sim.errors import ConfigError
-from heam_sim.experiments.design import MAIN, Design, expand, read_design
+from heam_sim.errors import ConfigError, unknown_name
+from heam_sim.experiments.comparisons import BASELINE, Results, summarise
+from heam_sim.experiments.design import DEFAULT, MAIN, Design, expand, read_design
+from heam_sim.experiments.figures import FIGURES, Material, draw_all
 from heam_sim.experiments.points import Point, thaw
 from heam_sim.experiments.runner import Failure, Progress, check_workers, run_points
+from heam_sim.plotting import save_figure
 from heam_sim.results import ResultSet, write_table
 from heam_sim.results.atomic import make_folder
 from heam_sim.trace import LookupTrace
@@ -36,12 +39,15 @@ class Sweep:
         Points without one, and why.
     reused
         Results that an earlier, perhaps interrupted, run had left.
+    figures
+        Files of the figures that the study asks for.
     """
 
     points: tuple[Point, ...]
     results: ResultSet
     failures: tuple[Failure, ...]
     reused: int
+    figures: tuple[Path, ...] = ()
 
     def to_frame(self) -> pd.DataFrame:
         """A row per result: the trace's name and every overridden parameter, then the result's columns."""
@@ -137,11 +143,38 @@ def run_design(
     """
     if not isinstance(design, Design):
         design = read_design(design)
+    for name in design.figures:
+        if name not in FIGURES:
+            raise unknown_name("figure", name, FIGURES, where=f"study {design.name}")
     used = {point.trace for point in design.points}
     traces = {name: source.load(design.folder) for name, source in design.traces.items() if name in used}
-    return _run(
+    done = _run(
         design.name, traces, design.points, Path(output), workers=workers, check=check, progress=progress
     )
+    return replace(done, figures=_draw(design, done, traces, Path(output)))
+
+
+def _draw(design: Design, done: Sweep, traces: Mapping[str, LookupTrace], output: Path) -> tuple[Path, ...]:
+    """Draw the figures that a study asks for, from the table that compares its points with the baseline."""
+    if not design.figures or not done.points:
+        return ()
+    found = Results(dict(zip(done.points, done.results, strict=True)), design.variants)
+    frame = summarise(found, {name: trace.cardinalities for name, trace in traces.items()})
+    write_table(output / "study.csv", frame)
+    base = Point(**{"system": BASELINE, "trace": done.points[0].trace, **_fields_of(design.base)})
+    compared = dict.fromkeys(point.embedding for point in done.points if point.variant == DEFAULT)
+    material = Material(frame, tuple(done.results), design.variants, base, embeddings=tuple(compared))
+    return tuple(
+        file
+        for stem, (figure, table) in draw_all(material, design.figures).items()
+        for file in save_figure(figure, output / stem, table)
+    )
+
+
+def _fields_of(base: Mapping[str, Any]) -> dict[str, Any]:
+    """What a base says of points themselves, without overrides of systems."""
+    known = {field.name for field in fields(Point)} - {"overrides", "system"}
+    return {key: value for key, value in base.items() if key in known}
 
 
 def _run(

@@ -43,6 +43,8 @@ class Lowered:
         Operands that went to the least loaded PE, because every one has a copy of their row.
     pair_reads
         Sums of two lookups that were read in place of both.
+    shared
+        Operands that share the instruction of the one before them.
     work
         Additions and multiplications.
     """
@@ -56,12 +58,13 @@ class Lowered:
     replica_reads: int
     spread_reads: int
     pair_reads: int
+    shared: int
     work: Work
 
     @property
     def carried(self) -> int:
         """Operands that came to their PE with the instruction of another PE's."""
-        return int(np.count_nonzero(self.items["flags"] & FLAG_CARRIED))
+        return int(np.count_nonzero(self.items["flags"] & FLAG_CARRIED)) - self.shared
 
 
 @dataclass(frozen=True)
@@ -409,5 +412,6 @@ def lower(
         builder.replicas,
         builder.spread,
         pairs[0].size,
+        builder.parts.shared,
         work,
     )

@@ -94,6 +94,7 @@ class Parts:
             np.zeros((self.slices, self.size), np.int64) for _ in range(4)
         )
         self.lut_bytes = self.pair_elements = 0
+        self.shared = 0  # operands that need no instruction of their own
         self._blocks: list[_Block] = []
 
     def add(self, operand: int, which: Index, layout: TierLayout, size: int, places: list[Located]) -> None:
@@ -267,6 +268,9 @@ class Parts:
             if block.kind != ITEM_HOST_READ and "segment" not in block.fields:
                 self._say_where_it_adds(items, at, block)
         self._roles(items, starts, lengths - self.counts[self.width])
+        layout = self.placement.pim_layout
+        if layout is not None and layout.tier.pim is not None and layout.tier.pim.instruction_per == "lookup":
+            self.shared = _share_instructions(items, starts)
         return items, ends
 
     def _positions(self, starts: _Int) -> list[_Int]:
@@ -331,6 +335,19 @@ class Parts:
             first = np.repeat(first, groups) + length * _ordinals(groups)
         items["role"][first] = ROLE_LOAD
         items["role"][first + length - 1] = ROLE_MAC
+
+
+def _share_instructions(items: dict[str, NDArray[Any]], starts: _Int) -> int:
+    """Let operands of a lookup that follow each other to one PE share an instruction; returns how many do."""
+    at_pe = (items["kind"] == ITEM_PIM_READ) | (items["kind"] == ITEM_PIM_LUT)
+    follows = at_pe[1:] & at_pe[:-1]
+    for name in ("channel", "unit"):
+        follows &= items[name][1:] == items[name][:-1]
+    begins = np.zeros(at_pe.size + 1, np.bool_)
+    begins[starts] = True
+    follows &= ~begins[1:-1]
+    items["flags"][1:][follows] |= FLAG_CARRIED
+    return int(np.count_nonzero(follows))
 
 
 def _put(to: NDArray[Any], at: _Int, values: _Int | int) -> None:

@@ -237,10 +237,14 @@ def _shapes(
     smallest = max(spec.burst_bytes, system.host.line_bytes)
     short = next((t for t in tables if not t.covers_bytes and t.row_bytes < smallest), None)
     if short is not None:
+        # Halves grow with the vectors, rows of codes do not.
+        remedy = f"use host lines and bursts of at most {short.row_bytes} bytes"
+        if scheme.compose == "concatenate":
+            longer = vector_bytes * smallest // short.row_bytes
+            remedy = f"use vectors of at least {longer} bytes, or another composition"
         raise ConfigError(
             f"vector_bytes: rows of {short.name} have {short.row_bytes} bytes, less than a burst or host "
-            f"line of {smallest} bytes in tier {tier.name}; use vectors of at least "
-            f"{vector_bytes * smallest // short.row_bytes} bytes, or another composition."
+            f"line of {smallest} bytes in tier {tier.name}; {remedy}."
         )
     return {
         size: row_shape(

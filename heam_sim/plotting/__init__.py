@@ -17,10 +17,12 @@ from heam_sim.plotting.studies import (
 )
 from heam_sim.plotting.style import figure_style
 from heam_sim.plotting.tables import energy_table, speedup_table
+from heam_sim.plotting.timelines import MOST_TRACKS, timeline_figure
 from heam_sim.plotting.times import time_bars
 from heam_sim.plotting.traces import access_figure, cache_figure, fit_figure, reuse_figure
 
 __all__ = [
+    "MOST_TRACKS",
     "ablation_bars",
     "access_bars",
     "access_figure",
@@ -41,4 +43,5 @@ __all__ = [
     "speedup_bars",
     "speedup_table",
     "time_bars",
+    "timeline_figure",
 ]

@@ -254,7 +254,7 @@ def sensitivity_curves(table: pd.DataFrame) -> _Drawn:
     systems = ordered_systems(table["system"])
     lines = system_lines(systems)
     embeddings = list(dict.fromkeys(table["embedding"]))
-    compressed = [name for name in embeddings if name != "full"]
+    compressed = [name for name in embeddings if name != "full"] or embeddings
     factors = list(dict.fromkeys(table["factor"]))
     across = 3
     down = -(-len(factors) // across)

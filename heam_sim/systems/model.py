@@ -117,6 +117,9 @@ class Pim:
         crosses the channel's command bus.
     second_stage_bits_per_cycle
         0: there is no second stage.
+    instruction_per
+        ``"operand"``, or ``"lookup"``: operands of a lookup that follow each other to one PE share an
+        instruction; the PE derives the other rows (digits of the index, or the code that it reads).
     cache_bytes, cache_ways
         Cache of operand rows per PE, LRU; 0 bytes: none. A line holds the longest row that may be kept; rows
         come out through the port of the LUT.
@@ -157,6 +160,7 @@ class Pim:
     weight_bits: int = 32
     delivery: Literal["compressed", "two-stage", "broadcast", "host-driven"] = "compressed"
     second_stage_bits_per_cycle: int = 0
+    instruction_per: Literal["operand", "lookup"] = "operand"
     cache_bytes: int = 0
     cache_ways: int = 4
     cache_rows: Literal["all", "small"] = "all"
@@ -205,6 +209,12 @@ class Pim:
                 f"PEs at {self.unit_level!r} do not get by themselves; set merge_level = 'channel'."
             )
         _check_choice("pim.delivery", self.delivery, DELIVERIES)
+        _check_choice("pim.instruction_per", self.instruction_per, ("operand", "lookup"))
+        if self.instruction_per == "lookup" and self.delivery in ("broadcast", "host-driven"):
+            raise ConfigError(
+                f"pim.instruction_per: 'lookup' does not go with delivery {self.delivery!r}, whose PEs share "
+                "instructions already or get none; use 'operand'."
+            )
         if self.prefetch and self.cache_bytes == 0:
             raise ConfigError("pim.prefetch: there is no cache to bring rows into; set cache_bytes.")
         _check_choice("pim.cache_rows", self.cache_rows, ("all", "small"))

@@ -52,6 +52,9 @@ QUICK = (
     "everything copied",
     "copies in HBM",
     "R at home with addition",
+    "an instruction per lookup, some rows in banks",
+    "an instruction per lookup, prefetch",
+    "an instruction per lookup, rows at several PEs",
 )
 #: As many lookups in every sample, but not of the same tables.
 EQUAL_SUMS = LookupTrace.from_arrays(
@@ -71,8 +74,10 @@ def assert_lowered(planned: Plan, start: int, stop: int) -> None:
     for name, expected in slow.items.items():
         assert fast.items[name].dtype == expected.dtype
         assert np.array_equal(fast.items[name], expected), name
-    for name in ("cold_lookups", "lut_reads", "replica_reads", "spread_reads", "pair_reads"):
+    for name in ("cold_lookups", "lut_reads", "replica_reads", "spread_reads", "pair_reads", "shared"):
         assert getattr(fast, name) == slow.counts[name], name
+    carried = np.count_nonzero(slow.items["flags"] & FLAG_CARRIED)
+    assert fast.carried == carried - slow.counts["shared"]  # those that are decoded anew
     for name in ("pe_adds", "pe_multiplies", "host_multiplies", "lut_bytes"):
         assert getattr(fast.work, name) == slow.counts[name], name
     assert_demand(planned, start, stop)

@@ -25,6 +25,7 @@ SCHEMES = (
     "qr:4:pool-first",
     "partitions:3",
     "tt:8",
+    "pq:3:16",
 )
 DDR5 = {"dimm.memory": "native/DDR5_16Gb_x8/DDR5_4800", "dimm.power": "ddr5-4800-16gb-x8"}
 XOR = "row column bank rank bank_group channel column.vector | bank_group.0^row.0 bank.0^row.1"
@@ -89,6 +90,7 @@ PIM: Factors = {
         "host-driven": {"pim.delivery": "host-driven", "pim.second_stage_bits_per_cycle": 0},
         "broadcast": {"pim.delivery": "broadcast", "pim.second_stage_bits_per_cycle": 0},
     },
+    "instructions": {name: {"pim.instruction_per": name} for name in ("operand", "lookup")},
     "data pins": {"used": {"pim.path_uses_dq": True}, "free": {"pim.path_uses_dq": False}},
     "weight bits": {"none": {"pim.weight_bits": 0}, "32": {"pim.weight_bits": 32}},
     "small tables": {name: {"placement.small_tables": name} for name in ("replicated", "lut", "home")},
@@ -226,7 +228,8 @@ def multiplies(scheme: str) -> bool:
 #: Settings that may not stand together: a test of a row, which may be a part of one, and the message.
 RULES: dict[str, Callable[[Mapping[str, str]], bool]] = {
     r"less than a burst or host line": lambda row: (
-        row.get("scheme") == "qr:4:concatenate" and row.get("vector") == "64"
+        (row.get("scheme") == "qr:4:concatenate" and row.get("vector") == "64")
+        or (row.get("scheme") == "pq:3:16" and row.get("vector") == "256 in lines of 128")
     ),
     r"scope 'sample' pools all tables": lambda row: (
         row.get("scheme") == "qr:4:pool-first" and row.get("scope") == "sample"
@@ -238,6 +241,9 @@ RULES: dict[str, Callable[[Mapping[str, str]], bool]] = {
     ),
     r"use it with placement.partition 'vertical'": lambda row: (
         row.get("delivery") == "broadcast" and row.get("partition") == "horizontal"
+    ),
+    r"'lookup' does not go with delivery": lambda row: (
+        row.get("instructions") == "lookup" and row.get("delivery") in ("broadcast", "host-driven")
     ),
     r"'home' leaves small rows": lambda row: (
         row.get("small tables") == "home" and multiplies(row.get("scheme", ""))

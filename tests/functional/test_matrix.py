@@ -41,6 +41,7 @@ SCHEMES = (
     "partitions:3:multiply:4:7:pool-first",
     "tt:16",
     "tt:5:auto:7",
+    "pq:3:16",
 )
 # Half of it is the profile: enough to have hot rows that are looked up again.
 MIXED = mixed_trace(samples=12)

@@ -92,6 +92,27 @@ VARIANTS: dict[str, tuple[str, str, dict[str, Any]]] = {
         "qr:8:concatenate",
         {**PSEUDO_CHANNELS, "hbm.pim.stack_bytes_per_cycle": 64},
     ),
+    "an instruction per lookup": ("heam", "qr:8", {"hbm.pim.instruction_per": "lookup"}),
+    "an instruction per lookup, some rows in banks": (
+        "heam",
+        "pq:4:8",
+        {"hbm.pim.instruction_per": "lookup", "hbm.pim.lut_bytes": 12 * 128},
+    ),
+    "an instruction per lookup, prefetch": (
+        "proactivepim",
+        "partitions:3",
+        {"hbm.pim.instruction_per": "lookup"},
+    ),
+    "an instruction per lookup, rows at several PEs": (
+        "trim-g",
+        "partitions:3:add",
+        {"dimm.pim.instruction_per": "lookup"},
+    ),
+    "an instruction per lookup, second stage": (
+        "trim-g",
+        "qr:8",
+        {"dimm.pim.instruction_per": "lookup"},
+    ),
     "immediates": ("heam", "qr:8", {"hbm.pim.immediates": True}),
     "immediates, nothing hot": (
         "heam",

@@ -381,7 +381,7 @@ def test_an_ablation_is_not_held_against_a_claim(tmp_path: Path, monkeypatch: py
     more = [{"system": "heam", "variant": name} for name in ("base die", "no host LLC")]
     more += [{"system": "host-dimm", "variant": "no host LLC"}, {"system": "heam", "embedding": "hash:0.25"}]
     more += [{"system": "host-dimm", "embedding": "hash:0.25"}]
-    monkeypatch.setattr(reproduction, "study_design", lambda selection: few(*more))
+    monkeypatch.setattr(reproduction, "study_design", lambda selection="default": few(*more))
     monkeypatch.setattr(reproduction, "_figures", lambda *arguments: {})
     done = reproduce(tmp_path, samples=SAMPLES, workers=1)
     row = done.claims[done.claims["our_comparison"] == "heam over host-dimm with the same embedding"].iloc[0]
@@ -411,7 +411,7 @@ def test_curves_have_the_published_setting_where_it_belongs(
     more = [{"system": "heam", "variant": name} for name in names]
     wide = {"system": "heam", "embedding": "qr:64:multiply"}
     more += [{**wide, "variant": name} for name in ("default", "LUT = 8 KiB")]
-    monkeypatch.setattr(reproduction, "study_design", lambda selection: few(*more))
+    monkeypatch.setattr(reproduction, "study_design", lambda selection="default": few(*more))
     monkeypatch.setattr(reproduction, "_figures", lambda *arguments: {})
     done = reproduce(tmp_path, samples=SAMPLES, workers=1)
     design = few(*more)
@@ -577,7 +577,7 @@ def test_a_point_that_cannot_be_stops_nothing_but_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     bad = {"system": "tensordimm", "embedding": "tt:16"}
-    monkeypatch.setattr(reproduction, "study_design", lambda selection: few(bad))
+    monkeypatch.setattr(reproduction, "study_design", lambda selection="default": few(bad))
     monkeypatch.setattr(reproduction, "_figures", lambda *arguments: {})
     out = tmp_path / "out"
     words = f"reproduce --samples {SAMPLES} --workers 1 --output"
@@ -586,7 +586,7 @@ def test_a_point_that_cannot_be_stops_nothing_but_is_told(
     failures = pd.read_csv(out / "failures.csv")["failure"]
     assert len(failures) == 1 and "vertical" in failures[0]
     assert len(pd.read_csv(out / "summary.csv")) == 9
-    monkeypatch.setattr(reproduction, "study_design", lambda selection: few())
+    monkeypatch.setattr(reproduction, "study_design", lambda selection="default": few())
     capsys.readouterr()
     assert main([*words.split(), str(out), "--json"]) == 0
     assert not (out / "failures.csv").exists()

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -92,6 +93,7 @@ class SlowLowering:
             if lookup.readings:
                 self._lower(lookup)
                 self._send(lookup, lookup.gnr + start * planned.gnrs_per_sample)
+            self._share(lookup)
         items = [item for lookup in self.lookups for item in lookup.items]
         self.items = {name: np.array([i[name] for i in items], dtype) for name, dtype in ITEM_DTYPES.items()}
         per_gnr = Counter(lookup.gnr for lookup in self.lookups for _ in lookup.items)
@@ -233,6 +235,18 @@ class SlowLowering:
         }
         lookup.items.insert(host[-1] + 1, item)
         self.counts["pe_adds"] += (last - first) * burst // 4
+
+    def _share(self, lookup: Lookup) -> None:
+        """Operands that follow each other to one PE need one instruction."""
+        if self.pim is None or self.pim.tier.pim is None or self.pim.tier.pim.instruction_per != "lookup":
+            return
+        for before, item in pairwise(lookup.items):
+            kinds = {before["kind"], item["kind"]}
+            if kinds <= {ITEM_PIM_READ, ITEM_PIM_LUT} and all(
+                before[k] == item[k] for k in ("channel", "unit")
+            ):
+                item["flags"] |= FLAG_CARRIED
+                self.counts["shared"] += 1
 
     # --- copies at every PE
 

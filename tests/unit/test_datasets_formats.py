@@ -611,4 +611,4 @@ def test_skew_of_movielens() -> None:
 def test_all_datasets_are_known() -> None:
     movielens = [f"movielens-{size}" for size in ("100k", "1m", "20m", "25m", "latest")]
     named = ["criteo-kaggle", "criteo-terabyte", "avazu", "taobao", "amazon", "meta-dlrm"]
-    assert known_datasets() == tuple(sorted([*named, *movielens, "csv", "parquet", "npz"]))
+    assert known_datasets() == tuple(sorted([*named, *movielens, "csv", "parquet", "npz", "edges"]))
