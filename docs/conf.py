@@ -99,6 +99,7 @@ ROOMS = (
     "heam_sim.traffic",
     "heam_sim.experiments",
     "heam_sim.plotting",
+    "heam_sim.timelines",
     "heam_sim.testing",
 )
 

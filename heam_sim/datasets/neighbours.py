@@ -67,6 +67,11 @@ def neighbour_trace(
     seed
         Of targets and draws, 0 to 2**64 - 1.
 
+    Returns
+    -------
+    LookupTrace
+        One table, a sample per bag.
+
     Raises
     ------
     ConfigError

@@ -225,7 +225,18 @@ class Timeline:
 
 
 def check_timeline_ending(path: str | Path) -> str:
-    """Return the ending of a timeline's file; :class:`ConfigError` if it has another one."""
+    """Return the ending of a timeline's file; :class:`ConfigError` if it has another one.
+
+    Parameters
+    ----------
+    path
+        Name of a file.
+
+    Returns
+    -------
+    str
+        With its dot.
+    """
     name = Path(path).name
     for ending in sorted(ENDINGS, key=len, reverse=True):
         if name.endswith(ending) and name != ending:
@@ -301,6 +312,11 @@ def log_timeline(
         What it is of: :func:`memories_of_system` or :func:`memory_of_spec`.
     window, channels, most_slices
         As for :func:`timeline`.
+
+    Returns
+    -------
+    Timeline
+        Times in ns.
 
     Raises
     ------
