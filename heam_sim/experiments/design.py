@@ -165,7 +165,7 @@ class Design:
     base
         What every point has unless it says otherwise.
     figures
-        Names of :data:`heam_sim.experiments.figures.FIGURES` to draw in the end, as far as there are points.
+        Names of ``heam_sim.experiments.figures.FIGURES`` to draw in the end, as far as there are points.
     """
 
     name: str

@@ -38,6 +38,7 @@ __all__ = ["ENDINGS", "MOST_SLICES", "Timeline", "check_timeline_ending", "log_t
 #: A browser still moves smoothly with so many.
 MOST_SLICES = 200_000
 _TRACES, _FIGURES = (".json", ".json.gz"), (".pdf", ".png")
+#: How the names of the files of a timeline end.
 ENDINGS = (*_TRACES, *_FIGURES, ".csv")
 _ROLES = ("add", "load register", "multiply and add", "multiply into register", "fill cache")
 
