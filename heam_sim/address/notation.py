@@ -41,8 +41,8 @@ def _mop4clxor(spec: Spec) -> str:
     return " ".join(fields) + " | " + " ".join(terms)
 
 
-#: Maps by the names that Ramulator gives them; the channel lies below everything, as its channel mapper cuts
-#: it out.
+#: Maps by the names that Ramulator gives them. The channel lies below everything in RoBaRaCoCh and MOP4CLXOR,
+#: where Ramulator 2.1's channel mapper cuts it out, and on top in ChRaBaRoCo, as that name says.
 NAMED_MAPS: Mapping[str, Callable[[Spec], str]] = {
     "RoBaRaCoCh": _robarach,
     "ChRaBaRoCo": _chrabaroco,
@@ -62,7 +62,8 @@ def parse_map(text: str, spec: Spec, *, channels: int, vector_bursts: int = 1) -
           ``field:n`` takes n bits; without a number a field takes what its other pieces leave.
           ``column.vector`` are the columns inside a vector. ``rank`` also names a pseudo channel. XOR terms
           may follow a bar: ``"... | bank.0^row.0 bank.1^row.1"``;
-        - a name: ``RoBaRaCoCh``, ``ChRaBaRoCo``, ``MOP4CLXOR``;
+        - a name: ``RoBaRaCoCh``, ``ChRaBaRoCo``, ``MOP4CLXOR``. With several channels Ramulator 2.1 cuts the
+          channel out below its ``ChRaBaRoCo``: ``"rank bank_group bank row column channel"``;
         - DRAMsim3's letters, most significant first: ``rarocochbgba``.
     spec
         The memory.
@@ -81,6 +82,10 @@ def parse_map(text: str, spec: Spec, *, channels: int, vector_bursts: int = 1) -
     ConfigError
         A field is unknown, missing or of the wrong size, or a vector is longer than a row.
     """
+    if not isinstance(text, str):
+        raise ConfigError(
+            f"address_map: {text!r} is no text; give a name, a list of fields or DRAMsim3's letters."
+        )
     if text in NAMED_MAPS:
         text = NAMED_MAPS[text](spec)
     elif re.fullmatch(r"(?:ch|ra|bg|ba|ro|co){2,}", text):

@@ -139,7 +139,7 @@ def replay_command(
     as_json: bool,
     **controller: Any,
 ) -> None:
-    """Replay the request stream in REQUESTS: LD/ST or DRAMsim3 text (plain, .gz), .npz or .h5.
+    """Replay the request stream in REQUESTS: LD/ST or DRAMsim3 text, .npz or .h5, plain or gzipped.
 
     Prints time, bandwidth, read latencies and counters of one memory behind queues, scheduler and row policy.
 

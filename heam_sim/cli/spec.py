@@ -23,8 +23,36 @@ def _print(parts: dict[str, Sequence[dict[str, Any]]], as_json: bool) -> None:
     if as_json:
         print_json(parts if len(parts) > 1 else next(iter(parts.values())))
         return
+    console, sources = Console(), {"": ""}
     for title, rows in parts.items():
-        Console().print(rows_table(rows, title=title, whole=("preset",)))
+        table = [
+            {_SHORT.get(key, key): _cell(key, value, sources) for key, value in row.items()} for row in rows
+        ]
+        console.print(rows_table(table, title=title, whole=_WHOLE))
+    for text, number in list(sources.items())[1:]:
+        console.print(f"source {number}: {text}", highlight=False, markup=False)
+
+
+# Columns that are never wrapped, and short headings where the cells are short.
+_WHOLE = ("preset", "nodes", "section", "no.", "cycles", "src")
+_SHORT = {"number": "no.", "preceding": "from", "following": "to", "source": "src"}
+
+
+def _constraint(row: dict[str, Any]) -> dict[str, Any]:
+    """Say in words what is seldom: a row has neither room nor need for a column of it."""
+    out = {key: value for key, value in row.items() if key not in ("window", "sibling")}
+    if row["window"] > 1:
+        out["preceding"] += f" ({row['window']}th last)"
+    if row["sibling"]:
+        out["level"] += " (others)"
+    return out
+
+
+def _cell(key: str, value: Any, sources: dict[str, str]) -> str:
+    """Show a value in six digits; a source, a sentence that many rows share, by its number."""
+    if key == "source":
+        return sources.setdefault(value, str(len(sources)))
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
 @click.group("spec")
@@ -52,11 +80,17 @@ def list_command(family: str | None, as_json: bool) -> None:
 
     Example: heam-sim spec list --family native
     """
-    shown = ("preset", "shape", "burst_bytes", "capacity_MiB", "peak_GBps")
     rows = list_table(family=family)
-    if not as_json:
-        rows = [{name: row[name] for name in shown if name in row} for row in rows]
-    _print({"": rows}, as_json)
+    if as_json:
+        _print({"": rows}, as_json)
+        return
+    # "1 rank, 4 bank_group, 4 bank" of every preset would not leave room for its name.
+    nodes = [" x ".join(part.split()[0] for part in str(row["shape"]).split(", ")) for row in rows]
+    short = [
+        {"preset": row["preset"], "nodes": shape, "MiB": row["capacity_MiB"], "GB/s": row["peak_GBps"]}
+        for row, shape in zip(rows, nodes, strict=True)
+    ]
+    _print({"nodes of each level below the channel; capacity and peak of one channel": short}, as_json)
 
 
 @spec.command("show", short_help="Show the resolved values of a memory.")
@@ -102,5 +136,6 @@ def explain(
     timing, constraints = timing_table(name, overrides=overrides), constraint_table(resolved)
     if as_json:
         _print({"timing": timing, "constraints": constraints}, as_json)
-    else:
-        _print({f"timing of {name}": timing, f"constraint rows of {name}": constraints}, as_json)
+        return
+    rows = [_constraint(row) for row in constraints]
+    _print({f"timing of {name}": timing, f"constraint rows of {name}": rows}, as_json)

@@ -107,6 +107,8 @@ def find_preset(name: str, folder: Path | None = None) -> tuple[StandardFile, Bl
     SpecError
         Unknown preset (with the nearest known one), a broken file.
     """
+    if not isinstance(name, str):
+        raise SpecError(f"preset: {name!r} is no name of a memory preset; `heam-sim spec list` shows them.")
     if (own := own_file(name)) is not None:
         return _own_preset(name, own)
     family, _, rest = name.partition("/")

@@ -200,8 +200,17 @@ def replay(
     )
 
 
+def _array(name: str, values: ArrayLike) -> NDArray[Any]:
+    if np.ma.is_masked(values):
+        raise ConfigError(f"{name}: has masked entries, which no request stands for; leave them out.")
+    try:
+        return np.asarray(values)
+    except (ValueError, TypeError) as error:
+        raise ConfigError(f"{name}: is no array ({error}).") from None
+
+
 def _addresses(values: ArrayLike) -> NDArray[np.uint64]:
-    array = np.asarray(values)
+    array = _array("address", values)
     if array.size == 0:
         return np.empty(0, np.uint64)
     if array.ndim != 1 or array.dtype.kind not in "iu":
@@ -212,11 +221,15 @@ def _addresses(values: ArrayLike) -> NDArray[np.uint64]:
         raise ConfigError(f"address: entry {int(array.argmin())} is negative; addresses start at 0.")
     if int(array.max()) >= 1 << 63:
         raise ConfigError(f"address: entry {int(array.argmax())} lies beyond 2^63 - 1.")
-    return np.ascontiguousarray(array).view(np.uint64) if array.dtype == np.int64 else array.astype(np.uint64)
+    # Not copied where it need not be; a buffer that starts at any byte is.
+    aligned = (
+        np.require(array, requirements=["C", "A"]) if array.dtype == np.int64 else array.astype(np.uint64)
+    )
+    return aligned.view(np.uint64)
 
 
 def _flags(values: ArrayLike) -> NDArray[np.uint8]:
-    array = np.asarray(values)
+    array = _array("is_write", values)
     if array.size == 0:
         return np.empty(0, np.uint8)
     if array.ndim != 1 or array.dtype.kind not in "iub":
@@ -226,6 +239,11 @@ def _flags(values: ArrayLike) -> NDArray[np.uint8]:
         )
     flags: NDArray[np.uint8] = np.not_equal(array, 0).view(np.uint8)
     return flags
+
+
+def _yes_or_no(name: str, value: object) -> None:
+    if not isinstance(value, bool | np.bool_):
+        raise ConfigError(f"{name}: {value!r} is neither true nor false.")
 
 
 def replay_chunks(
@@ -292,6 +310,8 @@ def replay_chunks(
         write_high_percent=write_high_percent,
         write_low_percent=write_low_percent,
     )
+    _yes_or_no("record_commands", record_commands)
+    _yes_or_no("drain", drain)
     count = whole_number("channels", channels, minimum=1, maximum=_MOST_CHANNELS)
     spec = load_spec(preset, overrides=dict(overrides) if overrides else None)
     mapping = parse_map(address_map, spec, channels=count)

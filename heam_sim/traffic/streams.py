@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: MIT
-"""Request streams in chunks: text of Ramulator, DRAMsim3 and DRAMSys (plain or gzipped), npz, HDF5."""
+"""Request streams in chunks: text of Ramulator, DRAMsim3 and DRAMSys, npz, HDF5, plain or gzipped."""
 
 from __future__ import annotations
 
 import gzip
 import os
+import shutil
+import tempfile
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -53,6 +56,7 @@ def read_requests(path: str | Path, *, chunk: int = _CHUNK) -> Iterator[Requests
     path
         - ``*.npz`` with the arrays ``address`` and ``is_write``;
         - ``*.h5`` as :func:`write_requests` makes it;
+        - either of them gzipped (``*.npz.gz``, ``*.h5.gz``): unpacked to a temporary file first;
         - text, plain or gzipped, a request per line: ``LD 0x12340`` / ``ST 4096`` (Ramulator), ``0x12340
           READ 17`` / ``12340 WRITE 17`` (DRAMsim3: hexadecimal with or without 0x) or ``17: read 0x12340``
           (DRAMSys ``.stl``). Cycles are not used: the stream is replayed as fast as it goes.
@@ -72,16 +76,30 @@ def read_requests(path: str | Path, *, chunk: int = _CHUNK) -> Iterator[Requests
     file = Path(path)
     if not file.is_file():
         raise DatasetError(f"{file}: no such request file; check the path.")
-    if file.suffix == ".gz" and Path(file.stem).suffix in (".npz", ".h5", ".hdf5"):
-        raise DatasetError(f"{file}: such files are compressed inside; unpack it with gunzip first.")
-    if file.suffix == ".npz":
-        yield from _read_npz(file, chunk)
-    elif file.suffix in (".h5", ".hdf5"):
-        yield from _read_hdf5(file, chunk)
+    packed = file.suffix == ".gz"
+    reader = _BINARY.get(Path(file.stem).suffix if packed else file.suffix)
+    if reader is not None and packed:
+        with _unpacked(file) as copy:
+            yield from reader(copy, chunk, file)
+    elif reader is not None:
+        yield from reader(file, chunk, file)
     else:
         for address, is_write in read_text(file):
             for start in range(0, address.size, chunk):
                 yield Requests(address[start : start + chunk], is_write[start : start + chunk])
+
+
+@contextmanager
+def _unpacked(file: Path) -> Iterator[Path]:
+    """Keep what a gzipped file holds in a temporary one: these formats are not read from front to back."""
+    with tempfile.TemporaryDirectory(prefix="heam-requests-") as folder:
+        copy = Path(folder) / file.stem
+        try:
+            with gzip.open(file) as packed, copy.open("wb") as plain:
+                shutil.copyfileobj(packed, plain, 1 << 20)
+        except (OSError, EOFError, zlib.error) as error:
+            raise DatasetError(f"{file}: cannot be unpacked to {folder} ({error}).") from None
+        yield copy
 
 
 def _check_form(file: Path, name: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
@@ -126,10 +144,11 @@ def _npy_part(stream: IO[bytes], count: int, dtype: np.dtype[Any]) -> NDArray[An
     return np.frombuffer(data, dtype)
 
 
-def _read_npz(file: Path, chunk: int) -> Iterator[Requests]:
+def _read_npz(at: Path, chunk: int, file: Path) -> Iterator[Requests]:
+    """Read what lies at `at`; errors speak of `file`."""
     try:
         with (
-            zipfile.ZipFile(file) as stored,
+            zipfile.ZipFile(at) as stored,
             stored.open("address.npy") as addresses,
             stored.open("is_write.npy") as flags,
         ):
@@ -148,9 +167,10 @@ def _read_npz(file: Path, chunk: int) -> Iterator[Requests]:
         raise DatasetError(f"{file}: is no readable .npz file ({error}).") from None
 
 
-def _read_hdf5(file: Path, chunk: int) -> Iterator[Requests]:
+def _read_hdf5(at: Path, chunk: int, file: Path) -> Iterator[Requests]:
+    """Read what lies at `at`; errors speak of `file`."""
     try:
-        with h5py.File(str(file), "r") as stored:
+        with h5py.File(str(at), "r") as stored:
             if stored.attrs.get("filetype") != _FILETYPE:
                 raise DatasetError(
                     f"{file}: is no request file of heam_sim (filetype {_FILETYPE!r} is missing)."
@@ -166,6 +186,9 @@ def _read_hdf5(file: Path, chunk: int) -> Iterator[Requests]:
                 yield _checked(file, arrays["address"][part], arrays["is_write"][part], start)
     except (OSError, KeyError, RuntimeError) as error:
         raise DatasetError(f"{file}: is damaged or no HDF5 file ({error}).") from None
+
+
+_BINARY = {".npz": _read_npz, ".h5": _read_hdf5, ".hdf5": _read_hdf5}
 
 
 def write_requests(path: str | Path, address: NDArray[np.uint64], is_write: NDArray[np.uint8]) -> None:

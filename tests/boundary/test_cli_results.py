@@ -27,6 +27,7 @@ from heam_sim.cli.completion import COMPLETE_VARIABLE
 from heam_sim.cli.main import program
 from heam_sim.cli.overview import SECTIONS
 from heam_sim.datasets import generate
+from heam_sim.dram import list_presets
 from heam_sim.results import ResultSet
 from heam_sim.systems import known_systems
 from tests.unit.results_cases import make_result, make_study
@@ -72,6 +73,40 @@ def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
     captured = capsys.readouterr()
     assert captured.err.startswith("error: ") and captured.err.count("\n") == 1
     return captured.err
+
+
+# -- spec
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("list",),
+        ("show", "native/HBM3_16Gb_8hi/HBM3_6400"),
+        ("explain", "native/DDR5_16Gb_x8/DDR5_4800", "--set", "rank=2"),
+        ("explain", "native/HBM2_4Gb/HBM2_2000", "RD", "RD", "--pim-level", "bank_group"),
+    ],
+    ids=["list", "show", "explain", "pair"],
+)
+def test_spec_tables_fit_a_terminal(
+    arguments: tuple[str, ...], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Names are whole, and each source stands once, below the tables, under the number that rows refer to."""
+    monkeypatch.setenv("COLUMNS", "80")
+    out = run(capsys, "spec", *arguments)
+    assert max(len(line) for line in out.splitlines()) <= 80
+    tables, *sources = out.split("\nsource ")
+    if arguments == ("list",):
+        assert all(f" {name} " in tables for name in list_presets())
+        return
+    assert "JESD" not in tables and all("JESD" in text or "Ramulator" in text for text in sources)
+    assert [text.split(":")[0] for text in sources] == [str(n) for n in range(1, len(sources) + 1)]
+    assert all(f" {number} " in tables for number in range(1, len(sources) + 1))
+
+
+def test_spec_explain_says_which_nodes_and_how_far_back(capsys: pytest.CaptureFixture[str]) -> None:
+    out = run(capsys, "spec", "explain", "native/DDR4_8Gb_x8/DDR4_2400")
+    assert "nFAW" in out and "4th" in out and "(others)" in out
 
 
 # -- results

@@ -61,8 +61,10 @@ FILES: dict[str, tuple[bytes, str]] = {
     "cut.gz": (gzip.compress(b"".join(b"LD %d\n" % (i * 7919) for i in range(9000)))[:-200], "end"),
     "sum.gz": (gzip.compress(b"LD 0x40\n" * 900)[:-8] + b"\0" * 8, "end"),
     "noise.gz": (b"\x1f\x8b\x08\x00" + b"\xff" * 90, "end"),
-    "inside.npz.gz": (gzip.compress(zipped(address=FLAGS, is_write=FLAGS)), "gunzip"),
-    "inside.h5.gz": (gzip.compress(b"\x89HDF"), "gunzip"),
+    "cut.npz.gz": (gzip.compress(zipped(address=FLAGS, is_write=FLAGS))[:-20], "unpacked"),
+    "plain.npz.gz": (zipped(address=FLAGS, is_write=FLAGS), "unpacked"),
+    "lacks.npz.gz": (gzip.compress(zipped(address=FLAGS)), "is_write"),
+    "inside.h5.gz": (gzip.compress(b"\x89HDF"), "HDF5"),
     "text.npz": (b"LD 0x40\n", ".npz"),
     "lacks.npz": (zipped(address=FLAGS), "is_write"),
     "bytes.npz": (zipped(address=b"LD 0x40", is_write=FLAGS), ".npz"),
@@ -83,6 +85,33 @@ def test_request_files_that_are_none(name: str, folder: Path, capsys: pytest.Cap
     (folder / name).write_bytes(content)
     message = refuse(capsys, folder, "replay", name, "--commands", "out.npz")
     assert name in message and names in message and message.isascii()
+
+
+@pytest.mark.parametrize("ending", [".npz", ".h5", ".txt"])
+def test_a_gzipped_file_is_the_file(
+    ending: str, folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    address = np.arange(10_000, dtype=np.uint64) * 64 * 7919
+    is_write = (np.arange(10_000) % 3 == 0).astype(np.uint8)
+    plain = folder / f"stream{ending}"
+    if ending == ".npz":
+        np.savez(plain, address=address, is_write=is_write)
+    elif ending == ".h5":
+        write_requests(plain, address, is_write)
+    else:
+        lines = zip(address.tolist(), is_write.tolist(), strict=True)
+        plain.write_text("".join(f"{'ST' if write else 'LD'} {at}\n" for at, write in lines))
+    packed = folder / f"stream{ending}.gz"
+    packed.write_bytes(gzip.compress(plain.read_bytes()))
+    temporary = tmp_path_factory.mktemp("temporary")
+    monkeypatch.setattr("tempfile.tempdir", str(temporary))
+    pieces = list(read_requests(packed, chunk=3_000))
+    assert np.array_equal(np.concatenate([piece.address for piece in pieces]), address)
+    assert np.array_equal(np.concatenate([piece.is_write for piece in pieces]), is_write)
+    begun = read_requests(packed, chunk=100)
+    next(begun)
+    begun.close()
+    assert not list(temporary.iterdir())
 
 
 def hdf5(path: Path, **arrays: object) -> Path:

@@ -96,7 +96,17 @@ def test_damaged_files_are_typed_errors(tmp_path: Path) -> None:
         {"address": [[64]]},
         {"address": [64, 128]},
         {"address": np.array([1 << 63], np.uint64)},
+        {"address": [[64], [64, 128]]},
+        {"address": np.ma.array([64], mask=True)},
         {"is_write": [0.5]},
+        {"is_write": [[0], [0, 1]]},
+        {"preset": None},
+        {"preset": 4},
+        {"address_map": None},
+        {"address_map": 7},
+        {"record_commands": None},
+        {"record_commands": "no"},
+        {"drain": "no"},
         {"preset": "ramulator-2.1/DDR4_8Gb_x8/DDR4_2400"},
         {"channels": 0},
         {"channels": 1.0},
@@ -130,6 +140,25 @@ def test_bad_arguments_are_config_errors(arguments: dict[str, object]) -> None:
     options: dict[str, object] = {"address": [64], "is_write": [0], "preset": PRESET, **arguments}
     with pytest.raises(ConfigError):
         heam_sim.replay(options.pop("address"), options.pop("is_write"), **options)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "view",
+    [
+        lambda a: np.frombuffer(b"x" + a.tobytes(), np.uint8)[1:].view(a.dtype),
+        lambda a: np.repeat(a, 3)[::3],
+        lambda a: a[::-1].copy()[::-1],
+        lambda a: a.astype(a.dtype.newbyteorder()),
+        lambda a: np.require(a, requirements=["O"]).view(),
+    ],
+    ids=["unaligned", "strided", "reversed", "byte order", "view"],
+)
+def test_how_an_array_lies_in_memory_does_not_matter(view: Any) -> None:
+    address, is_write = np.arange(300, dtype=np.int64) * 4096, np.arange(300) % 3 == 0
+    wanted = heam_sim.replay(address, is_write, preset=PRESET)
+    for array in (address, address.astype(np.uint64), address.astype(np.uint32)):
+        found = heam_sim.replay(view(array), view(is_write.astype(np.int32)), preset=PRESET)
+        assert found.counters == wanted.counters
 
 
 def test_a_refresh_that_is_not_there_says_which_are() -> None:
