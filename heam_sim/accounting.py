@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from heam_sim.dram import Spec
+from heam_sim.dram.stop_level import pe_resource
 from heam_sim.energy import (
     WINDOW_NS,
     EnergyReport,
@@ -19,6 +21,7 @@ from heam_sim.energy import (
     sram_area,
     tier_power,
 )
+from heam_sim.energy.events import DEPTH
 from heam_sim.placement import TierLayout
 
 if TYPE_CHECKING:
@@ -57,6 +60,8 @@ _KINDS = {
     "pim_wrimm": ("PIM_WRIMM",),
 }
 _FJ_PER_PJ = 1000
+# Behind which level of the energy model a resource of the way to the host ends.
+_WHERE_IT_ENDS = {"bank": "bank", "bank_group_io": "bank_group", "rank_io": "sid", "dram_bus": "rank"}
 
 
 def channel_rows(planned: Plan, run: Run) -> list[dict[str, Any]]:
@@ -135,8 +140,8 @@ def _wiring(layout: TierLayout) -> dict[str, Any]:
         "burst_bytes": spec.burst_bytes,
         "ranks": ranks * layout.tier.channels,
         "ref_bank_share": float(spec.refresh_share(layout.tier.controller.refresh_kind or "REF")),
-        "unit_level": _energy_level(pim.unit_level) if pim is not None else None,
-        "merge_level": _energy_level(pim.merge_level) if pim is not None and pim.merge_level else None,
+        "unit_level": _energy_level(pim.unit_level, spec) if pim is not None else None,
+        "merge_level": _energy_level(pim.merge_level, spec) if pim is not None and pim.merge_level else None,
         "lut_copies": layout.units // ranks if pim is not None and layout.units > 1 else 1,
         "host_driven": pim is not None and pim.delivery == "host-driven",
     }
@@ -184,8 +189,11 @@ def _element_counts(planned: Plan, run: Run, layout: TierLayout, totals: Mapping
     }
 
 
-def _energy_level(level: str) -> str:
-    return {"pseudo_channel": "rank", "dimm": "rank"}.get(level, level)
+def _energy_level(level: str, spec: Spec) -> str:
+    """The energy model's name for a level; one of the standard's own is where its data come out."""
+    if level not in DEPTH:
+        level = _WHERE_IT_ENDS[pe_resource(spec, level)]
+    return "rank" if level == "pseudo_channel" else level
 
 
 def account_energy(planned: Plan, run: Run, totals: Mapping[str, Mapping[str, int]]) -> EnergyReport:

@@ -35,6 +35,13 @@ _SUMS = (
     "immediates",
 )
 _RELATION = {"bank": "bank", "bank_group": "bank_group", "rank": "rank", "pseudo_channel": "rank"}
+
+
+def _relation(level: str, spec: Spec) -> str:
+    """What two banks of one PE have in common at least; a level of the standard's own is its own relation."""
+    return _RELATION.get(level, level if level in spec.levels[1:] else "other_rank")
+
+
 #: Up to so many possible values a set is a flag for each (a byte, touched only where something is set).
 _FLAGS = 1 << 26
 # As many flags are counted in about the time in which one key is sorted.
@@ -272,7 +279,7 @@ def _pim_rows(
     assert pim is not None
     tck = float(spec.tCK_ps) / 1000
     span = slice(layout.first_channel, layout.first_channel + layout.tier.channels)
-    unit_gap = max(earliest_gap(spec, "PIM_RD", "PIM_RD", _RELATION.get(pim.unit_level, "other_rank")), 1)
+    unit_gap = max(earliest_gap(spec, "PIM_RD", "PIM_RD", _relation(pim.unit_level, spec)), 1)
     of_units, what = demand.reads, "bursts of the busiest PE x PIM_RD spacing"
     if demand.shortest:
         needed = np.bincount(demand.pe_rows.values() >> 44, minlength=demand.reads.size)

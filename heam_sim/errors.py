@@ -83,6 +83,11 @@ def unknown_name(kind: str, name: object, known: Iterable[object], *, where: str
         All names that exist.
     where
         File or keyword, prepended to the message when given.
+
+    Returns
+    -------
+    ConfigError
+        Ready to be raised.
     """
     names = sorted(str(item) for item in known)
     near = difflib.get_close_matches(str(name), names, n=1, cutoff=0.5)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -41,8 +42,10 @@ from heam_sim.arrivals import PREFIX, Arrivals, as_arrivals, split_overrides
 from heam_sim.bounds import Demand, ceilings
 from heam_sim.check import log_ending, write_log
 from heam_sim.dram import Spec
+from heam_sim.dram.loader import own_file, standard_text
 from heam_sim.embedding import EmbeddingScheme, Full, composes_sums, sum_bytes
 from heam_sim.embedding.parse import parse_embedding
+from heam_sim.energy.power import power_text
 from heam_sim.errors import CeilingError, ConfigError, unknown_name
 from heam_sim.lowering import Lowered, Work, bags_in_order, lower, with_prefetch
 from heam_sim.lowering.lower import Scope
@@ -56,7 +59,7 @@ from heam_sim.verification import verify
 __all__ = ["Plan", "Run", "plan", "record", "resolved_config", "scheduled", "simulate"]
 
 # Long enough to keep Python out of the loop, short enough for Ctrl-C to be felt at once.
-_STEPS = 1 << 20
+_STEPS = 1 << 18
 # Bursts of a sum that the engine's PEs can keep.
 _LONGEST_SUM = 64
 # How far apart the walks lie that say what the time went to: many GnRs long, short enough for the memory.
@@ -456,7 +459,7 @@ def _config(
     profile: float,
     arrivals: Arrivals | None,
 ) -> dict[str, Any]:
-    return {
+    config = {
         "system": system.to_dict(),
         "embedding": scheme.to_dict(),
         "vector_bytes": vector_bytes,
@@ -466,6 +469,19 @@ def _config(
         # A closed loop is what there is without a word.
         **({} if arrivals is None else {"arrivals": arrivals.to_dict()}),
     }
+    own = _own_files(system)
+    return {**config, "files": own} if own else config
+
+
+def _own_files(system: System) -> dict[str, str]:
+    """Digests of memories and power files that do not come with heam_sim, whose names alone say nothing."""
+    found: dict[str, str] = {}
+    for tier in system.tiers:
+        if (memory := own_file(tier.memory)) is not None:
+            found[str(memory)] = hashlib.sha256(standard_text(tier.memory).encode()).hexdigest()
+        if tier.power.endswith(".toml"):
+            found[tier.power] = hashlib.sha256(power_text(tier.power).encode()).hexdigest()
+    return found
 
 
 def _scheme(embedding: EmbeddingScheme | str | None) -> EmbeddingScheme:

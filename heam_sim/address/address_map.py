@@ -21,6 +21,13 @@ class Piece:
     """The next part of an address, from the least significant end: `size` values of `field`.
 
     A field may come in several pieces; the first of them is its least significant part.
+
+    Attributes
+    ----------
+    field
+        Name of a level, ``"row"`` or ``"column"``.
+    size
+        Number of values; any number from 1.
     """
 
     field: str
@@ -29,7 +36,19 @@ class Piece:
 
 @dataclass(frozen=True)
 class Xor:
-    """``target[target_bit] ^= source[source_bit]``, applied in order after the address has been split."""
+    """``target[target_bit] ^= source[source_bit]``, applied in order after the address has been split.
+
+    Attributes
+    ----------
+    target
+        Field that is changed.
+    target_bit
+        Its bit, from 0.
+    source
+        Field that is read.
+    source_bit
+        Its bit, from 0.
+    """
 
     target: str
     target_bit: int
@@ -98,7 +117,18 @@ class AddressMap:
                 raise ConfigError(f"address_map: {field} has {size} values; bit {bit} cannot be XORed.")
 
     def size(self, field: str) -> int:
-        """Return how many values a field has."""
+        """Return how many values a field has.
+
+        Parameters
+        ----------
+        field
+            Name of the field.
+
+        Returns
+        -------
+        int
+            Product of its pieces.
+        """
         return math.prod(self._sizes()[field])
 
     @property
@@ -119,7 +149,18 @@ class AddressMap:
         return self.pieces[-1].field == "row" and not any(term.target == "row" for term in self.xors)
 
     def split(self, address: _Int) -> dict[str, _Int]:
-        """Split burst addresses (int64, below :attr:`bursts`) into fields."""
+        """Split burst addresses (int64, below :attr:`bursts`) into fields.
+
+        Parameters
+        ----------
+        address
+            Burst addresses, int64, any shape.
+
+        Returns
+        -------
+        dict
+            Field to int64 array like `address`.
+        """
         rest = address
         found: dict[str, _Int] = {}
         weight: dict[str, int] = {}
@@ -136,7 +177,18 @@ class AddressMap:
         return found
 
     def join(self, fields: dict[str, _Int]) -> _Int:
-        """Return the burst address of every set of fields: the inverse of :meth:`split`."""
+        """Return the burst address of every set of fields: the inverse of :meth:`split`.
+
+        Parameters
+        ----------
+        fields
+            Every field, int64 arrays of one shape.
+
+        Returns
+        -------
+        int64 array
+            Like the fields.
+        """
         found = dict(fields)
         for term in reversed(self.xors):
             bit = (found[term.source] >> term.source_bit) & 1
@@ -150,7 +202,18 @@ class AddressMap:
         return address
 
     def decode(self, address: _Int) -> tuple[_Int, _Int, _Int, _Int]:
-        """Return channel in the tier, flat bank in the channel, row and column (in bursts)."""
+        """Return channel in the tier, flat bank in the channel, row and column (in bursts).
+
+        Parameters
+        ----------
+        address
+            Burst addresses, int64, any shape.
+
+        Returns
+        -------
+        four int64 arrays
+            Like `address`.
+        """
         fields = self.split(address)
         bank = fields[self.levels[0][0]]
         for level, count in self.levels[1:]:
@@ -160,12 +223,38 @@ class AddressMap:
 
 
 def divided(values: _Int, size: int) -> _Int:
-    """Return ``values // size`` of numbers that are not negative; a shift is several times faster."""
+    """Return ``values // size`` of numbers that are not negative; a shift is several times faster.
+
+    Parameters
+    ----------
+    values
+        A number, or an int64 array.
+    size
+        What they are divided by, from 1.
+
+    Returns
+    -------
+    int or int64 array
+        Like `values`.
+    """
     return values >> (size.bit_length() - 1) if _is_power(size) else values // size
 
 
 def split_at(values: _Int, size: int) -> tuple[_Int, _Int]:
-    """Return quotient and remainder of numbers that are not negative."""
+    """Return quotient and remainder of numbers that are not negative.
+
+    Parameters
+    ----------
+    values
+        A number, or an int64 array.
+    size
+        What they are divided by, from 1.
+
+    Returns
+    -------
+    tuple of int or of int64 arrays
+        Each like `values`.
+    """
     if _is_power(size):
         return divided(values, size), values & (size - 1)
     return np.divmod(values, size)

@@ -42,7 +42,7 @@ def _mop4clxor(spec: Spec) -> str:
 
 
 #: Maps by the names that Ramulator gives them. The channel lies below everything in RoBaRaCoCh and MOP4CLXOR,
-# where Ramulator 2.1's channel mapper cuts it out, and on top in ChRaBaRoCo, as that name says.
+#: where Ramulator 2.1's channel mapper cuts it out, and on top in ChRaBaRoCo, as that name says.
 NAMED_MAPS: Mapping[str, Callable[[Spec], str]] = {
     "RoBaRaCoCh": _robarach,
     "ChRaBaRoCo": _chrabaroco,
@@ -59,10 +59,9 @@ def parse_map(text: str, spec: Spec, *, channels: int, vector_bursts: int = 1) -
         One of:
 
         - fields, most significant first: ``"row column bank rank bank_group channel column.vector"``.
-        ``field:n`` takes n bits;
-          without a number a field takes what its other pieces leave. ``column.vector`` are the columns
-          inside a vector. ``rank``
-          also names a pseudo channel. XOR terms may follow a bar: ``"... | bank.0^row.0 bank.1^row.1"``;
+          ``field:n`` takes n bits; without a number a field takes what its other pieces leave.
+          ``column.vector`` are the columns inside a vector. ``rank`` also names a pseudo channel. XOR terms
+          may follow a bar: ``"... | bank.0^row.0 bank.1^row.1"``;
         - a name: ``RoBaRaCoCh``, ``ChRaBaRoCo``, ``MOP4CLXOR``. With several channels Ramulator 2.1 cuts the
           channel out below its ``ChRaBaRoCo``: ``"rank bank_group bank row column channel"``;
         - DRAMsim3's letters, most significant first: ``rarocochbgba``.
@@ -72,6 +71,11 @@ def parse_map(text: str, spec: Spec, *, channels: int, vector_bursts: int = 1) -
         Of the tier; any number.
     vector_bursts
         Bursts in a vector, for ``column.vector``.
+
+    Returns
+    -------
+    AddressMap
+        Of bursts: an address counts ``burst_bytes`` each.
 
     Raises
     ------

@@ -16,11 +16,13 @@ from heam_sim.numbers import whole_number
 
 __all__ = ["CACHE_LOOKUPS", "PUBLISHED_BLOCKS", "PUBLISHED_SIZES", "hit_shares"]
 
-CACHE_LOOKUPS = 2_600_000  # 100,000 samples of Criteo, as in the published figure
+#: Lookups that are cached for the figure: 100,000 samples of Criteo, as in the published one.
+CACHE_LOOKUPS = 2_600_000
 
-# Figure data in the HEAM authors' public repository: Criteo Kaggle, 100,000 samples, c = 8, 4-way LRU; share
-# in % of all accesses that hit, of Q and of R rows (R can be at most 50).
+#: Figure data in the HEAM authors' public repository by cache size in bytes: Criteo Kaggle, 100,000 samples,
+#: c = 8, 4-way LRU; share in % of all accesses that hit, of Q and of R rows (R can be at most 50).
 PUBLISHED_SIZES = {1 << 20: (33.2, 46.1), 2 << 20: (36.6, 47.0), 4 << 20: (40.1, 49.7), 8 << 20: (41.7, 49.7)}
+#: The same by block size in bytes.
 PUBLISHED_BLOCKS = {64: (34.8, 47.7), 128: (32.2, 48.8), 256: (29.4, 45.6), 512: (27.6, 47.3)}
 
 

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 __all__ = ["COLD", "previous_uses", "stack_distances"]
 
-COLD = -1  # there was no earlier use
+#: In the place of a distance: there was no earlier use.
+COLD = -1
 
 Int64Array = NDArray[np.int64]
 
@@ -22,6 +23,11 @@ def previous_uses(items: NDArray[np.int64]) -> Int64Array:
     ----------
     items
         int64 array of shape (lookups,).
+
+    Returns
+    -------
+    int64 array
+        Shape (lookups,).
     """
     order = np.argsort(items, kind="stable")
     ordered = items[order]
@@ -41,6 +47,11 @@ def stack_distances(items: NDArray[np.int64]) -> Int64Array:
     ----------
     items
         int64 array of shape (lookups,).
+
+    Returns
+    -------
+    int64 array
+        Shape (lookups,).
     """
     previous = previous_uses(items)
     again = np.flatnonzero(previous != COLD)

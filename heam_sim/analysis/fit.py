@@ -88,6 +88,13 @@ def fit_trace(trace: Trace, *, seed: int = 1) -> dict[str, Any]:
 def write_recipe(recipe: dict[str, Any], path: str | os.PathLike[str]) -> None:
     """Write a recipe as JSON.
 
+    Parameters
+    ----------
+    recipe
+        As :func:`fit_trace` makes it.
+    path
+        The file to make or replace.
+
     Raises
     ------
     OutputError
@@ -121,6 +128,18 @@ class FitQuality:
 
 def compare_traces(one: Trace, other: Trace) -> list[FitQuality]:
     """Compare two traces table by table; stack distances on the first samples of long ones.
+
+    Parameters
+    ----------
+    one
+        The lookups: in the memory or in a file.
+    other
+        Another trace with as many tables.
+
+    Returns
+    -------
+    list of FitQuality
+        One per table.
 
     Raises
     ------

@@ -20,6 +20,13 @@ _POINTS = 400  # of a curve
 def access_curves(trace: Trace, collisions: Sequence[int]) -> pd.DataFrame:
     """Cumulative access share of original rows and of Q rows, all tables together, on a logarithmic grid.
 
+    Parameters
+    ----------
+    trace
+        The lookups: in the memory or in a file.
+    collisions
+        Indices that share a row of Q, one curve each.
+
     Returns
     -------
     pandas.DataFrame
@@ -35,6 +42,13 @@ def access_curves(trace: Trace, collisions: Sequence[int]) -> pd.DataFrame:
 def reuse_curve(trace: Trace, label: str) -> pd.DataFrame:
     """Share of the lookups that go to rows used at most so often, all tables together.
 
+    Parameters
+    ----------
+    trace
+        The lookups: in the memory or in a file.
+    label
+        Name of the curve.
+
     Returns
     -------
     pandas.DataFrame
@@ -47,12 +61,32 @@ def reuse_curve(trace: Trace, label: str) -> pd.DataFrame:
 
 
 def access_curve_of(trace: Trace, label: str) -> pd.DataFrame:
-    """One curve as in :func:`access_curves`, under a label of its own."""
+    """One curve as in :func:`access_curves`, under a label of its own.
+
+    Parameters
+    ----------
+    trace
+        The lookups: in the memory or in a file.
+    label
+        Name of the curve.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``rows`` (the label), ``rank``, ``access_share``.
+    """
     return _curve(_all_counts(trace, 1), label)
 
 
 def r_row_shares(trace: Trace, collisions: Sequence[int]) -> pd.DataFrame:
     """Share of the accesses to R that go to every R row, all tables together.
+
+    Parameters
+    ----------
+    trace
+        The lookups: in the memory or in a file.
+    collisions
+        Indices that share a row of Q, which is the number of rows of R.
 
     Returns
     -------
@@ -77,7 +111,13 @@ def r_row_shares(trace: Trace, collisions: Sequence[int]) -> pd.DataFrame:
 
 
 def published_hits() -> pd.DataFrame:
-    """The HEAM authors' hit shares, for :func:`heam_sim.plotting.cache_figure`."""
+    """The HEAM authors' hit shares, for :func:`heam_sim.plotting.cache_figure`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``panel`` (``"size"`` or ``"block"``), ``at`` (bytes), ``q_hit_share``, ``r_hit_share``.
+    """
     rows = [
         {"panel": panel, "at": at, "q_hit_share": q / 100, "r_hit_share": r / 100}
         for panel, values in (("size", PUBLISHED_SIZES), ("block", PUBLISHED_BLOCKS))

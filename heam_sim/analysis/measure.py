@@ -67,7 +67,18 @@ class TableSummary:
 
 
 def summarise(trace: Trace) -> list[TableSummary]:
-    """Summarise every table; only one is in the memory at a time where the trace is a file."""
+    """Summarise every table; only one is in the memory at a time where the trace is a file.
+
+    Parameters
+    ----------
+    trace
+        The lookups: in the memory or in a file.
+
+    Returns
+    -------
+    list of TableSummary
+        One per table.
+    """
     found = []
     for table in range(trace.tables):
         counts = row_counts(table_indices(trace, table))
@@ -109,7 +120,18 @@ def first_samples(trace: Trace, lookups: int) -> LookupTrace:
 
 
 def row_counts(indices: Int64Array) -> Int64Array:
-    """Return how often every used row is used, the most used first."""
+    """Return how often every used row is used, the most used first.
+
+    Parameters
+    ----------
+    indices
+        int64 array of shape (lookups,).
+
+    Returns
+    -------
+    int64 array
+        Shape (used rows,).
+    """
     if not len(indices):
         return np.zeros(0, np.int64)
     counts = np.unique(indices, return_counts=True)[1].astype(np.int64)
@@ -117,7 +139,18 @@ def row_counts(indices: Int64Array) -> Int64Array:
 
 
 def access_curve(counts: Int64Array) -> NDArray[np.float64]:
-    """Return the share of all lookups that the most used row takes, the two most used rows, and so on."""
+    """Return the share of all lookups that the most used row takes, the two most used rows, and so on.
+
+    Parameters
+    ----------
+    counts
+        Uses of the rows, int64, shape (used rows,), the most used first.
+
+    Returns
+    -------
+    float64 array
+        Shape (used rows,); the last is 1.
+    """
     return np.cumsum(counts) / max(int(counts.sum()), 1)
 
 
@@ -128,6 +161,11 @@ def popularity_distance(one: Int64Array, other: Int64Array) -> float:
     ----------
     one, other
         Uses of the rows, the most used first.
+
+    Returns
+    -------
+    float
+        From 0 (equal) to 1.
     """
     size = max(len(one), len(other))
     if not size:
@@ -146,6 +184,11 @@ def reuse_distance(one: Int64Array, other: Int64Array) -> float:
     ----------
     one, other
         Uses of the rows, in any order.
+
+    Returns
+    -------
+    float
+        From 0 (equal) to 1.
     """
     edges = np.unique(np.concatenate([one, other]))
     if not len(edges):
@@ -165,6 +208,11 @@ def power_bins(largest: int) -> Int64Array:
 
 def reuse_histogram(trace: Trace) -> pd.DataFrame:
     """Shares of lookups and of used rows by reuse: the uses of a row in the whole trace, all tables together.
+
+    Parameters
+    ----------
+    trace
+        The lookups: in the memory or in a file.
 
     Returns
     -------
@@ -220,6 +268,11 @@ def co_occurrence(trace: Trace) -> dict[str, float]:
     """How often the same rows come together in a sample, beside the same tables without correlation.
 
     The first samples count (up to 20,000), and of each the first 32 lookups over all tables.
+
+    Parameters
+    ----------
+    trace
+        The lookups: in the memory or in a file.
 
     Returns
     -------

@@ -36,6 +36,11 @@ def check_crossbar(
     limit
         Violations spelled out; all are counted.
 
+    Returns
+    -------
+    Report
+        What was counted and what is wrong.
+
     Raises
     ------
     CheckError

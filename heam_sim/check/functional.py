@@ -42,7 +42,21 @@ NAMES = (
 
 @dataclass(frozen=True, kw_only=True)
 class Mismatch:
-    """A GnR's granule whose sum is wrong: ``expected`` and ``got`` hold one integer per lane."""
+    """A GnR's granule whose sum is wrong: ``expected`` and ``got`` hold one integer per lane.
+
+    Attributes
+    ----------
+    gnr
+        Number of the GnR.
+    tables
+        Tables whose rows it adds.
+    granule
+        Number of the burst in the vector.
+    expected
+        What the sum must be.
+    got
+        What the commands made.
+    """
 
     gnr: int
     tables: str
@@ -474,7 +488,7 @@ def check_functional(
     Parameters
     ----------
     log
-        Structured array of :data:`heam_sim.check.LOG_DTYPE`, in order of issue, of a run that has drained.
+        Structured array of ``LOG_DTYPE``, in order of issue, of a run that has drained.
     command_names
         Names behind the log's command numbers.
     trace

@@ -31,6 +31,7 @@ __all__ = [
     "write_log",
 ]
 
+#: Fields of a command log (docs/formats.md, "Command logs").
 LOG_DTYPE: np.dtype[Any] = np.dtype(
     [
         ("clock", "u8"),
@@ -51,7 +52,15 @@ FIELDS: tuple[str, ...] = tuple(LOG_DTYPE.names or ())
 
 @dataclass(frozen=True)
 class CommandLog:
-    """A command log: ``log`` of dtype :data:`LOG_DTYPE`, ``command_names`` behind its numbers."""
+    """A command log: ``log`` of dtype :data:`LOG_DTYPE`, ``command_names`` behind its numbers.
+
+    Attributes
+    ----------
+    log
+        One record per command.
+    command_names
+        Names behind the numbers in ``log["command"]``.
+    """
 
     log: npt.NDArray[Any]
     command_names: tuple[str, ...]
@@ -62,6 +71,17 @@ class Recording(CommandLog):
     """A Ramulator recording: its commands, and the requests that caused them.
 
     ``address`` is uint64 (requests,) in bytes, ``is_write`` bool (requests,).
+
+    Attributes
+    ----------
+    log
+        One record per command.
+    command_names
+        Names behind the numbers.
+    address
+        Of the requests, in bytes.
+    is_write
+        Whether they write.
     """
 
     address: npt.NDArray[np.uint64]
@@ -69,7 +89,18 @@ class Recording(CommandLog):
 
 
 def log_ending(path: str | os.PathLike[str]) -> str:
-    """Return a log file's ending, ``".npz"`` or ``".csv"``; :class:`ConfigError` if it has another one."""
+    """Return a log file's ending, ``".npz"`` or ``".csv"``; :class:`ConfigError` if it has another one.
+
+    Parameters
+    ----------
+    path
+        Name of a file.
+
+    Returns
+    -------
+    str
+        With its dot.
+    """
     path = Path(path)
     if path.suffix not in (".npz", ".csv"):
         raise unknown_name("ending of a command log", path.suffix, (".npz", ".csv"), where=str(path))
@@ -84,6 +115,11 @@ def read_log(path: str | os.PathLike[str]) -> CommandLog:
     path
         ``.npz`` with the arrays ``log`` and ``command_names``, or ``.csv`` whose header names the log's
         fields and whose ``command`` column holds names.
+
+    Returns
+    -------
+    CommandLog
+        Clock in cycles of the channel's clock.
 
     Raises
     ------
@@ -317,6 +353,11 @@ def read_ramulator_csv(path: str | os.PathLike[str], spec: SpecLike) -> CommandL
     spec
         As in :func:`read_recording`.
 
+    Returns
+    -------
+    CommandLog
+        Clock in cycles of the channel's clock.
+
     Raises
     ------
     DatasetError
@@ -364,6 +405,18 @@ def _ramulator_row(
 
 def read_any_log(path: str | os.PathLike[str], spec: SpecLike) -> CommandLog:
     """Read a command log of heam_sim or of Ramulator 2.1, whichever the file is.
+
+    Parameters
+    ----------
+    path
+        The file.
+    spec
+        The memory, which knows commands and levels.
+
+    Returns
+    -------
+    CommandLog
+        Clock in cycles of the channel's clock.
 
     Raises
     ------

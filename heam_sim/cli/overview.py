@@ -34,6 +34,7 @@ SECTIONS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "trace": ("traces:trace", "Make, import, describe and export lookup traces."),
         "systems": ("simulations:systems", "List the architectures."),
         "spec": ("spec:spec", "List memories, show and explain their values."),
+        "template": ("template:template_command", "Print the file of a memory or system to start from."),
     },
     "Request streams": {
         "replay": ("memory:replay_command", "Replay plain requests on one memory."),

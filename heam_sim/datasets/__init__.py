@@ -14,6 +14,7 @@ from heam_sim.datasets.multi_hot import expand_multi_hot
 from heam_sim.datasets.neighbours import neighbour_trace
 from heam_sim.datasets.options import ReadOptions
 from heam_sim.datasets.recipe import generate_from_recipe
+from heam_sim.datasets.registered import register_dataset
 from heam_sim.datasets.registry import DatasetInfo, dataset_info, known_datasets
 from heam_sim.datasets.rmat import rmat_edges, rmat_graph
 from heam_sim.datasets.scan import list_sizes, scan_trace
@@ -50,6 +51,7 @@ __all__ = [
     "parse_distribution",
     "read_dataset",
     "read_graph",
+    "register_dataset",
     "rmat_edges",
     "rmat_graph",
     "scan_trace",

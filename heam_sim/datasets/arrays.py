@@ -20,7 +20,7 @@ from heam_sim.datasets.textblocks import UNREADABLE, Progress, needs_extra, open
 from heam_sim.errors import DatasetError, TraceError
 from heam_sim.trace.checks import check_bags
 
-__all__ = ["BROKEN_ARCHIVE", "broken_archive", "open_meta", "open_npz"]
+__all__ = ["BROKEN_ARCHIVE", "broken_archive", "open_meta", "open_npz", "selected_chunk"]
 
 _Blocks = Iterator[tuple[list[NDArray[Any]], list[NDArray[np.int64] | None]]]
 
@@ -54,7 +54,7 @@ def open_npz(files: list[Path], options: ReadOptions) -> Opened:
                 return
             read = _matrix_chunks(source, matrix) if matrix else _bag_chunks(source, tables)
             for keys, lengths in read:
-                chunk = _selected(source, keys, lengths, rows, row, faults)
+                chunk = selected_chunk(source, keys, lengths, rows, row, faults)
                 row += chunk.rows
                 yield chunk
             if progress is not None:
@@ -101,7 +101,7 @@ def open_meta(files: list[Path], options: ReadOptions) -> Opened:
                     for table in range(tables)
                 ]
                 bags: list[NDArray[np.int64] | None] = [one[start:stop] for one in lengths]
-                chunk = _selected(source, keys, bags, rows, row, faults)
+                chunk = selected_chunk(source, keys, bags, rows, row, faults)
                 row += chunk.rows
                 yield chunk
             if progress is not None:
@@ -158,15 +158,17 @@ def _checked_bags(
     return indices.astype(np.int64), lengths
 
 
-def _selected(
+def selected_chunk(
     source: Path,
     keys: list[NDArray[Any]],
     lengths: list[NDArray[np.int64] | None],
     rows: RowFilter,
     row: int,
     faults: Faults,
+    *,
+    unchecked: frozenset[int] = frozenset(),
 ) -> Chunk:
-    """Return the wanted samples of a block; those with a negative id are faults."""
+    """Return the wanted samples of a block; those with a negative id in a checked column are faults."""
     count = len(keys[0]) if lengths[0] is None else len(lengths[0])
     good = np.ones(count, dtype=np.bool_)
     chosen = rows.select(row, count)
@@ -174,6 +176,8 @@ def _selected(
         good[:] = False
         good[chosen] = True
     for table, (values, cuts) in enumerate(zip(keys, lengths, strict=True)):
+        if table in unchecked:
+            continue
         wrong = values < 0 if values.dtype.kind == "i" else values >= EMPTY
         owners = np.arange(count) if cuts is None else np.repeat(np.arange(count), cuts)
         for at in np.flatnonzero(wrong & good[owners]).tolist():

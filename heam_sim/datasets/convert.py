@@ -71,6 +71,11 @@ def read_dataset(
     samples, cardinalities
         Replace those of `options` where given.
 
+    Returns
+    -------
+    LookupTrace
+        All that the options choose, in the memory.
+
     Raises
     ------
     ConfigError
@@ -145,16 +150,23 @@ def convert_dataset(
 
     Parameters
     ----------
-    name, path, options
+    name, path
         As for :func:`read_dataset`.
     output
         The trace file to make or replace. It is there whole or not at all.
+    options
+        As for :func:`read_dataset`.
     split
         Parts by rows: names and numbers of samples, one after the other; ``None`` for the last part's number
         takes the rest. Part ``p`` goes to ``output`` with ``.p`` in front of the suffix; all share ids and
         table sizes.
     watch
         Told bytes read, bytes in all and rows read, now and then.
+
+    Returns
+    -------
+    ConvertReport
+        What was read and written.
 
     Raises
     ------

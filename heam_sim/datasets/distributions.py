@@ -229,6 +229,16 @@ def _normal_quantiles() -> NDArray[np.float64]:
 def parse_distribution(text: str) -> Distribution:
     """Read ``zipf:1.05``, ``pareto:0.25``, ``hot-set:0.01:0.9`` or ``stack:100:2:0.05``.
 
+    Parameters
+    ----------
+    text
+        Name and numbers, with colons between them.
+
+    Returns
+    -------
+    Distribution
+        What ranks are drawn from.
+
     Raises
     ------
     ConfigError

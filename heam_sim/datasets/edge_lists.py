@@ -124,6 +124,11 @@ def read_graph(
     on_error
         ``"raise"``, or ``"skip"`` malformed lines; the provenance then has their number.
 
+    Returns
+    -------
+    Graph
+        In the memory.
+
     Raises
     ------
     ConfigError

@@ -39,6 +39,11 @@ def generate_fitted(
     samples, seed
         Instead of the recipe's own.
 
+    Returns
+    -------
+    LookupTrace
+        In the memory; the same for the same recipe, samples and seed.
+
     Raises
     ------
     ConfigError

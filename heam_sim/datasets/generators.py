@@ -107,6 +107,11 @@ def generate_tables(
         Rows of every table, shape (tables,).
     samples, seed, pooling, distribution
         See :func:`generate`.
+
+    Returns
+    -------
+    LookupTrace
+        In the memory.
     """
     return generate(
         custom_shape(cardinalities), samples=samples, seed=seed, pooling=pooling, distribution=distribution
@@ -128,9 +133,11 @@ def generate_file(
 
     Parameters
     ----------
+    name
+        See :func:`generate`.
     path
         The trace file to make or replace.
-    name, samples, seed, pooling, exponent, distribution
+    samples, seed, pooling, exponent, distribution
         See :func:`generate`.
     progress
         Called with the number of samples written so far.

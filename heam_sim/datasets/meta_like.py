@@ -98,6 +98,11 @@ def generate_meta_like(
     seed
         0 to 2**64 - 1.
 
+    Returns
+    -------
+    LookupTrace
+        In the memory.
+
     Raises
     ------
     ConfigError

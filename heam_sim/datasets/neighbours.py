@@ -62,10 +62,15 @@ def neighbour_trace(
     batch
         Targets that draw together; only distinct vertices of a batch have bags.
     order
-        Of the rows in the feature table (:func:`heam_sim.datasets.graph.vertex_order`), and of the targets if
+        Of the rows in the feature table (``heam_sim.datasets.graph.vertex_order``), and of the targets if
         they are all vertices and nothing is drawn. Draws do not depend on it.
     seed
         Of targets and draws, 0 to 2**64 - 1.
+
+    Returns
+    -------
+    LookupTrace
+        One table, a sample per bag.
 
     Raises
     ------

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from heam_sim.datasets.delimited import Chunk, Layout, TextKeys, read_delimited
-from heam_sim.datasets.options import Faults, RowFilter
+from heam_sim.datasets.options import Faults, ReadOptions, RowFilter
 from heam_sim.datasets.textblocks import Progress
 
-__all__ = ["Column", "History", "Opened", "opened_text"]
+__all__ = ["Column", "DatasetInfo", "History", "Opened", "opened_text"]
 
 Chunks = Callable[[RowFilter, Faults, TextKeys, Progress | None], Iterator[Chunk]]
 
@@ -75,6 +75,37 @@ class Opened:
     note: Mapping[str, Any] = field(default_factory=dict)
     default_ids: str = "dictionary"
     rows: Callable[[], Sequence[int]] | None = None
+
+
+@dataclass(frozen=True)
+class DatasetInfo:
+    """A dataset: its shape, and how its files are read.
+
+    Parameters
+    ----------
+    name
+        Name by which it is asked for.
+    description
+        One line.
+    columns
+        Names of the categorical columns; each becomes a table. Empty where the files decide.
+    cardinalities
+        Published number of distinct values of every column; empty where there is none.
+    source
+        Where the numbers come from.
+    open
+        Recognises files: ``open(files, options)``.
+    files
+        What the files are called in a folder, with wildcards, best first.
+    """
+
+    name: str
+    description: str
+    columns: tuple[str, ...]
+    cardinalities: tuple[int, ...]
+    source: str
+    open: Callable[[list[Path], ReadOptions], Opened]
+    files: tuple[str, ...]
 
 
 def opened_text(

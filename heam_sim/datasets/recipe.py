@@ -34,6 +34,11 @@ def generate_from_recipe(path: str | Path) -> LookupTrace:
         ``dataset = "custom"`` also ``cardinalities``, the rows of every table. Or JSON as
         :func:`heam_sim.analysis.write_recipe` writes it.
 
+    Returns
+    -------
+    LookupTrace
+        In the memory.
+
     Raises
     ------
     ConfigError

@@ -5,49 +5,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
 from heam_sim.datasets import arrays, arrow_tables, criteo, csv_tables, edge_lists, interactions, reviews
-from heam_sim.datasets.opened import Opened
+from heam_sim.datasets.opened import DatasetInfo, Opened
 from heam_sim.datasets.options import ReadOptions
 from heam_sim.datasets.pipeline import DatasetReader, Watch
+from heam_sim.datasets.registered import find_registered, registered_names, reserve
 from heam_sim.datasets.textblocks import data_files
 from heam_sim.errors import unknown_name
 
 __all__ = ["DatasetInfo", "dataset_info", "known_datasets", "open_dataset"]
-
-
-@dataclass(frozen=True)
-class DatasetInfo:
-    """A dataset: its shape, and how its files are read.
-
-    Parameters
-    ----------
-    name
-        Name by which it is asked for.
-    description
-        One line.
-    columns
-        Names of the categorical columns; each becomes a table. Empty where the files decide.
-    cardinalities
-        Published number of distinct values of every column; empty where there is none.
-    source
-        Where the numbers come from.
-    open
-        Recognises files: ``open(files, options)``.
-    files
-        What the files are called in a folder, with wildcards, best first.
-    """
-
-    name: str
-    description: str
-    columns: tuple[str, ...]
-    cardinalities: tuple[int, ...]
-    source: str
-    open: Callable[[list[Path], ReadOptions], Opened]
-    files: tuple[str, ...]
 
 
 def _movielens(size: str, users: int, items: int, *, read: bool = False) -> DatasetInfo:
@@ -162,24 +131,44 @@ _ALL = (
     ),
 )
 _DATASETS: Mapping[str, DatasetInfo] = MappingProxyType({info.name: info for info in _ALL})
+reserve(_DATASETS)
 
 
 def known_datasets() -> tuple[str, ...]:
-    """Return the names of all datasets, sorted."""
-    return tuple(sorted(_DATASETS))
+    """Return the names of all datasets, sorted, with those that are registered.
+
+    Returns
+    -------
+    tuple of str
+        For :func:`read_dataset`.
+    """
+    return tuple(sorted({*_DATASETS, *registered_names()}))
 
 
 def dataset_info(name: str) -> DatasetInfo:
     """Return what is known about a dataset.
+
+    Parameters
+    ----------
+    name
+        One of :func:`known_datasets`, or the path of a Python file that registers one (``FILE.py``, of
+        several ``FILE.py:NAME``; :func:`register_dataset`).
+
+    Returns
+    -------
+    DatasetInfo
+        Its columns, published sizes and files.
 
     Raises
     ------
     ConfigError
         If there is no dataset of that name.
     """
-    if not isinstance(name, str) or name not in _DATASETS:
-        raise unknown_name("dataset", name, known_datasets())
-    return _DATASETS[name]
+    if isinstance(name, str):
+        found = _DATASETS.get(name) or find_registered(name)
+        if found is not None:
+            return found
+    raise unknown_name("dataset", name, known_datasets())
 
 
 def open_dataset(
@@ -197,4 +186,4 @@ def open_dataset(
     info = dataset_info(name)
     files = data_files(path, info.files)
     opened = info.open(files, options)
-    return DatasetReader(name, opened, files, info.cardinalities, options, watch)
+    return DatasetReader(info.name, opened, files, info.cardinalities, options, watch)

@@ -91,6 +91,22 @@ def rmat_graph(
 
     Parameters and errors as for :func:`rmat_edges`. The numbers of the vertices say nothing about their
     degrees, which is the usual case of a graph from elsewhere (assumed).
+
+    Parameters
+    ----------
+    scale
+        As for :func:`rmat_edges`.
+    edge_factor
+        As for :func:`rmat_edges`.
+    shares
+        As for :func:`rmat_edges`.
+    seed
+        As for :func:`rmat_edges`.
+
+    Returns
+    -------
+    Graph
+        With 2**scale vertices.
     """
     sources, targets = rmat_edges(scale, edge_factor, shares=shares, seed=seed)
     scatter = Scatter(1 << scale, seed=seed, key=(_LABELS,))

@@ -82,18 +82,25 @@ def scan_trace(
     ----------
     vectors
         In the whole index; those of a list have neighbouring numbers.
-    lists, imbalance
+    lists
         See :func:`list_sizes`.
     samples
         Vectors that all batches visit; a multiple of `batches`.
     batches
         One after the other. With ``profile = 1 - 1 / batches`` the last one is simulated, and the others
         tell what is hot.
+    imbalance
+        See :func:`list_sizes`.
     exponent
         A list of size s at popularity rank k is probed with probability proportional to ``s * k **
         -exponent``: at 0 queries are where vectors are (assumed), above it some regions are asked for more.
     seed
         0 to 2**64 - 1.
+
+    Returns
+    -------
+    LookupTrace
+        One table, one lookup per sample.
 
     Raises
     ------

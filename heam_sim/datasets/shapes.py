@@ -73,6 +73,11 @@ def custom_shape(cardinalities: object) -> Shape:
     cardinalities
         Rows of every table, shape (tables,).
 
+    Returns
+    -------
+    Shape
+        With one lookup per bag.
+
     Raises
     ------
     ConfigError
@@ -91,13 +96,29 @@ def custom_shape(cardinalities: object) -> Shape:
 
 
 def known_shapes() -> tuple[str, ...]:
-    """Return the names of all shapes, sorted."""
+    """Return the names of all shapes, sorted.
+
+    Returns
+    -------
+    tuple of str
+        For :func:`generate`.
+    """
     shaped = (name for name in known_datasets() if dataset_info(name).cardinalities)
     return tuple(sorted({*shaped, *_MODELS}))
 
 
 def shape_info(name: str) -> Shape:
     """Return a shape; datasets are one-hot.
+
+    Parameters
+    ----------
+    name
+        One of :func:`known_shapes`.
+
+    Returns
+    -------
+    Shape
+        Rows of every table and lookups of every bag.
 
     Raises
     ------

@@ -114,6 +114,13 @@ WORKLOADS: Mapping[str, Workload] = MappingProxyType(
 def check_workload(kind: str, options: Mapping[str, Any]) -> None:
     """Check the names of a workload and of its options.
 
+    Parameters
+    ----------
+    kind
+        A workload.
+    options
+        Its keywords.
+
     Raises
     ------
     ConfigError
@@ -135,8 +142,13 @@ def workload(kind: str, **options: Any) -> LookupTrace:
     kind
         A key of :data:`WORKLOADS`: ``"graph"`` (:func:`graph`) or ``"scan"``
         (:func:`heam_sim.datasets.scan_trace`).
-    options
+    **options
         Its keywords.
+
+    Returns
+    -------
+    LookupTrace
+        In the memory.
 
     Raises
     ------

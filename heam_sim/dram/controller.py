@@ -124,6 +124,16 @@ class Controller:
     def parameters(self, spec: Spec) -> dict[str, Any]:
         """Return what the core needs to know, for channels of one memory.
 
+        Parameters
+        ----------
+        spec
+            The memory.
+
+        Returns
+        -------
+        dict
+            By the core's names; times in cycles.
+
         Raises
         ------
         ConfigError

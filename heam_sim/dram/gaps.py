@@ -8,6 +8,7 @@ from heam_sim.errors import ConfigError, unknown_name
 
 __all__ = ["RELATIONS", "earliest_gap"]
 
+#: How near two banks are, the nearest first (:func:`earliest_gap`).
 RELATIONS = ("bank", "bank_group", "rank", "other_rank")
 
 

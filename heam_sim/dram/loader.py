@@ -16,7 +16,18 @@ from heam_sim.dram.standard_file import Block, StandardFile, parse_standard
 from heam_sim.errors import SpecError, unknown_name
 from heam_sim.numbers import whole_number
 
-__all__ = ["find_preset", "iter_standards", "list_presets", "load_spec"]
+__all__ = [
+    "OWN_FILE",
+    "find_preset",
+    "iter_standards",
+    "list_presets",
+    "load_spec",
+    "own_file",
+    "standard_text",
+]
+
+#: What ends the path of a standard of one's own in a preset's name: ``PATH.toml/ORGANIZATION/TIMING``.
+OWN_FILE = ".toml/"
 
 
 def list_presets(*, folder: Path | None = None) -> list[str]:
@@ -26,6 +37,16 @@ def list_presets(*, folder: Path | None = None) -> list[str]:
     ----------
     folder
         Folder that holds ``<family>/<standard>.toml``; by default the standards that come with the package.
+
+    Returns
+    -------
+    list of str
+        For :func:`load_spec`.
+
+    Raises
+    ------
+    SpecError
+        No such folder, or a broken file in it.
     """
     return sorted(f"{family}/{o}/{t}" for family, file in iter_standards(folder) for o, t in file.presets())
 
@@ -42,7 +63,8 @@ def load_spec(
     Parameters
     ----------
     name
-        A preset of :func:`list_presets`, e.g. ``"native/DDR4_8Gb_x8/DDR4_3200"``.
+        A preset of :func:`list_presets`, e.g. ``"native/DDR4_8Gb_x8/DDR4_3200"``, or one in a file of your
+        own, ``"PATH.toml/ORGANIZATION/TIMING"``.
     overrides
         Changes by name: a level below the channel (nodes per parent), ``"rows"``, a timing in cycles
         (``nXX``) or, where the file gives nanoseconds, in nanoseconds (``tXX_ns``). Everything that is
@@ -54,10 +76,15 @@ def load_spec(
     folder
         As in :func:`list_presets`.
 
+    Returns
+    -------
+    Spec
+        Times in cycles of its own clock.
+
     Raises
     ------
     SpecError
-        Unknown preset or override, an incomplete or contradictory file.
+        Unknown preset or override, a file that cannot be read, is incomplete or contradicts itself.
     """
     file, organization, timing = find_preset(name, folder)
     scale = whole_number("capacity_scale", capacity_scale, minimum=1, error=SpecError)
@@ -82,6 +109,8 @@ def find_preset(name: str, folder: Path | None = None) -> tuple[StandardFile, Bl
     """
     if not isinstance(name, str):
         raise SpecError(f"preset: {name!r} is no name of a memory preset; `heam-sim spec list` shows them.")
+    if (own := own_file(name)) is not None:
+        return _own_preset(name, own)
     family, _, rest = name.partition("/")
     organization, _, timing = rest.partition("/")
     for found, entry in _entries(folder):
@@ -94,6 +123,48 @@ def find_preset(name: str, folder: Path | None = None) -> tuple[StandardFile, Bl
             if (organization, timing) in file.presets():
                 return file, file.organizations[organization], file.timings[timing]
     raise SpecError(str(_unknown(name, list_presets(folder=folder))))
+
+
+def own_file(name: str) -> Path | None:
+    """Return the path in the name of a preset ``PATH.toml/ORGANIZATION/TIMING``; None for a packaged one."""
+    path, ending, _ = name.rpartition(OWN_FILE)
+    return Path(f"{path}.toml") if ending else None
+
+
+def standard_text(name: str) -> str:
+    """Return the TOML file that holds a preset.
+
+    Raises
+    ------
+    SpecError
+        As :func:`find_preset`.
+    """
+    if (own := own_file(name)) is not None:
+        return _read(own)
+    where = find_preset(name)[0].where
+    return next(
+        entry.read_text(encoding="utf-8")
+        for family, entry in _entries(None)
+        if f"{family}/{entry.name}" == where
+    )
+
+
+def _own_preset(name: str, path: Path) -> tuple[StandardFile, Block, Block]:
+    file = _parsed(_read(path), str(path))
+    organization, _, timing = name.rpartition(OWN_FILE)[2].partition("/")
+    known = file.presets()
+    if (organization, timing) not in known:
+        raise SpecError(
+            str(unknown_name("preset", f"{organization}/{timing}", map("/".join, known), where=str(path)))
+        )
+    return file, file.organizations[organization], file.timings[timing]
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SpecError(f"{path}: cannot be read as a memory standard: {error}.") from None
 
 
 def _unknown(name: str, presets: list[str]) -> SpecError:

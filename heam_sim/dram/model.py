@@ -10,7 +10,18 @@ from typing import Any
 
 from heam_sim.errors import SpecError, unknown_name
 
-__all__ = ["COLUMN_KINDS", "KINDS", "PLAIN_KINDS", "RESOURCES", "WIDE_KINDS", "Command", "Constraint", "Spec"]
+__all__ = [
+    "COLUMN_KINDS",
+    "KINDS",
+    "LADDER",
+    "PLAIN_KINDS",
+    "RESOURCES",
+    "USUAL_PE_LEVELS",
+    "WIDE_KINDS",
+    "Command",
+    "Constraint",
+    "Spec",
+]
 
 # Kinds that a standard may define. REFPB refreshes one bank, REFSB the same bank of every bank group; RDA,
 # WRA (automatic precharge), RFM and RFMPB (refresh management) exist only so that compatibility presets are
@@ -20,19 +31,31 @@ PLAIN_KINDS = ("ACT", "PRE", "PREA", "RD", "WR", "REF", "RDA", "WRA", "REFPB", "
 # Kinds that address a whole rank or pseudo channel; the others address a bank.
 WIDE_KINDS = frozenset({"PREA", "REF", "RFM"})
 
+#: Kinds of command that the engine knows; a standard gives its commands names and kinds.
 KINDS = (*PLAIN_KINDS, "PIM_RD", "PIM_MOV", "PIM_RDRES", "PIM_WRLUT", "PIM_WRIMM", "PIM_LUT")
 
 COLUMN_KINDS = frozenset(
     {"RD", "WR", "RDA", "WRA", "PIM_RD", "PIM_MOV", "PIM_RDRES", "PIM_WRLUT", "PIM_WRIMM"}
 )
 
-# What two commands can share. "merge_path" (partials on their way to a merge node) is in derived rows only.
+# The resources on the way from a bank to the host, in this order.
+LADDER = ("bank", "bank_group_io", "rank_io", "dram_bus", "host_bus")
+
+# Levels of a standard at which PEs may sit, with the outermost resource that their data use. The dies behind
+# one stack ID share their I/O; the vias to other dies lie outside.
+USUAL_PE_LEVELS = {
+    "bank": "bank",
+    "bank_group": "bank_group_io",
+    "sid": "rank_io",
+    "rank": "dram_bus",
+    "pseudo_channel": "dram_bus",
+    "channel": "dram_bus",
+}
+
+#: What two commands can share, the way to the host first. "merge_path" (partials on their way to a merge
+#: node) is in derived rows only.
 RESOURCES = (
-    "bank",
-    "bank_group_io",
-    "rank_io",
-    "dram_bus",
-    "host_bus",
+    *LADDER,
     "activation_power",
     "command_bus",
     "refresh",
@@ -165,6 +188,9 @@ class Spec:
     bank_refresh_interval
         Cycles between two refreshes of banks (kind REFPB or REFSB) in a rank; ``None``: the refresh interval
         by the number of its turns.
+    pe_levels
+        Levels between bank and second level at which PEs may sit although no usual standard has them, each
+        with the outermost resource that data on their way there use.
     """
 
     name: str
@@ -188,22 +214,56 @@ class Spec:
     merge_level: str | None = None
     max_postponed_refreshes: int | None = None
     bank_refresh_interval: int | None = None
+    pe_levels: Mapping[str, str] = field(default_factory=dict)
 
     def depth(self, level: str) -> int:
-        """Return the position of `level` (0: channel); an unknown name is a :class:`SpecError`."""
+        """Return the position of `level` (0: channel); an unknown name is a :class:`SpecError`.
+
+        Parameters
+        ----------
+        level
+            Name of a level.
+
+        Returns
+        -------
+        int
+            From 0.
+        """
         if level not in self.levels:
             raise SpecError(str(unknown_name("level", level, self.levels, where=self.name)))
         return self.levels.index(level)
 
     def nodes(self, level: str) -> int:
-        """Return how many nodes of `level` one channel has."""
+        """Return how many nodes of `level` one channel has.
+
+        Parameters
+        ----------
+        level
+            Name of a level.
+
+        Returns
+        -------
+        int
+            Product of the counts down to the level.
+        """
         count = 1
         for name in self.levels[: self.depth(level) + 1]:
             count *= self.counts[name]
         return count
 
     def command(self, name: str) -> Command:
-        """Return the command called `name`; an unknown name is a :class:`SpecError`."""
+        """Return the command called `name`; an unknown name is a :class:`SpecError`.
+
+        Parameters
+        ----------
+        name
+            As in :attr:`commands`.
+
+        Returns
+        -------
+        Command
+            With its kind, scope and slot.
+        """
         for command in self.commands:
             if command.name == name:
                 return command
@@ -211,7 +271,18 @@ class Spec:
         raise SpecError(str(unknown_name("command", name, names, where=self.name)))
 
     def of_kind(self, kind: str) -> tuple[str, ...]:
-        """Return the names of all commands of `kind`."""
+        """Return the names of all commands of `kind`.
+
+        Parameters
+        ----------
+        kind
+            One of ``KINDS``.
+
+        Returns
+        -------
+        tuple of str
+            Empty where the memory has none.
+        """
         return tuple(command.name for command in self.commands if command.kind == kind)
 
     @property
@@ -250,12 +321,34 @@ class Spec:
         return self.timing["nREFI"]
 
     def refresh_turns(self, kind: str) -> int:
-        """Return how many refreshes of a kind (REF, REFPB, REFSB) concern every bank of a rank once."""
+        """Return how many refreshes of a kind (REF, REFPB, REFSB) concern every bank of a rank once.
+
+        Parameters
+        ----------
+        kind
+            ``"REF"``, ``"REFPB"`` or ``"REFSB"``.
+
+        Returns
+        -------
+        int
+            1 for ``REF``.
+        """
         per_rank = self.banks // self.nodes(self.second_level)
         return {"REF": 1, "REFPB": per_rank, "REFSB": self.counts["bank"]}[kind]
 
     def refresh_share(self, kind: str) -> Fraction:
-        """Return which part of a rank's refresh work of one interval a refresh of a kind does."""
+        """Return which part of a rank's refresh work of one interval a refresh of a kind does.
+
+        Parameters
+        ----------
+        kind
+            ``"REF"``, ``"REFPB"`` or ``"REFSB"``.
+
+        Returns
+        -------
+        Fraction
+            Above 0 and up to 1.
+        """
         if kind == "REF" or self.bank_refresh_interval is None:
             return Fraction(1, self.refresh_turns(kind))
         return Fraction(self.bank_refresh_interval, self.refresh_interval)
@@ -290,6 +383,7 @@ class Spec:
             "bytes_per_channel": self.bytes_per_channel,
             "peak_bytes_per_ns": self.peak_bytes_per_ns,
             "capacity_scale": self.capacity_scale,
+            "pe_levels": dict(self.pe_levels),
             "overrides": {key: _plain(value) for key, value in self.overrides.items()},
             "unit_level": self.unit_level,
             "merge_level": self.merge_level,

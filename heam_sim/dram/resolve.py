@@ -116,6 +116,7 @@ def resolve_spec(
         overrides=changes,
         max_postponed_refreshes=file.max_postponed_refreshes,
         bank_refresh_interval=cycles[file.bank_refresh_interval] if file.bank_refresh_interval else None,
+        pe_levels=file.pe_levels,
     )
 
 

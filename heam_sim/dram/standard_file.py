@@ -12,7 +12,7 @@ from typing import Any
 
 from heam_sim.dram import toml_checks as toml
 from heam_sim.dram.expressions import ROUNDINGS, names_in
-from heam_sim.dram.model import PLAIN_KINDS, RESOURCES, WIDE_KINDS, Command
+from heam_sim.dram.model import LADDER, PLAIN_KINDS, RESOURCES, USUAL_PE_LEVELS, WIDE_KINDS, Command
 from heam_sim.dram.resources import compatibility_resource
 from heam_sim.dram.standard_blocks import ORGANIZATION_NAMES, Block, parse_blocks
 from heam_sim.errors import SpecError, unknown_name
@@ -20,7 +20,7 @@ from heam_sim.errors import SpecError, unknown_name
 __all__ = ["Block", "Row", "StandardFile", "parse_standard"]
 
 _TOP = ("format", "standard", "sources", "command", "constraint", "organization", "timing")
-_TOP_OPTIONAL = ("cycles", "refresh")
+_TOP_OPTIONAL = ("cycles", "refresh", "pe_level")
 _REFRESH = ("max_postponed", "source")
 _STANDARD = ("name", "source", "levels", "split_command_buses", "rounding", "resources", "parameters")
 _STANDARD_OPTIONAL = ("ticks_per_clock", "aliases")
@@ -66,6 +66,7 @@ class StandardFile:
     rows: tuple[Row, ...]
     organizations: Mapping[str, Block]
     timings: Mapping[str, Block]
+    pe_levels: Mapping[str, str]
 
     def presets(self) -> list[tuple[str, str]]:
         """Return all pairs (organisation, timing) that belong together."""
@@ -125,6 +126,7 @@ def parse_standard(text: str, *, where: str) -> StandardFile:
         rows=_rows(data["constraint"], levels, commands, known, resources, sources, where),
         organizations=parse_blocks(data["organization"], "organization", parameters, where),
         timings=parse_blocks(data["timing"], "timing", parameters, where),
+        pe_levels=_pe_levels(data.get("pe_level", []), levels, where),
     )
 
 
@@ -144,6 +146,24 @@ def _levels(value: Any, where: str) -> tuple[str, ...]:
     if levels[0] != "channel" or levels[-1] != "bank" or levels[1] not in ("rank", "pseudo_channel"):
         raise SpecError(f"{where}: levels must run from channel, then rank or pseudo_channel, to bank.")
     return levels
+
+
+def _pe_levels(value: Any, levels: tuple[str, ...], where: str) -> dict[str, str]:
+    """Levels of the standard's own at which PEs may sit, and the outermost resource that their data use."""
+    found: dict[str, str] = {}
+    for number, item in enumerate(toml.tables(value, f"{where} [[pe_level]]"), 1):
+        here = f"{where} [[pe_level]] {number}"
+        toml.check_keys(item, here, required=("level", "reach", "source"))
+        toml.text(item, "source", here)
+        level = toml.choice(item, "level", levels, here)
+        if level in USUAL_PE_LEVELS or level in found:
+            raise SpecError(f"{here}: what data use on their way to {level!r} is known; leave it out.")
+        found[level] = toml.choice(item, "reach", LADDER[:-1], here)
+    order = [USUAL_PE_LEVELS.get(level) or found.get(level) for level in reversed(levels[1:])]
+    rungs = [LADDER.index(resource) for resource in order if resource]
+    if rungs != sorted(rungs):
+        raise SpecError(f"{where} [[pe_level]]: a level reaches less far than one inside it; change 'reach'.")
+    return found
 
 
 def _parameters(value: Any, where: str) -> tuple[str, ...]:

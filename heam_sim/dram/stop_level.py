@@ -14,10 +14,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from enum import Enum
 
-from heam_sim.dram.model import Command, Constraint, Spec
+from heam_sim.dram.model import LADDER, USUAL_PE_LEVELS, Command, Constraint, Spec
 from heam_sim.errors import SpecError, unknown_name
 
-__all__ = ["PIM_COMMANDS", "derive_pim", "pe_levels"]
+__all__ = ["PIM_COMMANDS", "derive_pim", "pe_levels", "pe_resource"]
 
 PIM_COMMANDS = ("PIM_RD", "PIM_MOV", "PIM_RDRES", "PIM_WRLUT", "PIM_LUT")
 _IMMEDIATE = "PIM_WRIMM"
@@ -25,8 +25,7 @@ _DERIVED = (*PIM_COMMANDS, _IMMEDIATE)
 # What the host writes to PEs.
 _WRITES = ("PIM_WRLUT", _IMMEDIATE)
 
-_LADDER = ("bank", "bank_group_io", "rank_io", "dram_bus", "host_bus")
-_HOST_RUNG = _LADDER.index("host_bus")
+_HOST_RUNG = LADDER.index("host_bus")
 # Resources off the ladder in which a column read takes part wherever its data end.
 _ALWAYS = frozenset({"activation_power", "refresh", "state"})
 # Data paths inside the DRAM: a write->read row there waits for the cells (tWTR), not for a bus.
@@ -54,21 +53,29 @@ def pe_levels(spec: Spec) -> tuple[str, ...]:
     return tuple(level.name for level in _pe_table(spec))
 
 
+def pe_resource(spec: Spec, name: str) -> str:
+    """Return the outermost resource that data on their way to PEs of a level use.
+
+    Raises
+    ------
+    SpecError
+        The spec has no such level for PEs.
+    """
+    return LADDER[_pe_level(spec, name, "unit_level").rung]
+
+
 def _pe_table(spec: Spec) -> tuple[_PELevel, ...]:
-    second = spec.second_level
-    dram_bus = _LADDER.index("dram_bus")
-    known = [
-        _PELevel("bank", 0, 0, "bank"),
-        _PELevel("bank_group", 1, 1, "bank_group"),
-        # The dies behind one stack ID share their I/O; the vias to other dies lie outside.
-        _PELevel("sid", 2, _LADDER.index("rank_io"), "sid"),
-        _PELevel(second, 3, dram_bus, second),
-        _PELevel("dimm", 4, dram_bus, "channel"),
-        _PELevel("channel", 4, dram_bus, "channel"),
-        _PELevel("stack", 5, dram_bus, "channel"),
-        _PELevel("host", 6, _HOST_RUNG, "channel"),
-    ]
-    return tuple(level for level in known if level.node in spec.levels)
+    reach = {**USUAL_PE_LEVELS, **spec.pe_levels}
+    nodes = [level for level in reversed(spec.levels[1:]) if level in reach]
+    inside = [_PELevel(name, order, LADDER.index(reach[name]), name) for order, name in enumerate(nodes)]
+    order, dram_bus = len(inside), LADDER.index("dram_bus")
+    return (
+        *inside,
+        _PELevel("dimm", order, dram_bus, "channel"),
+        _PELevel("channel", order, dram_bus, "channel"),
+        _PELevel("stack", order + 1, dram_bus, "channel"),
+        _PELevel("host", order + 2, _HOST_RUNG, "channel"),
+    )
 
 
 def _pe_level(spec: Spec, name: str, keyword: str) -> _PELevel:
@@ -90,7 +97,7 @@ def derive_pim(
     unit_level
         Where the PEs sit: ``"bank"``, ``"bank_group"``, ``"sid"`` (if the spec has that level), its second
         level (``"rank"`` or ``"pseudo_channel"``), ``"dimm"``, ``"channel"`` (base die), ``"stack"`` or
-        ``"host"``.
+        ``"host"``; or a level that the standard's file names in ``[[pe_level]]``.
     merge_level
         Where partials are added up, further out than `unit_level`; ``None``: every PE sends its own result.
     immediates
@@ -247,9 +254,9 @@ class _Rule:
     def _part(self, name: str, resource: str) -> _Part:
         if name not in _DERIVED:
             return _Part.FULL
-        if resource not in _LADDER:
+        if resource not in LADDER:
             return _Part.FULL if name == "PIM_RD" and resource in _ALWAYS else _Part.NO
-        rung = _LADDER.index(resource)
+        rung = LADDER.index(resource)
         if name == "PIM_RD":
             return _Part.FULL if rung <= self._unit.rung else _Part.SAME_PE
         inner, outer = self._unit.rung, _HOST_RUNG
@@ -264,7 +271,7 @@ class _Rule:
 
     @staticmethod
     def _distance(row: Constraint) -> int:
-        return _LADDER.index(row.resource) if row.resource in _LADDER else -1
+        return LADDER.index(row.resource) if row.resource in LADDER else -1
 
     def _merge_path(self, merge: _PELevel) -> Constraint:
         if "nCCDS" not in self._spec.timing:

@@ -30,6 +30,16 @@ def parse_embedding(text: str) -> EmbeddingScheme:
     What is left out has the defaults of the classes; ``pool-first`` stands last. ``hash:0.25`` keeps a
     quarter of the rows of every table, ``hash:1000`` 1000 rows. ``parse_embedding(scheme.label) == scheme``.
 
+    Parameters
+    ----------
+    text
+        E.g. ``"qr:4:add"``.
+
+    Returns
+    -------
+    EmbeddingScheme
+        As the constructors make it.
+
     Raises
     ------
     ConfigError

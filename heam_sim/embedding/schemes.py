@@ -79,6 +79,20 @@ class Full:
     def operands(self, table: int, indices: Int64Array, subtables: Sequence[Subtable]) -> tuple[Operand, ...]:
         """Return the single operand of every lookup.
 
+        Parameters
+        ----------
+        table
+            Number of the table, from 0.
+        indices
+            int64 array, shape (lookups,).
+        subtables
+            As :meth:`subtables` makes them.
+
+        Returns
+        -------
+        tuple of Operand
+            In program order; rows are int64 arrays like `indices`.
+
         Raises
         ------
         ConfigError
@@ -131,6 +145,18 @@ class Hashing:
     def subtables(self, cardinalities: Sequence[int] | Int64Array, vector_bytes: int) -> tuple[Subtable, ...]:
         """Return one hashed table (role ``"W"``) per table.
 
+        Parameters
+        ----------
+        cardinalities
+            Rows of every table, shape (tables,).
+        vector_bytes
+            Size of a pooled vector, a power of two.
+
+        Returns
+        -------
+        tuple of Subtable
+            Ids are dense in program order, the main one of a table last.
+
         Raises
         ------
         ConfigError
@@ -144,6 +170,20 @@ class Hashing:
 
     def operands(self, table: int, indices: Int64Array, subtables: Sequence[Subtable]) -> tuple[Operand, ...]:
         """Return the single operand of every lookup.
+
+        Parameters
+        ----------
+        table
+            Number of the table, from 0.
+        indices
+            int64 array, shape (lookups,).
+        subtables
+            As :meth:`subtables` makes them.
+
+        Returns
+        -------
+        tuple of Operand
+            In program order; rows are int64 arrays like `indices`.
 
         Raises
         ------
@@ -346,6 +386,18 @@ class Partitions:
     def subtables(self, cardinalities: Sequence[int] | Int64Array, vector_bytes: int) -> tuple[Subtable, ...]:
         """Return the partitions of every table, or the whole table where it has at most `threshold` rows.
 
+        Parameters
+        ----------
+        cardinalities
+            Rows of every table, shape (tables,).
+        vector_bytes
+            Size of a pooled vector, a power of two.
+
+        Returns
+        -------
+        tuple of Subtable
+            Ids are dense in program order, the main one of a table last.
+
         Raises
         ------
         ConfigError
@@ -370,6 +422,20 @@ class Partitions:
 
     def operands(self, table: int, indices: Int64Array, subtables: Sequence[Subtable]) -> tuple[Operand, ...]:
         """Return what the lookups of one table read: P0, P1, ..., or the whole table's row alone.
+
+        Parameters
+        ----------
+        table
+            Number of the table, from 0.
+        indices
+            int64 array, shape (lookups,).
+        subtables
+            As :meth:`subtables` makes them.
+
+        Returns
+        -------
+        tuple of Operand
+            In program order; rows are int64 arrays like `indices`.
 
         Raises
         ------

@@ -116,14 +116,53 @@ class EmbeddingScheme(Protocol):
         """Return the scheme in plain JSON types."""
 
     def subtables(self, cardinalities: Sequence[int] | Int64Array, vector_bytes: int) -> tuple[Subtable, ...]:
-        """Return the physical tables of a model."""
+        """Return the physical tables of a model.
+
+        Parameters
+        ----------
+        cardinalities
+            Rows of every table, shape (tables,).
+        vector_bytes
+            Size of a pooled vector, a power of two.
+
+        Returns
+        -------
+        tuple of Subtable
+            Ids are dense in program order, the main one of a table last.
+        """
 
     def operands(self, table: int, indices: Int64Array, subtables: Sequence[Subtable]) -> tuple[Operand, ...]:
-        """Return what the lookups of one table read, in program order, the main row last."""
+        """Return what the lookups of one table read, in program order, the main row last.
+
+        Parameters
+        ----------
+        table
+            Number of the table, from 0.
+        indices
+            int64 array, shape (lookups,).
+        subtables
+            As :meth:`subtables` makes them.
+
+        Returns
+        -------
+        tuple of Operand
+            In program order; rows are int64 arrays like `indices`.
+        """
 
 
 def rows_meet(scheme: EmbeddingScheme) -> bool:
-    """Whether the rows of a lookup are multiplied with each other, so that they must meet in one place."""
+    """Whether the rows of a lookup are multiplied with each other, so that they must meet in one place.
+
+    Parameters
+    ----------
+    scheme
+        Any scheme.
+
+    Returns
+    -------
+    bool
+        True for products and chains of matrix products.
+    """
     return scheme.compose in ("multiply", "gemm") and not composes_sums(scheme)
 
 
@@ -131,17 +170,48 @@ def composes_sums(scheme: EmbeddingScheme) -> bool:
     """Whether bags are pooled part by part, and the sums multiplied with each other at the end.
 
     Parts that are only added or put side by side give the same either way.
+
+    Parameters
+    ----------
+    scheme
+        Any scheme.
+
+    Returns
+    -------
+    bool
+        False for schemes without products.
     """
     return scheme.compose == "multiply" and bool(getattr(scheme, "pool_first", False))
 
 
 def sum_bytes(subtables: Sequence[Subtable]) -> int:
-    """Bytes of what a bag is pooled into: a vector, or with composed sums one for each part."""
+    """Bytes of what a bag is pooled into: a vector, or with composed sums one for each part.
+
+    Parameters
+    ----------
+    subtables
+        Of all tables, as a scheme makes them.
+
+    Returns
+    -------
+    int
+        Bytes.
+    """
     return max(part.segment_bytes + (part.covers_bytes or part.row_bytes) for part in subtables)
 
 
 def check_vector_bytes(vector_bytes: object) -> int:
     """Return `vector_bytes` if it is a power of two of at least 16.
+
+    Parameters
+    ----------
+    vector_bytes
+        Size of a vector in bytes.
+
+    Returns
+    -------
+    int
+        The same, in bytes.
 
     Raises
     ------

@@ -98,6 +98,16 @@ class TT:
     def factors(self, vector_bytes: int) -> tuple[int, int, int]:
         """Return ``(n1, n2, n3)`` for a vector of so many bytes.
 
+        Parameters
+        ----------
+        vector_bytes
+            Size of a pooled vector.
+
+        Returns
+        -------
+        tuple of int
+            Their product is the number of elements.
+
         Raises
         ------
         ConfigError
@@ -160,6 +170,20 @@ class TT:
 
     def operands(self, table: int, indices: Int64Array, subtables: Sequence[Subtable]) -> tuple[Operand, ...]:
         """Return what the lookups of one table read: small cores, then the main one.
+
+        Parameters
+        ----------
+        table
+            Number of the table, from 0.
+        indices
+            int64 array, shape (lookups,).
+        subtables
+            As :meth:`subtables` makes them.
+
+        Returns
+        -------
+        tuple of Operand
+            In program order; rows are int64 arrays like `indices`.
 
         Raises
         ------

@@ -64,22 +64,22 @@ class TierActivity:
         Rank (or pseudo channel) nodes in the tier.
     rank_active_ns
         Time with any bank open, summed over those nodes; refreshes, which leave no row open, not included.
-    bank_active_ns
-        Time with its row open, summed over banks. ``None`` if unknown: then every bank counts as open while
-        any is, with one open bank as the low end.
     unit_level
         Level of the processing elements, ``None`` for a plain tier.
     merge_level
         Level that adds their partial sums, ``None`` if there is none.
     lut_copies
         Look-up tables that one ``pim_wrlut`` burst is written into (broadcast).
-    ref_bank_share
-        Which part of the work of an all-bank refresh a ``ref_bank`` does. ``None``: there are none.
     host_driven
         Whether the host sends the commands of the processing elements, and not controllers beside them.
     buffered
         Whether data cross a buffer chip on the module before the host bus. ``None``: a DIMM is buffered when
         its elements or its merge node sit in that chip; HBM always has its base die.
+    bank_active_ns
+        Time with its row open, summed over banks. ``None`` if unknown: then every bank counts as open while
+        any is, with one open bank as the low end.
+    ref_bank_share
+        Which part of the work of an all-bank refresh a ``ref_bank`` does. ``None``: there are none.
 
     Raises
     ------

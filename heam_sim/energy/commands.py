@@ -86,7 +86,7 @@ def commands_energy(
     commands
         Structured array, one row per command, in order of issue within a rank, with ``clock`` (cycles),
         ``command`` (index into `command_names`), ``channel`` and either the levels of `spec` below the
-        channel (:attr:`heam_sim.traffic.ReplayResult.commands`) or one flat ``bank`` (a command log).
+        channel (``ReplayResult.commands``) or one flat ``bank`` (a command log).
     command_names
         Names of the commands.
     spec
@@ -140,6 +140,23 @@ def commands_activity(
     """Counts and open times of a plain command stream.
 
     Parameters, errors and units are those of :func:`commands_energy`.
+
+    Parameters
+    ----------
+    commands
+        As in :func:`commands_energy`.
+    command_names
+        As in :func:`commands_energy`.
+    spec
+        As in :func:`commands_energy`.
+    power
+        As in :func:`commands_energy`.
+    cycles
+        As in :func:`commands_energy`.
+    channels
+        As in :func:`commands_energy`.
+    name
+        As in :func:`commands_energy`.
 
     Returns
     -------

@@ -57,6 +57,7 @@ def energy_ratio(
     Returns
     -------
     EnergyRatio
+        Without a unit.
 
     Raises
     ------

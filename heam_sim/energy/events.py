@@ -14,7 +14,16 @@ __all__ = ["DEPTH", "EventEnergies", "event_energies"]
 # How many of the five segments of the data path a value has crossed when it is at a level:
 # cell | bank-group multiplexer | global I/O | TSV or module bus | host bus.
 # Everything between the memory dies and the host bus (buffer chip, base die) is one place.
-DEPTH = {"bank": 1, "bank_group": 2, "rank": 4, "pseudo_channel": 4, "channel": 4, "stack": 4, "host": 5}
+DEPTH = {
+    "bank": 1,
+    "bank_group": 2,
+    "sid": 3,
+    "rank": 4,
+    "pseudo_channel": 4,
+    "channel": 4,
+    "stack": 4,
+    "host": 5,
+}
 
 
 @dataclass(frozen=True)
@@ -67,6 +76,7 @@ def event_energies(power: PowerFile) -> EventEnergies:
     Returns
     -------
     EventEnergies
+        In pJ, mW and ns, as the names say.
 
     Raises
     ------

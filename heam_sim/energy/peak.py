@@ -88,6 +88,11 @@ def tier_power(
     budget_W
         Power that the tier may draw.
 
+    Returns
+    -------
+    TierPower
+        In watts.
+
     Raises
     ------
     heam_sim.errors.ConfigError

@@ -17,7 +17,7 @@ from heam_sim.energy.interval import Interval
 from heam_sim.errors import ConfigError, SpecError, unknown_name
 from heam_sim.numbers import real_number
 
-__all__ = ["PowerFile", "PowerValue", "load_power", "power_names"]
+__all__ = ["PowerFile", "PowerValue", "load_power", "power_names", "power_text"]
 
 _CURRENTS = ("VDD_V", "IDD2N_mA", "IDD3N_mA", "IDD5B_mA", "tRFC_ns")
 
@@ -133,7 +133,13 @@ def _data_folder() -> Traversable:
 
 
 def power_names() -> tuple[str, ...]:
-    """Names of the power files that come with the package, sorted."""
+    """Names of the power files that come with the package, sorted.
+
+    Returns
+    -------
+    tuple of str
+        For :func:`load_power`.
+    """
     names = (entry.name for entry in _data_folder().iterdir())
     return tuple(sorted(name.removesuffix(".toml") for name in names if name.endswith(".toml")))
 
@@ -144,34 +150,42 @@ def load_power(name: str | Path) -> PowerFile:
     Parameters
     ----------
     name
-        Name of a file of the package (see :func:`power_names`), or a :class:`~pathlib.Path` to a TOML file.
+        Name of a file of the package (see :func:`power_names`), or the path of a TOML file of your own (a
+        :class:`~pathlib.Path`, or text that ends in ``.toml``).
 
     Returns
     -------
     PowerFile
+        Energies in pJ, powers in mW, currents in mA, times in ns, as the keys say.
 
     Raises
     ------
     heam_sim.errors.SpecError
         Unknown name; file missing or not TOML; a key unknown, missing, without source or out of range.
     """
-    if isinstance(name, Path):
+    if isinstance(name, Path) or name.endswith(".toml"):
+        return _parse(power_text(name), where=str(name))
+    return _load_packaged(name)
+
+
+def power_text(name: str | Path) -> str:
+    """Return the TOML text of a power file; parameters and errors as in :func:`load_power`."""
+    if isinstance(name, Path) or name.endswith(".toml"):
         try:
-            return _parse(name.read_text(encoding="utf-8"), where=str(name))
+            return Path(name).read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
             raise SpecError(
                 f"{name}: cannot be read ({error}); give the path of a TOML power file."
             ) from None
-    return _load_packaged(name)
+    known = power_names()
+    if name not in known:
+        raise _spec_error(unknown_name("power file", name, known))
+    return (_data_folder() / f"{name}.toml").read_text(encoding="utf-8")
 
 
 @lru_cache(maxsize=32)
 def _load_packaged(name: str) -> PowerFile:
-    known = power_names()
-    if name not in known:
-        raise _spec_error(unknown_name("power file", name, known))
-    text = (_data_folder() / f"{name}.toml").read_text(encoding="utf-8")
-    return _parse(text, where=f"power file {name}")
+    return _parse(power_text(name), where=f"power file {name}")
 
 
 def _parse(text: str, *, where: str) -> PowerFile:

@@ -76,6 +76,11 @@ def read_fbgemm(
     cardinalities
         Rows of every table; by default those of the file, or the largest index + 1.
 
+    Returns
+    -------
+    LookupTrace
+        In the memory, with weights if the file has them.
+
     Raises
     ------
     ConfigError

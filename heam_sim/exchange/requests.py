@@ -80,6 +80,11 @@ def import_requests(
         Lookups of every bag. ``None``: a sample ends where the next lookup goes to an earlier table (right
         unless bags may be empty or there is one table), and for one table every lookup is a sample.
 
+    Returns
+    -------
+    LookupTrace
+        In the memory.
+
     Raises
     ------
     ConfigError

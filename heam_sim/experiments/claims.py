@@ -129,6 +129,11 @@ def _baselines(results: Results, pairing: Pairing) -> tuple[str, ...]:
 def comparisons_table(results: Results) -> pd.DataFrame:
     """Return every comparison that a claim looks at, under all assumptions of the study, one per row.
 
+    Parameters
+    ----------
+    results
+        All comparisons of a study.
+
     Returns
     -------
     pandas.DataFrame
@@ -172,6 +177,11 @@ def _comparison_row(one: Comparison) -> dict[str, Any]:
 
 def claims_table(results: Results) -> pd.DataFrame:
     """Put every headline beside the comparisons of this run that correspond most closely.
+
+    Parameters
+    ----------
+    results
+        All comparisons of a study.
 
     Returns
     -------

@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from heam_sim.datasets import check_workload, expand_multi_hot, generate, read_dataset, shape_info, workload
+from heam_sim.datasets.registered import is_reader_file
+from heam_sim.dram.loader import OWN_FILE
 from heam_sim.errors import ConfigError, DatasetError, unknown_name
 from heam_sim.experiments.points import Point, freeze
 from heam_sim.systems import known_systems, load_system
@@ -85,7 +87,8 @@ class TraceSource:
                 loaded if self.samples is None else loaded.samples_slice(0, min(self.samples, loaded.samples))
             )
         if self.path:
-            return self.expanded(read_dataset(self.dataset, folder / self.path, samples=self.samples))
+            name = str(folder / self.dataset) if is_reader_file(self.dataset) else self.dataset
+            return self.expanded(read_dataset(name, folder / self.path, samples=self.samples))
         return generate(self.dataset, samples=self._generated(), seed=self.seed, pooling=self.pooling or None)
 
     def expanded(self, one_hot: LookupTrace) -> LookupTrace:
@@ -162,7 +165,7 @@ class Design:
     base
         What every point has unless it says otherwise.
     figures
-        Names of :data:`heam_sim.experiments.figures.FIGURES` to draw in the end, as far as there are points.
+        Names of ``heam_sim.experiments.figures.FIGURES`` to draw in the end, as far as there are points.
     """
 
     name: str
@@ -283,7 +286,7 @@ def _typed(key: str, value: Any, where: str) -> Any:
 
 
 def read_design(path: str | Path, *, selection: str | None = None) -> Design:
-    """Read a study from TOML.
+    """Read a study from TOML; relative paths in it start at its folder.
 
     ``[study]`` has a ``name``, and perhaps ``figures``, a list of their names; ``[traces.NAME]`` the keys of
     :class:`TraceSource`; ``[variants.NAME]`` those of :class:`Variant`; ``[base]`` what all points have;
@@ -297,6 +300,11 @@ def read_design(path: str | Path, *, selection: str | None = None) -> Design:
         The file.
     selection
         One of its selections; None: everything.
+
+    Returns
+    -------
+    Design
+        Ready for :func:`run_design`.
 
     Raises
     ------
@@ -312,6 +320,7 @@ def read_design(path: str | Path, *, selection: str | None = None) -> Design:
         raise DatasetError(f"{file}: cannot be read as a sweep: {error}.") from None
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{file}: is no TOML: {error}; mend the line.") from None
+    data = _located(data, file.parent)
     known = ("study", "selections", "traces", "variants", "base", "grid", "point")
     for table in data:
         if table not in known:
@@ -349,6 +358,18 @@ def read_design(path: str | Path, *, selection: str | None = None) -> Design:
         raise ConfigError(f"{file}: [study]: figures is {figures!r}; it must be a list of names.")
     name, base = said.get("name", file.stem), data.get("base", {})
     return Design(str(name), traces, points, file.parent, variants, base, tuple(figures))
+
+
+def _located(value: Any, folder: Path, key: str = "") -> Any:
+    """Let relative paths of systems, memories and power files start at the folder of the study."""
+    if isinstance(value, dict):
+        return {name: _located(item, folder, name) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_located(item, folder, key) for item in value]
+    names_file = key == "system" or key.endswith((".memory", ".power"))
+    if names_file and isinstance(value, str) and (OWN_FILE in value or value.endswith(".toml")):
+        return (folder / value).as_posix()
+    return value
 
 
 def _sized(source: TraceSource, lookups: int) -> TraceSource:

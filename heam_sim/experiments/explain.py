@@ -55,7 +55,13 @@ class Step:
 
 @dataclass(frozen=True)
 class Explanation:
-    """The way from the first configuration to the second."""
+    """The way from the first configuration to the second.
+
+    Attributes
+    ----------
+    steps
+        The start and what followed, in order.
+    """
 
     steps: tuple[Step, ...]
 

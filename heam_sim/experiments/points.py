@@ -84,7 +84,18 @@ class Point:
 
 
 def freeze(overrides: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:
-    """Turn overrides into sorted, hashable pairs; values may be nested lists and tables."""
+    """Turn overrides into sorted, hashable pairs; values may be nested lists and tables.
+
+    Parameters
+    ----------
+    overrides
+        Values by dotted keys.
+
+    Returns
+    -------
+    tuple of pairs
+        Key and value, sorted by key.
+    """
     return tuple(sorted((key, _frozen(value)) for key, value in overrides.items()))
 
 
@@ -130,6 +141,20 @@ def software_digest() -> str:
 
 def point_key(point: Point, trace_hash: str, *, check: bool = False) -> str:
     """Return the key of a point's result: a hash of input, resolved configuration and software.
+
+    Parameters
+    ----------
+    point
+        What is simulated.
+    trace_hash
+        ``content_hash`` of its trace.
+    check
+        Whether the command log is checked.
+
+    Returns
+    -------
+    str
+        64 hexadecimal digits.
 
     Raises
     ------

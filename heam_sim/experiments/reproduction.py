@@ -34,6 +34,7 @@ from heam_sim.trace import LookupTrace
 
 __all__ = ["SELECTIONS", "Study", "reproduce", "study_design"]
 
+#: How much of the study is run.
 SELECTIONS = ("quick", "default", "full")
 # The profile part decides placement, the rest is timed: fewer samples leave one of them empty.
 _FEWEST = 5
@@ -75,6 +76,16 @@ class Study:
 
 def study_design(selection: str = "default") -> Design:
     """Return the study as far as a selection (:data:`SELECTIONS`) wants it.
+
+    Parameters
+    ----------
+    selection
+        ``"quick"``, ``"default"`` or ``"full"``.
+
+    Returns
+    -------
+    Design
+        Ready for :func:`run_design`.
 
     Raises
     ------
@@ -160,7 +171,7 @@ def reproduce(
         Of the generators and of the multi-hot expansion.
     trials
         Settings tried per system and embedding for the table of best against best; by default those of
-        :func:`heam_sim.tune` with the selection ``"full"`` if Optuna is installed, otherwise none. What an
+        :func:`tune` with the selection ``"full"`` if Optuna is installed, otherwise none. What an
         earlier search has left in ``tuned`` is shown in any case.
     workers, scheduler
         As in :func:`heam_sim.sweep`.
@@ -168,6 +179,11 @@ def reproduce(
         Check every command log (slow).
     progress
         Called with points done, points in all, failures and the name of the last.
+
+    Returns
+    -------
+    Study
+        Tables, results and the files that were written.
 
     Raises
     ------

@@ -11,5 +11,11 @@ _FOLDER = Path(__file__).parent / "data" / "studies"
 
 
 def shipped_studies() -> dict[str, Path]:
-    """Return the files of the studies by name, in alphabetical order."""
+    """Return the files of the studies by name, in alphabetical order.
+
+    Returns
+    -------
+    dict
+        Name to file.
+    """
     return {file.stem: file for file in sorted(_FOLDER.glob("*.toml"))}

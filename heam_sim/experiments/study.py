@@ -84,8 +84,9 @@ def sweep(
     trace
         One trace, or several by name (an axis ``trace`` chooses).
     base, grid, points
-        See :func:`heam_sim.experiments.design.expand`: keys are ``system``, ``embedding``, ``vector_bytes``,
-        ``scope``, ``profile``, ``trace``, and overrides such as ``"hbm.pim.batch_tags"``.
+        All combinations of a grid's lists, and single points, over a common base. Keys are ``system``,
+        ``embedding``, ``vector_bytes``, ``scope``, ``profile``, ``trace``, and overrides such as
+        ``"hbm.pim.batch_tags"``.
     output
         Folder for ``results.h5``, ``summary.csv``, ``failures.csv`` and the finished points.
     workers
@@ -101,6 +102,7 @@ def sweep(
     Returns
     -------
     Sweep
+        Points with their results, and those that failed.
 
     Raises
     ------
@@ -128,7 +130,26 @@ def run_design(
     check: bool = False,
     progress: Progress | None = None,
 ) -> Sweep:
-    """Run a sweep that a file describes; parameters as in :func:`sweep`."""
+    """Run a sweep that a file describes; parameters as in :func:`sweep`.
+
+    Parameters
+    ----------
+    design
+        The study, or its TOML file.
+    output
+        Folder for results and finished points.
+    workers
+        Processes.
+    check
+        Check every command log (slow).
+    progress
+        Called with points done, points in all, failures and the name of the last.
+
+    Returns
+    -------
+    Sweep
+        Points with their results, and those that failed.
+    """
     if not isinstance(design, Design):
         design = read_design(design)
     for name in design.figures:

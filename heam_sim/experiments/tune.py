@@ -95,6 +95,18 @@ def search_space(system: str, overrides: Mapping[str, Any] | None = None) -> dic
 
     The published value is always among them. Keys that share a sum are one parameter, ``"key + key"``, whose
     choices are tuples (see :func:`as_overrides`).
+
+    Parameters
+    ----------
+    system
+        A name or a description file.
+    overrides
+        Changes that every trial has.
+
+    Returns
+    -------
+    dict
+        Key to the values that are tried.
     """
     described = _Described(system, overrides)
     space: dict[str, tuple[Any, ...]] = {}

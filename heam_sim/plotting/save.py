@@ -17,7 +17,18 @@ _ENDINGS = ("pdf", "png", "csv")
 
 
 def figure_stem(path: str | Path) -> Path:
-    """A figure's path without the ending of one of its files: ``fig.png`` is ``fig``; ``fig.1`` stays."""
+    """A figure's path without the ending of one of its files: ``fig.png`` is ``fig``; ``fig.1`` stays.
+
+    Parameters
+    ----------
+    path
+        Where a figure shall go, with or without ``.pdf``, ``.png`` or ``.csv``.
+
+    Returns
+    -------
+    Path
+        Without the ending.
+    """
     path = Path(path)
     return path.with_suffix("") if path.suffix[1:] in _ENDINGS else path
 

@@ -80,7 +80,20 @@ _FACTORS = {
 
 
 def access_bars(table: pd.DataFrame, *, columns: int | None = None) -> _Drawn:
-    """Vectors read from banks and rows opened per lookup, all systems, one bar per embedding."""
+    """Vectors read from banks and rows opened per lookup, all systems, one bar per embedding.
+
+    Parameters
+    ----------
+    table
+        As ``heam_sim.experiments.tables.main_table`` makes it.
+    columns
+        Of a two-column page: 1 or 2; ``None``: as many as the content needs.
+
+    Returns
+    -------
+    tuple of Figure and pandas.DataFrame
+        The figure, and the table behind it.
+    """
     measures = {
         "bank_vectors_per_lookup": "vectors read from\nbanks per lookup",
         "activates_per_lookup": "ACTs per lookup",
@@ -101,7 +114,20 @@ def access_bars(table: pd.DataFrame, *, columns: int | None = None) -> _Drawn:
 
 
 def hit_rate_bars(table: pd.DataFrame, *, columns: int | None = None) -> _Drawn:
-    """What the row buffers, the host's cache, LUTs and PE caches serve, and what is cold, one row each."""
+    """What the row buffers, the host's cache, LUTs and PE caches serve, and what is cold, one row each.
+
+    Parameters
+    ----------
+    table
+        As ``heam_sim.experiments.tables.main_table`` makes it.
+    columns
+        Of a two-column page: 1 or 2; ``None``: as many as the content needs.
+
+    Returns
+    -------
+    tuple of Figure and pandas.DataFrame
+        The figure, and the table behind it.
+    """
     systems = ordered_systems(table["system"])
     embeddings = list(dict.fromkeys(table["embedding"]))
     looks = dict(_HIT_RATES.values())
@@ -121,7 +147,20 @@ def hit_rate_bars(table: pd.DataFrame, *, columns: int | None = None) -> _Drawn:
 
 
 def ablation_bars(table: pd.DataFrame, *, columns: int | None = None) -> _Drawn:
-    """HEAM tier by tier: speed-up and energy over host-dimm, grouped by vector size."""
+    """HEAM tier by tier: speed-up and energy over host-dimm, grouped by vector size.
+
+    Parameters
+    ----------
+    table
+        As ``heam_sim.experiments.tables.ablation_table`` makes it.
+    columns
+        Of a two-column page: 1 or 2; ``None``: as many as the content needs.
+
+    Returns
+    -------
+    tuple of Figure and pandas.DataFrame
+        The figure, and the table behind it.
+    """
     steps = list(dict.fromkeys(table["step"]))
     looks = dict(zip(steps, _STEP_LOOKS, strict=False))
     shown = table.assign(size=[f"{size} B" for size in table["vector_bytes"]])
@@ -141,7 +180,20 @@ def ablation_bars(table: pd.DataFrame, *, columns: int | None = None) -> _Drawn:
 
 
 def memory_bars(table: pd.DataFrame, *, columns: int | None = None) -> _Drawn:
-    """Speed-up over host-dimm on the same memories: a group per memory, the systems that ran on it."""
+    """Speed-up over host-dimm on the same memories: a group per memory, the systems that ran on it.
+
+    Parameters
+    ----------
+    table
+        As ``heam_sim.experiments.tables.memories_table`` makes it.
+    columns
+        Of a two-column page: 1 or 2; ``None``: as many as the content needs.
+
+    Returns
+    -------
+    tuple of Figure and pandas.DataFrame
+        The figure, and the table behind it.
+    """
     variants = list(dict.fromkeys(table["variant"]))
     systems = ordered_systems(table["system"])
     looks = system_looks(systems)
@@ -167,7 +219,20 @@ def _memory_name(variant: str) -> str:
 
 
 def best_bars(table: pd.DataFrame, *, columns: int | None = None) -> _Drawn:
-    """Speed-up over host-dimm at published settings of both, and at the best that was found for both."""
+    """Speed-up over host-dimm at published settings of both, and at the best that was found for both.
+
+    Parameters
+    ----------
+    table
+        As ``heam_sim.experiments.best_table`` makes it.
+    columns
+        Of a two-column page: 1 or 2; ``None``: as many as the content needs.
+
+    Returns
+    -------
+    tuple of Figure and pandas.DataFrame
+        The figure, and the table behind it.
+    """
     looks = {"published against published": Look(LIGHT_GREY), "best against best": Look(BLUE, "////")}
     systems = ordered_systems(table["system"])
     embeddings = list(dict.fromkeys(table["embedding"]))
@@ -189,7 +254,20 @@ def best_bars(table: pd.DataFrame, *, columns: int | None = None) -> _Drawn:
 
 
 def sensitivity_curves(table: pd.DataFrame, *, columns: int | None = None) -> _Drawn:
-    """Lookups per second of every system while one factor changes, a panel per factor and embedding."""
+    """Lookups per second of every system while one factor changes, a panel per factor and embedding.
+
+    Parameters
+    ----------
+    table
+        As ``heam_sim.experiments.tables.sensitivity_table`` makes it.
+    columns
+        Of a two-column page: 1 or 2; ``None``: as many as the content needs.
+
+    Returns
+    -------
+    tuple of Figure and pandas.DataFrame
+        The figure, and the table behind it.
+    """
     systems = ordered_systems(table["system"])
     lines = system_lines(systems)
     embeddings = list(dict.fromkeys(table["embedding"]))
@@ -232,7 +310,20 @@ def _turned(axis: Axes, settings: Sequence[str]) -> float:
 
 
 def compression_curves(table: pd.DataFrame, *, columns: int = 2) -> _Drawn:
-    """Memory of the model against time, energy and accesses to banks: a row per system."""
+    """Memory of the model against time, energy and accesses to banks: a row per system.
+
+    Parameters
+    ----------
+    table
+        As ``heam_sim.experiments.tables.compression_table`` makes it.
+    columns
+        Of a two-column page: 1 or 2.
+
+    Returns
+    -------
+    tuple of Figure and pandas.DataFrame
+        The figure, and the table behind it.
+    """
     systems = ordered_systems(table["system"])
     measures = {
         "time_ns_per_sample": "ns/sample",
@@ -275,7 +366,20 @@ def _scheme_lines(axis: Axes, part: pd.DataFrame, column: str, scale: float) -> 
 
 
 def roofline(table: pd.DataFrame, *, columns: int | None = None) -> _Drawn:
-    """The rate at which each level alone would be full (bars), and the rate that was reached (line)."""
+    """The rate at which each level alone would be full (bars), and the rate that was reached (line).
+
+    Parameters
+    ----------
+    table
+        As ``heam_sim.experiments.tables.roofline_table`` makes it.
+    columns
+        Of a two-column page: 1 or 2; ``None``: as many as the content needs.
+
+    Returns
+    -------
+    tuple of Figure and pandas.DataFrame
+        The figure, and the table behind it.
+    """
     systems = ordered_systems(table["system"])
     levels = list(dict.fromkeys(table["level"]))
     tiers = list(dict.fromkeys(table["tier"]))

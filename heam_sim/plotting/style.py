@@ -131,6 +131,11 @@ def figure_style() -> Iterator[None]:
     """Matplotlib settings of all figures, for the duration of a ``with`` block.
 
     Text is at least 7 pt; fonts are embedded as TrueType, as journals ask.
+
+    Yields
+    ------
+    None
+        The settings hold inside the block.
     """
     settings = {
         "font.family": "sans-serif",

@@ -47,6 +47,11 @@ def access_figure(curves: pd.DataFrame, shares: pd.DataFrame) -> Figure:
         ``rows`` (label of the curve), ``rank``, ``access_share``.
     shares
         ``collisions``, ``r_row``, ``access_share`` (of all accesses to R, all tables together).
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        For :func:`save_figure`.
     """
     with figure_style():
         figure, (left, right) = _panels(2)
@@ -95,6 +100,11 @@ def reuse_figure(reuse: pd.DataFrame, stack: pd.DataFrame, *, note: str = "") ->
         As :func:`heam_sim.analysis.stack_histogram` makes it.
     note
         What the distances were measured on, if not the whole trace.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        For :func:`save_figure`.
     """
     with figure_style():
         figure, (left, right) = _panels(2)
@@ -147,6 +157,11 @@ def cache_figure(
         ``panel`` (``"size"`` or ``"block"``), ``at`` (bytes), ``q_hit_share``, ``r_hit_share``; may be empty.
     note
         Title: what was simulated.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        For :func:`save_figure`.
     """
     with figure_style():
         figure, axes = _panels(2)
@@ -205,6 +220,11 @@ def fit_figure(curves: pd.DataFrame, reuse: pd.DataFrame, *, note: str) -> Figur
         ``rows``, ``uses``, ``lookup_share`` (lookups to rows used at most so often).
     note
         The distances between them.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        For :func:`save_figure`.
     """
     with figure_style():
         figure, (left, right) = _panels(2)

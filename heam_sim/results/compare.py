@@ -38,6 +38,16 @@ def statistics(result: Result) -> dict[str, Any]:
     Examples: ``time_ns``, ``latency_ns.p99``, ``counters.hbm.act``, ``energy_pJ.hbm.activation`` (with
     ``.low`` and ``.high``), ``ceilings.hbm instruction path.time_ns``, ``config.system.host.llc_bytes``,
     ``provenance.trace_hash``. What tells results apart (system, embedding, size, scope) is not among them.
+
+    Parameters
+    ----------
+    result
+        Any result.
+
+    Returns
+    -------
+    dict
+        Path to number or text.
     """
     found: dict[str, Any] = {}
     # Causes before effects: what was run comes first.

@@ -72,6 +72,16 @@ def latex_table(frame: pd.DataFrame) -> str:
 
     Numbers stand right and have four significant digits, text is escaped, and units that end a column's
     name stand in brackets behind it.
+
+    Parameters
+    ----------
+    frame
+        The table; a column's name ends in its unit.
+
+    Returns
+    -------
+    str
+        Lines from ``\\begin{tabular}`` to ``\\end{tabular}``.
     """
     numeric = [frame[name].dtype.kind in "iuf" for name in frame.columns]
     lines = [

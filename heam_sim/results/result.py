@@ -46,10 +46,12 @@ class Result:
 
     Parameters
     ----------
-    system, embedding, scope
-        Name of the system, label of the embedding, pooling scope (``"bag"`` or ``"sample"``).
+    system, embedding
+        Name of the system, label of the embedding.
     vector_bytes
         Size of a pooled vector in bytes.
+    scope
+        What is pooled: ``"bag"`` or ``"sample"``.
     samples, gnrs, lookups
         Work that was timed.
     time_ns
@@ -59,12 +61,12 @@ class Result:
         loop) or its sample comes (open loop).
     counters
         Tier to counter name to integer.
+    energy
+        Energy by tier and component; its time is ``time_ns``.
     channel_counters
         One mapping per channel (rows of a table).
     host
         Counters of the host.
-    energy
-        Energy by tier and component; its time is ``time_ns``.
     power
         Per tier (:class:`heam_sim.energy.TierPower`) ``tier``, ``average_power_W``, ``peak_power_W`` (in any
         microsecond, at most), ``peak_rank_power_W``, ``peak_device_power_W``, ``budget_W``, ``over_budget``;
@@ -246,13 +248,14 @@ class Result:
         Parameters
         ----------
         figure
-            ``"time-parts"``, ``"energy"`` or ``"roofline"`` (:data:`heam_sim.experiments.figures.FIGURES`).
-        options
+            ``"time-parts"``, ``"energy"`` or ``"roofline"`` (all: ``heam-sim plot --help``).
+        **options
             Of the figure, as ``columns=1`` of ``"energy"``.
 
         Returns
         -------
         matplotlib.figure.Figure
+            Shows itself in a notebook.
 
         Raises
         ------

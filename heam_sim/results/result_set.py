@@ -109,6 +109,11 @@ class ResultSet:
     def save(self, path: str | Path) -> None:
         """Write everything to HDF5: to a temporary name, then renamed.
 
+        Parameters
+        ----------
+        path
+            The file to make or replace.
+
         Raises
         ------
         heam_sim.errors.OutputError
@@ -119,6 +124,16 @@ class ResultSet:
     @classmethod
     def load(cls, path: str | Path) -> ResultSet:
         """Read a file written by :meth:`save`; equal to what was saved.
+
+        Parameters
+        ----------
+        path
+            The file.
+
+        Returns
+        -------
+        ResultSet
+            In the same order.
 
         Raises
         ------
@@ -175,6 +190,11 @@ def read_frame(path: str | Path) -> pd.DataFrame:
     ----------
     path
         A file whose name ends in ``.csv``, or else an HDF5 file.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row per result; units end the columns' names.
 
     Raises
     ------

@@ -11,17 +11,24 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, TypeVar
 
+from heam_sim.dram.loader import OWN_FILE
 from heam_sim.errors import ConfigError, unknown_name
 from heam_sim.systems.model import Host, Pim, Placement, System, Tier
 
-__all__ = ["known_systems", "load_system", "system_from_dict"]
+__all__ = ["known_systems", "load_system", "system_from_dict", "system_text"]
 
 _T = TypeVar("_T")
 _HOST_FILE = "host.toml"
 
 
 def known_systems() -> tuple[str, ...]:
-    """Return the names of the architectures that come with heam_sim."""
+    """Return the names of the architectures that come with heam_sim.
+
+    Returns
+    -------
+    tuple of str
+        For :func:`load_system`.
+    """
     folder = resources.files("heam_sim.systems") / "data"
     return tuple(
         sorted(
@@ -38,10 +45,16 @@ def load_system(name: str | Path, *, overrides: Mapping[str, Any] | None = None)
     Parameters
     ----------
     name
-        One of :func:`known_systems`, or the path of a TOML file of the same form.
+        One of :func:`known_systems`, or the path of a TOML file of the same form. Paths of memories and power
+        files in it start at its folder.
     overrides
         Values to change, by dotted keys: ``"host.llc_bytes"``, ``"placement.hot_share"``,
-        ``"hbm.pim.lut_bytes"`` (tiers by their names), ``"hbm.memory"``.
+        ``"hbm.pim.lut_bytes"`` (tiers by their names), ``"hbm.memory"``. Paths start at the current folder.
+
+    Returns
+    -------
+    System
+        Sizes in bytes, periods in ps, latencies in cycles, as the keys say.
 
     Raises
     ------
@@ -82,13 +95,31 @@ def _read(name: str | Path) -> tuple[str, dict[str, Any]]:
     if isinstance(name, str) and name in known_systems():
         return f"{name}.toml", _parse(_data_text(f"{name}.toml"), f"{name}.toml")
     path = Path(name)
+    return str(path), _from_folder(_parse(system_text(name), str(path)), path.parent)
+
+
+def system_text(name: str | Path) -> str:
+    """Return the TOML text of an architecture; parameters and errors as in :func:`load_system`."""
+    if isinstance(name, str) and name in known_systems():
+        return _data_text(f"{name}.toml")
+    path = Path(name)
     if path.suffix != ".toml":
         raise unknown_name("system", str(name), known_systems())
     try:
-        text = path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: cannot be read as a system description: {error}.") from None
-    return str(path), _parse(text, str(path))
+
+
+def _from_folder(data: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Let relative paths of memories and power files start at the folder of the file that names them."""
+    tiers = data.get("tier")
+    for tier in tiers if isinstance(tiers, list) else ():
+        for key in ("memory", "power"):
+            value = tier.get(key) if isinstance(tier, dict) else None
+            if isinstance(value, str) and (OWN_FILE in value or value.endswith(".toml")):
+                tier[key] = (folder / value).as_posix()
+    return data
 
 
 def _section(data: Mapping[str, Any], key: str, where: str) -> dict[str, Any]:
@@ -195,6 +226,18 @@ def _build_system(data: dict[str, Any], where: str) -> System:
 
 def system_from_dict(data: Mapping[str, Any], *, where: str = "description") -> System:
     """Build an architecture from what :meth:`System.to_dict` gave, e.g. out of a stored result.
+
+    Parameters
+    ----------
+    data
+        Plain types, as JSON holds them.
+    where
+        Beginning of messages.
+
+    Returns
+    -------
+    System
+        Equal to the one that was described.
 
     Raises
     ------

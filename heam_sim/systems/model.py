@@ -87,10 +87,24 @@ class Pim:
 
     Attributes
     ----------
+    source
+        Where the numbers come from.
     unit_level, merge_level
         PE levels; ``merge_level = ""``: the units' sums go to the host as they are.
+    queue_depth
+        Operands that wait at a PE.
+    batch_tags
+        GnRs in flight per channel; every PE has an accumulator for each.
+    instruction_buffer
+        Instructions that wait in front of a channel's path.
     instruction_bits, path_bits_per_cycle, path_uses_dq
-        Instruction delivery.
+        Instruction delivery; whether the path takes the data pins as well.
+    decode_cycles
+        From the arrival of an instruction to the first command for it.
+    alu_bytes_per_cycle, alu_latency_cycles
+        Width and latency of a PE's arithmetic.
+    merge_bytes_per_cycle
+        Width of the adder at the merge level.
     mov_latency, res_latency
         Cycles, or the name of a timing value of the tier's memory.
     lut_bytes, lut_bytes_per_cycle
@@ -233,7 +247,20 @@ class Pim:
         return -(-self.instruction_size(weighted=weighted) // self.second_stage_bits_per_cycle)
 
     def latency(self, value: int | str, spec: Spec) -> int:
-        """Resolve a latency that is given in cycles or as the name of a timing value."""
+        """Resolve a latency that is given in cycles or as the name of a timing value.
+
+        Parameters
+        ----------
+        value
+            Cycles, or a name.
+        spec
+            The tier's memory.
+
+        Returns
+        -------
+        int
+            Cycles of the memory's clock.
+        """
         if isinstance(value, int):
             if not 0 <= value < 1 << 31:
                 raise ConfigError(f"latency {value}: is no number of cycles; write one from 0 on.")
@@ -249,10 +276,39 @@ class Pim:
 class Tier:
     """A kind of memory with its controllers, and PEs if it has any.
 
-    `power` names its power file, `power_budget_W` is what it may draw in any microsecond (``None``: nothing
-    is stated).
-    `refresh` is true (all-bank), false or a name, and it and the keys from `write_queue` on describe the
-    controllers of a tier without PEs (:class:`heam_sim.dram.Controller`).
+    Attributes
+    ----------
+    name
+        By which placement, overrides and results know it.
+    source
+        Where the numbers come from.
+    memory, overrides, capacity_scale
+        Preset, changes and factor on its rows, as in :func:`heam_sim.dram.load_spec`.
+    channels
+        How many.
+    power
+        Name or path of its power file (:func:`heam_sim.energy.load_power`).
+    refresh
+        True (all-bank), false or the name of a refresh.
+    read_queue
+        Reads queued per channel; of a tier with PEs, those of its own controllers are in :class:`Pim`.
+    address_map
+        Fields, most significant first (:func:`heam_sim.address.parse_map`).
+    pages, page_bytes, page_seed
+        Pages of so many bytes lie at ``"random"``, by a keyed permutation, or in ``"table-order"``.
+    pim
+        Its PEs; None: there are none.
+    write_queue, write_high_percent, write_low_percent
+        Entries; fill at which writes begin and end. This and what follows describe the controllers of a tier
+        without PEs (:class:`heam_sim.dram.Controller`).
+    scheduler, row_hit_cap
+        ``"frfcfs"``, ``"fcfs"`` or ``"frfcfs-cap"`` with its cap.
+    row_policy, row_timeout, row_cap
+        ``"open"``, ``"closed"``, ``"timeout"`` (cycles) or ``"capped"`` (column commands).
+    refresh_stagger, refresh_postpone
+        Ranks in turn; intervals that a refresh may wait for idle banks.
+    power_budget_W
+        What the tier may draw in any microsecond; None: nothing is stated.
     """
 
     name: str
@@ -340,10 +396,11 @@ class Placement:
 
     Attributes
     ----------
-    policy
+    source
+        Where the numbers come from.
+    policy, tier, hot_tier, hot_share
         ``"single"``: all in `tier`; ``"hot-cold"``: all in `tier`, and copies of the rows that take
-        `hot_share` of the
-        profile's accesses in `hot_tier`.
+        `hot_share` of the profile's accesses in `hot_tier`.
     small_tables
         Home of small rows (R, all partitions or cores but the main one) for the PEs: ``"lut"`` (overflow
         duplicated in every unit), ``"replicated"`` (in the banks of every unit when the composition
@@ -410,7 +467,23 @@ class Placement:
 
 @dataclass(frozen=True, kw_only=True)
 class System:
-    """An architecture: tiers, placement and the host."""
+    """An architecture: tiers, placement and the host.
+
+    Attributes
+    ----------
+    name
+        For tables and figures.
+    title
+        For people.
+    source
+        Where the architecture is described.
+    tiers
+        Kinds of memory, in the order of their channels' numbers.
+    placement
+        Which rows live where.
+    host
+        The one host.
+    """
 
     name: str
     title: str
@@ -489,7 +562,18 @@ class System:
         return asdict(self)
 
     def tick_ps(self, specs: Mapping[str, Spec]) -> Fraction:
-        """Return the greatest common divisor of all clock periods, exact."""
+        """Return the greatest common divisor of all clock periods, exact.
+
+        Parameters
+        ----------
+        specs
+            Memories by tier.
+
+        Returns
+        -------
+        Fraction
+            In ps.
+        """
         periods = [Fraction(self.host.clock_ps), *(spec.tCK_ps for spec in specs.values())]
         tick = periods[0]
         for period in periods[1:]:

@@ -146,6 +146,18 @@ def memory_of_spec(spec: Spec, channels: int) -> Memories:
     """A memory by itself; what a system would say is as the protocol check assumes it.
 
     Results come nCL after PIM_RDRES, immediates nCWL after PIM_WRIMM; nothing is said of PEs' arithmetic.
+
+    Parameters
+    ----------
+    spec
+        The memory.
+    channels
+        How many of it.
+
+    Returns
+    -------
+    Memories
+        One entry per channel.
     """
     channels = whole_number("channels", channels, minimum=1)
     return Memories(
@@ -184,7 +196,20 @@ def _of_tier(tier: Tier, spec: Spec, channels: range) -> Memory:
 
 
 def memories_of_system(system: str | Path | System, overrides: Mapping[str, Any] | None = None) -> Memories:
-    """The memories of a system, its channels numbered in the order of its tiers; as for ``simulate``."""
+    """The memories of a system, its channels numbered in the order of its tiers; as for ``simulate``.
+
+    Parameters
+    ----------
+    system
+        As for :func:`heam_sim.simulate`.
+    overrides
+        As for :func:`heam_sim.simulate`.
+
+    Returns
+    -------
+    Memories
+        One entry per channel.
+    """
     described = system if isinstance(system, System) else load_system(system, overrides=overrides)
     return _of_tiers(described, {tier.name: tier.spec() for tier in described.tiers})
 

@@ -38,6 +38,7 @@ __all__ = ["ENDINGS", "MOST_SLICES", "Timeline", "check_timeline_ending", "log_t
 #: A browser still moves smoothly with so many.
 MOST_SLICES = 200_000
 _TRACES, _FIGURES = (".json", ".json.gz"), (".pdf", ".png")
+#: How the names of the files of a timeline end.
 ENDINGS = (*_TRACES, *_FIGURES, ".csv")
 _ROLES = ("add", "load register", "multiply and add", "multiply into register", "fill cache")
 
@@ -225,7 +226,18 @@ class Timeline:
 
 
 def check_timeline_ending(path: str | Path) -> str:
-    """Return the ending of a timeline's file; :class:`ConfigError` if it has another one."""
+    """Return the ending of a timeline's file; :class:`ConfigError` if it has another one.
+
+    Parameters
+    ----------
+    path
+        Name of a file.
+
+    Returns
+    -------
+    str
+        With its dot.
+    """
     name = Path(path).name
     for ending in sorted(ENDINGS, key=len, reverse=True):
         if name.endswith(ending) and name != ending:
@@ -301,6 +313,11 @@ def log_timeline(
         What it is of: :func:`memories_of_system` or :func:`memory_of_spec`.
     window, channels, most_slices
         As for :func:`timeline`.
+
+    Returns
+    -------
+    Timeline
+        Times in ns.
 
     Raises
     ------

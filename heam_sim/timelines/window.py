@@ -29,6 +29,8 @@ class Window:
     kind
         ``"ns"``, ``"cycles"`` (of the clock of the log's first memory), ``"gnrs"`` or ``"samples"`` (the time
         from their first command to their last).
+    first, stop
+        In that unit.
     """
 
     kind: str

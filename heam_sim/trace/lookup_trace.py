@@ -194,6 +194,18 @@ class LookupTrace:
     def samples_slice(self, start: int, stop: int) -> LookupTrace:
         """Return the samples ``start`` to ``stop - 1`` of all tables, without copying indices.
 
+        Parameters
+        ----------
+        start
+            First sample.
+        stop
+            The one behind the last.
+
+        Returns
+        -------
+        LookupTrace
+            Views of the same arrays.
+
         Raises
         ------
         ConfigError
@@ -242,6 +254,11 @@ class LookupTrace:
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the trace to an HDF5 file: under a temporary name first, so that no half file is ever left.
 
+        Parameters
+        ----------
+        path
+            The file to make or replace.
+
         Raises
         ------
         OutputError
@@ -252,6 +269,16 @@ class LookupTrace:
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> LookupTrace:
         """Read a trace that :meth:`save` wrote, and verify its content hash.
+
+        Parameters
+        ----------
+        path
+            The file.
+
+        Returns
+        -------
+        LookupTrace
+            Equal to what was saved.
 
         Raises
         ------

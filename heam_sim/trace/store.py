@@ -36,8 +36,10 @@ __all__ = [
     "whole_integers",
 ]
 
+#: Root attribute ``filetype`` of a trace file.
 FILETYPE = "heam_sim/lookup-trace"
-FORMAT_VERSION = (1, 1)  # 1.1: weights
+#: Major and minor version of trace files that are written; 1.1 added weights.
+FORMAT_VERSION = (1, 1)
 
 _SIGNATURE = b"\x89HDF\r\n\x1a\n"
 # HDF5 2.0 would keep 8 MB of every column, which adds up over hundreds of tables. A pass in pieces needs the

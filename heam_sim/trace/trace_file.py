@@ -90,6 +90,18 @@ class TraceFile:
     def samples_slice(self, start: int, stop: int) -> LookupTrace:
         """Read the samples ``start`` to ``stop - 1``.
 
+        Parameters
+        ----------
+        start
+            First sample.
+        stop
+            The one behind the last.
+
+        Returns
+        -------
+        LookupTrace
+            In the memory.
+
         Raises
         ------
         ConfigError
@@ -124,14 +136,36 @@ class TraceFile:
             raise TraceError(f"{self.path}: damaged trace: {error}") from None
 
     def table_indices(self, table: int) -> NDArray[np.int64]:
-        """Read all lookups of one table, bag after bag; shape (lookups of the table,)."""
+        """Read all lookups of one table, bag after bag; shape (lookups of the table,).
+
+        Parameters
+        ----------
+        table
+            Number of the table, from 0.
+
+        Returns
+        -------
+        int64 array
+            Shape (lookups of the table,).
+        """
         with store.reading(self.path):
             bags, column = self._bags[table], self._columns[table]
             part = slice(bags.position(self._start), bags.position(self._stop))
             return store.as_int64(column[part], str(column.name))
 
     def table_lengths(self, table: int) -> NDArray[np.int64]:
-        """Read the lengths of one table's bags; shape (samples,)."""
+        """Read the lengths of one table's bags; shape (samples,).
+
+        Parameters
+        ----------
+        table
+            Number of the table, from 0.
+
+        Returns
+        -------
+        int64 array
+            Shape (samples,).
+        """
         with store.reading(self.path):
             return np.diff(self._bags[table].offsets(self._start, self._stop, {}))
 
@@ -142,6 +176,11 @@ class TraceFile:
         ----------
         lookups
             At least 1; a piece has at least one sample.
+
+        Yields
+        ------
+        LookupTrace
+            In the memory.
 
         Raises
         ------

@@ -168,6 +168,11 @@ class TraceWriter:
     def append_trace(self, trace: LookupTrace) -> None:
         """Add all samples of a trace in memory; its provenance and cardinalities do not enter.
 
+        Parameters
+        ----------
+        trace
+            With as many tables.
+
         Raises
         ------
         TraceError

@@ -271,7 +271,29 @@ def replay_chunks(
     front_end: str = "shared",
     threads: int = 1,
 ) -> ReplayResult:
-    """Replay a stream that comes in chunks (see :func:`replay`); memory does not grow with its length."""
+    """Replay a stream that comes in chunks; memory does not grow with its length.
+
+    Parameters
+    ----------
+    chunks
+        The requests, in order.
+    preset, channels, overrides, offers_per_cycle, refresh, record_commands, address_map, read_queue
+        As in :func:`replay`.
+    write_queue, drain, write_high_percent, write_low_percent, scheduler, row_hit_cap, row_policy, row_timeout
+        As in :func:`replay`.
+    row_cap, refresh_stagger, refresh_postpone, front_end, threads
+        As in :func:`replay`.
+
+    Returns
+    -------
+    ReplayResult
+        Times in cycles of the memory's clock and in ns.
+
+    Raises
+    ------
+    ConfigError
+        As :func:`replay`.
+    """
     if front_end not in _FRONT_ENDS:
         raise unknown_name("front end", front_end, _FRONT_ENDS, where="front_end")
     controller = Controller(

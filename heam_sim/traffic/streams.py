@@ -34,7 +34,15 @@ _ARRAYS = {"address": np.uint64, "is_write": np.uint8}
 
 @dataclass(frozen=True)
 class Requests:
-    """Some requests: byte addresses (uint64) and write flags (uint8), both of shape (requests,)."""
+    """Some requests: byte addresses (uint64) and write flags (uint8), both of shape (requests,).
+
+    Attributes
+    ----------
+    address
+        In bytes.
+    is_write
+        1: a write, 0: a read.
+    """
 
     address: NDArray[np.uint64]
     is_write: NDArray[np.uint8]

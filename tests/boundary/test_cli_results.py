@@ -235,6 +235,7 @@ LONG = {("reproduce",), ("tune",)}
 
 #: Commands that write files and say which, with a line of counts at most.
 NO_TABLE = {
+    ("template",),
     ("timeline",),
     ("sweep",),
     ("plot",),

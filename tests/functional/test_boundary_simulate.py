@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from heam_sim._core import System as CoreSystem
 from heam_sim.errors import CapacityError, ConfigError, HeamSimError, SpecError
 from heam_sim.simulation import plan, simulate
 from heam_sim.systems import load_system
@@ -353,3 +354,22 @@ def test_a_plan_does_not_change_what_it_was_given() -> None:
     plan(TRACE, system="host-dimm", vector_bytes=64, overrides=overrides)
     assert overrides == before
     assert isinstance(TRACE, LookupTrace) and not TRACE.indices[0].flags.writeable
+
+
+def test_the_engine_comes_back_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python sees Ctrl-C, or a notebook's interrupt, only between two calls into the core."""
+    calls: list[int] = []
+    run = CoreSystem.run
+
+    def counted(core: CoreSystem, max_steps: int) -> int:
+        calls.append(max_steps)
+        return run(core, max_steps)
+
+    monkeypatch.setattr(CoreSystem, "run", counted)
+    monkeypatch.setattr("heam_sim.simulation._STEPS", 10)
+    many = simulate(TRACE, system="heam", vector_bytes=64)
+    steps, calls[:] = len(calls), []
+    monkeypatch.undo()
+    monkeypatch.setattr(CoreSystem, "run", counted)
+    assert simulate(TRACE, system="heam", vector_bytes=64).time_ns == many.time_ns
+    assert steps > len(calls) and max(calls) <= 1 << 20
