@@ -420,6 +420,11 @@ def _resolve(
     if scope not in ("bag", "sample"):
         raise unknown_name("pooling scope", scope, ("bag", "sample"), where="scope")
     real_number("profile", profile, minimum=0, below=1)
+    if isinstance(system, System) and overrides:
+        raise ConfigError(
+            f"overrides: {', '.join(map(str, overrides))} cannot change a system that is given as an object; "
+            "give its name, or load_system(name, overrides=...)."
+        )
     described = system if isinstance(system, System) else load_system(system, overrides=overrides)
     for tier in described.tiers:
         if arrivals is not None and tier.pim is not None and tier.pim.prefetch:
@@ -532,7 +537,8 @@ def simulate(
     profile
         Share of the samples, from the start, that decides placement and is not timed.
     overrides
-        Parameters to change, by dotted keys, e.g. ``{"host.llc_bytes": 0, "hbm.pim.lut_bytes": 65536}``.
+        Parameters to change, by dotted keys, e.g. ``{"host.llc_bytes": 0, "hbm.pim.lut_bytes": 65536}``; not
+        of a system that is given as an object.
     arrivals
         When samples come (open loop): :class:`~heam_sim.arrivals.PoissonArrivals`,
         :class:`~heam_sim.arrivals.RegularArrivals`, a number (samples per second, at equal distances), or
@@ -573,7 +579,7 @@ def simulate(
         vector_bytes=vector_bytes,
         scope=scope,
         profile=profile,
-        overrides=_of_arrivals(overrides) if isinstance(system, System) else overrides,
+        overrides=overrides,
         arrivals=arrivals,
     )
     planned = scheduled(planned, threads=threads)
@@ -587,13 +593,6 @@ def simulate(
     if check:
         verify(planned, run)
     return _result(planned, run, limits)
-
-
-def _of_arrivals(overrides: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
-    """What still counts where the system is given as a whole."""
-    if not isinstance(overrides, Mapping):
-        return None
-    return {key: value for key, value in overrides.items() if str(key).startswith(PREFIX)}
 
 
 def record(

@@ -41,6 +41,11 @@ def check_arrivals(
     limit
         Violations spelled out; all are counted.
 
+    Returns
+    -------
+    Report
+        Operands that are read before their GnR has come.
+
     Raises
     ------
     CheckError

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from heam_sim._version import __version__
+from heam_sim.arrivals import split_overrides
 from heam_sim.errors import ConfigError, DatasetError
 from heam_sim.lowering.lower import Scope
 from heam_sim.results import Result, ResultSet
@@ -71,7 +72,7 @@ class Point:
         }
 
     def resolved(self) -> dict[str, Any]:
-        """Return the same keywords with the system as an object: no file is needed to simulate them.
+        """Return the same keywords with system and arrivals as objects: no file is needed to simulate them.
 
         Raises
         ------
@@ -79,8 +80,9 @@ class Point:
             There is no such system, or it cannot be changed like this.
         """
         arguments = self.arguments()
-        system = load_system(arguments.pop("system"), overrides=arguments.pop("overrides"))
-        return {"system": system, **arguments}
+        arrivals, overrides = split_overrides(arguments.pop("overrides"))
+        system = load_system(arguments.pop("system"), overrides=overrides)
+        return {"system": system, **arguments, **({} if arrivals is None else {"arrivals": arrivals})}
 
 
 def freeze(overrides: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:

@@ -138,8 +138,8 @@ def run_design(
         The study, or its TOML file.
     output
         Folder for results and finished points.
-    workers
-        Processes.
+    workers, scheduler
+        As for :func:`sweep`.
     check
         Check every command log (slow).
     progress

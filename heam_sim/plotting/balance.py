@@ -70,6 +70,8 @@ def imbalance_maps(table: pd.DataFrame, *, columns: int | None = None) -> tuple[
         bar = figure.colorbar(drawn, ax=list(grid.flat[: len(parts)]), pad=0.02, fraction=0.03)
         bar.set_label("column reads over\nthe tier's mean")
         bar.outline.set_linewidth(0.4)
+        if bar.solids is not None:  # vectors, without seams between the colours
+            bar.solids.set(rasterized=False, edgecolor="face")
     return figure, table
 
 

@@ -75,7 +75,23 @@ class _Shown:
 
 
 def report_html(results: Iterable[Result], *, title: str | None = None) -> str:
-    """Return the page as text; parameters and errors as in :func:`write_report`."""
+    """Return the page as text.
+
+    Parameters
+    ----------
+    results, title
+        As for :func:`write_report`.
+
+    Returns
+    -------
+    str
+        HTML.
+
+    Raises
+    ------
+    heam_sim.errors.ConfigError
+        There are no results.
+    """
     found = results if isinstance(results, ResultSet) else ResultSet(results)
     if not len(found):
         raise ConfigError("report: there are no results; give a set with at least one.")

@@ -67,6 +67,11 @@ def test_arguments_are_named(options: dict[str, Any], words: list[str]) -> None:
     assert all(word in text for word in words), text
 
 
+def test_a_system_given_as_an_object_is_not_changed() -> None:
+    with pytest.raises(ConfigError, match=r"host\.llc_bytes cannot change .* load_system\(name, overrides"):
+        attempt(system=load_system("host-dimm"), overrides={"host.llc_bytes": 0})
+
+
 def test_a_trace_of_another_kind_is_refused() -> None:
     for wrong in ([1, 2, 3], np.arange(3), "trace.h5"):
         with pytest.raises(ConfigError, match="LookupTrace"):

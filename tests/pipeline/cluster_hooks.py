@@ -17,7 +17,7 @@ FOLDER, SECONDS = "HEAM_SIM_TEST_FOLDER", "HEAM_SIM_TEST_SECONDS"
 #: Vectors of this size kill the worker that simulates them.
 DEADLY_BYTES = 512
 #: Vectors of this size take until there is a file of this name in the folder.
-HELD_BYTES, GO = 256, "go"
+HELD_BYTES, GO = 128, "go"
 
 
 def dask_setup(worker: Any) -> None:

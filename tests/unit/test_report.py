@@ -151,7 +151,7 @@ def test_a_single_result(single: ResultSet, single_page: str) -> None:
         ),
     ]
     assert page.texts["h1"] == ["heam, qr:4:multiply, 64 B, scope bag"]
-    assert text.count("<figure ") == 3, "energy, roofline and time parts"
+    assert text.count("<figure ") == 4, "energy, roofline, time parts and imbalance"
     assert 'id="claims"' not in text and 'id="runs"' not in text and "What varies" not in text
     assert single[0].provenance["trace_hash"] in text
     for said in ("generated", "hbm.pim.batch_tags", "kim2024heam", "host bus"):
@@ -188,7 +188,7 @@ def test_a_sweep_says_what_varies(varied: ResultSet, varied_page: str) -> None:
     assert labels(list(varied))[1] == "full, window_gnrs 64"
     # Bars of one system that differ in a setting are numbered, and the caption has the key.
     assert "1: full, window_gnrs 8. 2: full, window_gnrs 64." in text
-    assert text.count("<figure ") == 3
+    assert text.count("<figure ") == 4
 
 
 def test_a_search_has_both_ends(plain: Result) -> None:
@@ -211,7 +211,7 @@ def test_a_search_has_both_ends(plain: Result) -> None:
     text = report_html(found)
     assert "<h1>Published settings and the best found</h1>" in text and 'id="best"' in text
     assert 'data-v="1.25"' in text and "best found" in text
-    assert text.count("<figure ") == 3, "without host-dimm there is no figure of speed-ups"
+    assert text.count("<figure ") == 4, "without host-dimm there is no figure of speed-ups"
     assert set_command(found) == (
         "heam-sim tune heam --dataset criteo-kaggle --samples 60 --seed 2 --pooling 1 --embedding full "
         "--vector-bytes 64 --scope bag --profile 0.2 --goal time --trials 7 --lookups 500 --search-seed 3 "
@@ -228,7 +228,7 @@ def test_results_without_a_description_still_make_a_page(plain: Result) -> None:
         plain, config={"system": {"name": "x", "tiers": [{"name": "dimm", "memory": "gone/A/B"}]}}
     )
     text = report_html([strange])
-    assert "gone/A/B" in text and text.count("<figure ") == 2
+    assert "gone/A/B" in text and text.count("<figure ") == 3
 
 
 def test_a_part_of_a_study_without_its_base_point(study: ResultSet, plain: Result) -> None:
