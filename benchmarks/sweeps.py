@@ -21,13 +21,12 @@ from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 
 from systems import PARTS, timed
 
 import heam_sim
 from heam_sim.datasets import generate
-from heam_sim.experiments import runner
+from heam_sim.experiments import jobs, runner
 from heam_sim.experiments.design import expand
 from heam_sim.experiments.points import Point, PointStore
 
@@ -88,35 +87,16 @@ def sweeps(points: tuple[Point, ...], traces: dict[str, Path], folder: Path) -> 
 def parts(points: tuple[Point, ...], traces: dict[str, Path], folder: Path) -> Iterator[str]:
     """What a point's processor time consists of, in one process; a tenth of the points."""
     some = points[::10]
-    spent = dict.fromkeys((*PARTS, "look up", "store", "simulate"), 0.0)
-    from heam_sim.experiments import jobs
-
-    watched = [
-        (runner._Sweep, "look_up", "look up"),
-        (PointStore, "put", "store"),
-        (jobs, "simulate", "simulate"),
-    ]
-
-    def timer(name: str, call: Callable[..., Any]) -> Callable[..., Any]:
-        def run(*arguments: Any, **options: Any) -> Any:
-            start = time.thread_time()
-            try:
-                return call(*arguments, **options)
-            finally:
-                spent[name] += time.thread_time() - start
-
-        return run
-
+    watched: dict[str, tuple[Any, str]] = {
+        **PARTS,
+        "look up": (runner._Sweep, "look_up"),
+        "store": (PointStore, "put"),
+        "simulate": (jobs, "simulate"),
+    }
+    spent = dict.fromkeys(watched, 0.0)
     start = time.thread_time()
-    with timed(spent):
-        patches = [
-            patch.object(owner, call, timer(name, getattr(owner, call))) for owner, call, name in watched
-        ]
-        for one in patches:
-            one.start()
+    with timed(spent, watched):
         runner.run_points(some, traces, store=folder / "parts", workers=1)
-        for one in patches:
-            one.stop()
     whole = time.thread_time() - start
     inside = {name: spent[name] for name in PARTS}
     shown = {
