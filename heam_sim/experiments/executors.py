@@ -14,8 +14,10 @@ import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
+from types import FrameType
 from typing import Protocol, Self
 
 from heam_sim.errors import ConfigError, HeamSimError
@@ -83,6 +85,27 @@ def _cluster(scheduler: str) -> Executor:
     except ImportError:
         raise ConfigError("scheduler: needs Dask; install it with `pip install 'heam-sim[dask]'`.") from None
     return Cluster(scheduler)
+
+
+@contextmanager
+def interrupts_later() -> Iterator[None]:
+    """Let Ctrl-C have its effect at the end of the block, in which processes are forked.
+
+    What comes during a fork would be raised in one of Python's hooks around it, from which no exception gets
+    out: the interrupt would be lost.
+    """
+    before = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or not callable(before):
+        yield  # nothing is raised here
+        return
+    came: list[FrameType | None] = []
+    signal.signal(signal.SIGINT, lambda _, frame: came.append(frame))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+        if came:
+            before(signal.SIGINT, came[0])
 
 
 class Here:
@@ -156,8 +179,9 @@ class Processes:
         running: dict[Future[Result | HeamSimError], Job] = {}
         broken = False
         try:
-            for job in jobs:
-                running[self._pool.submit(_do, job, store)] = job
+            with interrupts_later():
+                for job in jobs:
+                    running[self._pool.submit(_do, job, store)] = job
         except BrokenProcessPool:
             broken = True
         # If the pool breaks all are over at once, and some may have come to their end before.

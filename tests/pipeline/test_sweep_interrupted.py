@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -78,3 +79,28 @@ def test_killed_at_any_moment(tmp_path: Path, moment: int) -> None:
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
     check_resumed(tmp_path, stored(tmp_path))
+
+
+# A hook around a fork is where Python loses exceptions.
+DURING_A_FORK = """
+import os, signal, sys
+import heam_sim
+os.register_at_fork(after_in_parent=lambda: os.kill(os.getpid(), signal.SIGINT))
+trace = heam_sim.generate("criteo-kaggle", samples=20)
+try:
+    heam_sim.sweep(trace, base={"system": "host-dimm"}, grid={"vector_bytes": [64, 128]}, output=sys.argv[1])
+except KeyboardInterrupt:
+    print("interrupted")
+assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+"""
+
+
+def test_ctrl_c_during_a_fork_is_not_lost(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", DURING_A_FORK, str(tmp_path / "out")],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert done.stdout == "interrupted\n", done.stderr
