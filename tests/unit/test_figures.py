@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from heam_sim.datasets import generate
 from heam_sim.errors import ConfigError
 from heam_sim.experiments.figures import FIGURES, Material, draw, select
 from heam_sim.experiments.stored import load_material, material_of
@@ -22,7 +23,7 @@ PLOTS = Path(__file__).resolve().parents[2] / "plots"
 
 
 def test_every_figure_has_a_script():
-    assert {path.stem for path in PLOTS.glob("*.py")} == set(FIGURES)
+    assert {path.stem for path in PLOTS.glob("*.py")} == {*FIGURES, "trace"}
     for name in FIGURES:
         assert f'main(["plot", "{name}", *sys.argv[1:]])' in (PLOTS / f"{name}.py").read_text(
             encoding="utf-8"
@@ -45,6 +46,18 @@ def test_a_script_draws(
     with pytest.raises(SystemExit) as ended:
         runpy.run_path(script, run_name="__main__")
     assert ended.value.code == 2 and "no such file" in capsys.readouterr().err
+
+
+def test_a_script_draws_a_trace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    generate("criteo-kaggle", samples=50).save(tmp_path / "trace.h5")
+    script = str(PLOTS / "trace.py")
+    monkeypatch.setattr(sys, "argv", [script, str(tmp_path / "trace.h5"), str(tmp_path / "out")])
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_path(script, run_name="__main__")
+    assert ended.value.code == 0
+    drawn = {path.name for path in (tmp_path / "out").iterdir()}
+    endings = ("pdf", "png", "csv")
+    assert drawn == {f"{name}.{end}" for name in ("access", "reuse", "cache") for end in endings}
 
 
 def test_a_file_and_a_table_give_the_same_figure(tmp_path):
