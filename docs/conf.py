@@ -98,8 +98,10 @@ ROOMS = (
     "heam_sim.check",
     "heam_sim.traffic",
     "heam_sim.experiments",
+    "heam_sim.arrivals",
     "heam_sim.plotting",
     "heam_sim.timelines",
+    "heam_sim.report",
     "heam_sim.testing",
 )
 
@@ -178,8 +180,11 @@ def _sentence(thing: object) -> str:
 def _constants(module: ModuleType) -> str:
     """The public names that are neither classes nor functions, with the comments above them."""
     comments: dict[str, list[str]] = {}
-    for info in pkgutil.iter_modules(getattr(module, "__path__", [])):
-        analyzer = ModuleAnalyzer.for_module(f"{module.__name__}.{info.name}")
+    parts = [
+        f"{module.__name__}.{info.name}" for info in pkgutil.iter_modules(getattr(module, "__path__", []))
+    ]
+    for name in (module.__name__, *parts):
+        analyzer = ModuleAnalyzer.for_module(name)
         comments |= {name: text for (_, name), text in analyzer.find_attr_docs().items()}
     text = ""
     for name in module.__all__:

@@ -113,7 +113,7 @@ def write_report(results: Iterable[Result], path: str | Path, *, title: str | No
     Raises
     ------
     heam_sim.errors.ConfigError
-        No results, a study of an older version (see :func:`heam_sim.experiments.stored.material_of`), or
+        No results, a study of an older version (see ``heam_sim.experiments.stored.material_of``), or
         Jinja is not installed.
     heam_sim.errors.OutputError
         The file cannot be written; nothing is left behind.
