@@ -7,6 +7,7 @@ once to every worker, which keeps it. Results come back and are stored here.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import itertools
 import queue
@@ -17,7 +18,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NoReturn, Self
+from typing import Any, NoReturn, Self
 
 import distributed
 
@@ -109,6 +110,23 @@ class _TraceLost(Exception):
     """The last worker that had the trace is gone, and with it all jobs that were to use it."""
 
 
+class _Client(distributed.Client):  # type: ignore[misc]  # Dask has no types
+    """A client that is closed at once if nobody answers.
+
+    What is left of it would otherwise be closed by its finalizer, at any later moment: also while the next
+    client holds the lock that this needs, and then both wait for ever.
+    """
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        try:
+            super().__init__(*arguments, **options)
+        except BaseException:
+            with contextlib.suppress(Exception):  # it may have failed before there was anything to close
+                self.close(timeout=_CONNECT_SECONDS)
+            self.status = "closed"
+            raise
+
+
 class Cluster:
     """The workers of a Dask scheduler.
 
@@ -130,7 +148,7 @@ class Cluster:
         self._names = (f"{uuid.uuid4().hex[:12]}-{number}" for number in itertools.count())
         self._slots, self._looked, self._seen = 0, 0.0, time.monotonic()
         try:
-            self._client = distributed.Client(
+            self._client = _Client(
                 self.address, timeout=_CONNECT_SECONDS, set_as_default=False, name="heam-sim"
             )
         except (OSError, ValueError, TypeError, AssertionError, RuntimeError) as error:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import signal
@@ -313,6 +314,16 @@ def test_no_scheduler(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
     monkeypatch.setattr(cluster, "_CONNECT_SECONDS", 0.3)
     with pytest.raises(ClusterError, match=r"cannot be reached .*dask scheduler"):
         open_executor(2, address.format(port=free_port()))
+
+
+def test_a_client_without_a_scheduler_leaves_nothing_to_a_finalizer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cluster, "_CONNECT_SECONDS", 0.3)
+    closed: list[str] = []
+    monkeypatch.setattr(distributed.Client, "__del__", lambda self: closed.append(self.status), raising=False)
+    with pytest.raises(ClusterError):
+        open_executor(2, f"tcp://127.0.0.1:{free_port()}")
+    gc.collect()
+    assert closed and set(closed) == {"closed"}
 
 
 def test_no_scheduler_on_the_command_line(
