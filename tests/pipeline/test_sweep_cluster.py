@@ -316,12 +316,15 @@ def test_no_scheduler(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
         open_executor(2, address.format(port=free_port()))
 
 
-def test_a_client_without_a_scheduler_leaves_nothing_to_a_finalizer(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("address", ["tcp://127.0.0.1:{port}", "nonsense", "x://y:1"])
+def test_a_client_without_a_scheduler_leaves_nothing_to_a_finalizer(
+    monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
     monkeypatch.setattr(cluster, "_CONNECT_SECONDS", 0.3)
     closed: list[str] = []
-    monkeypatch.setattr(distributed.Client, "__del__", lambda self: closed.append(self.status), raising=False)
+    monkeypatch.setattr(distributed.Client, "__del__", lambda self: closed.append(self.status))
     with pytest.raises(ClusterError):
-        open_executor(2, f"tcp://127.0.0.1:{free_port()}")
+        open_executor(2, address.format(port=free_port()))
     gc.collect()
     assert closed and set(closed) == {"closed"}
 
