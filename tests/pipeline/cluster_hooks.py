@@ -16,8 +16,8 @@ from heam_sim.simulation import simulate
 FOLDER, SECONDS = "HEAM_SIM_TEST_FOLDER", "HEAM_SIM_TEST_SECONDS"
 #: Vectors of this size kill the worker that simulates them.
 DEADLY_BYTES = 512
-#: Vectors of this size take until there is a file of this name in the folder.
-HELD_BYTES, GO = 128, "go"
+#: Vectors of this size, beside a cache that no study has, take until the folder has a file of this name.
+HELD_BYTES, HELD_LLC_BYTES, GO = 128, 65536, "go"
 
 
 def dask_setup(worker: Any) -> None:
@@ -29,7 +29,8 @@ def dask_setup(worker: Any) -> None:
         note(f"start {os.getpid()} {name}")
         if arguments["vector_bytes"] == DEADLY_BYTES:
             os.kill(os.getpid(), signal.SIGKILL)
-        while arguments["vector_bytes"] == HELD_BYTES and not Path(os.environ[FOLDER], GO).exists():
+        held = (arguments["vector_bytes"], system.host.llc_bytes) == (HELD_BYTES, HELD_LLC_BYTES)
+        while held and not Path(os.environ[FOLDER], GO).exists():
             time.sleep(0.01)
         time.sleep(float(os.environ.get(SECONDS, "0")))
         result = simulate(trace, **arguments)
