@@ -31,7 +31,7 @@ from heam_sim import simulation
 from heam_sim.datasets import generate, generate_tables
 from heam_sim.errors import ConfigError
 from heam_sim.results import Result
-from heam_sim.systems import known_systems
+from heam_sim.systems import known_systems, load_system
 from heam_sim.trace import TraceFile
 
 TABLES = 26
@@ -126,7 +126,7 @@ def peak_bytes() -> int:
 
 def large(path: Path, terabytes: float, system: str, embedding: str) -> str:
     """A row of the table of large models: peak memory of this process."""
-    spec = simulation.load_system("host-dimm").tier("dimm")
+    spec = load_system("host-dimm").tier("dimm")
     offered = spec.channels * spec.spec().bytes_per_channel
     # Slots are powers of two and regions whole pages: a little more room than the model's bytes.
     scale = 1 << int(1.25 * terabytes * 1e12 / offered).bit_length()

@@ -25,7 +25,8 @@ from heam_sim.energy.events import DEPTH
 from heam_sim.placement import TierLayout
 
 if TYPE_CHECKING:
-    from heam_sim.simulation import Plan, Run
+    from heam_sim.planning import Plan
+    from heam_sim.simulation import Run
 
 __all__ = ["account_energy", "account_power", "channel_rows", "energy_weights", "group_reads", "tier_totals"]
 

@@ -24,7 +24,8 @@ from heam_sim.errors import CheckError
 from heam_sim.placement import Located, ModelPlacement, TierLayout
 
 if TYPE_CHECKING:
-    from heam_sim.simulation import Plan, Run
+    from heam_sim.planning import Plan
+    from heam_sim.simulation import Run
 
 __all__ = ["check_commands", "check_sums", "declare_homes", "verify"]
 

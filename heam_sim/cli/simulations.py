@@ -17,9 +17,10 @@ from heam_sim.cli.options import parse_overrides, simulation_options, trace_opti
 from heam_sim.cli.output import json_option, notes_console, print_json, rows_table
 from heam_sim.cli.results import result_table
 from heam_sim.errors import ConfigError
+from heam_sim.planning import Plan, plan
 from heam_sim.results import ResultSet, write_table
 from heam_sim.results.export import RESULT_ENDINGS, check_ending, records
-from heam_sim.simulation import Plan, plan, scheduled, simulate
+from heam_sim.simulation import scheduled, simulate
 from heam_sim.systems import known_systems, load_system
 
 if TYPE_CHECKING:

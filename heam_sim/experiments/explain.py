@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from heam_sim.errors import ConfigError, HeamSimError, unknown_name
+from heam_sim.planning import resolved_config
 from heam_sim.results import Result
-from heam_sim.simulation import resolved_config, simulate
+from heam_sim.simulation import simulate
 from heam_sim.systems import System, load_system, system_from_dict
 from heam_sim.trace import LookupTrace
 

@@ -15,9 +15,9 @@ from heam_sim._version import __version__
 from heam_sim.arrivals import split_overrides
 from heam_sim.errors import ConfigError, DatasetError
 from heam_sim.lowering.lower import Scope
+from heam_sim.planning import resolved_config
 from heam_sim.results import Result, ResultSet
 from heam_sim.results.atomic import remove_leftovers
-from heam_sim.simulation import resolved_config
 from heam_sim.systems import load_system
 
 __all__ = ["Point", "PointStore", "arguments_key", "freeze", "point_key", "software_digest"]

@@ -11,9 +11,9 @@ from typing import Any
 
 from heam_sim.datasets.generators import DEFAULT_EXPONENT
 from heam_sim.datasets.shapes import known_shapes
+from heam_sim.planning import resolved_config
 from heam_sim.report.configuration import flat_system, shipped_settings, sound
 from heam_sim.results import Result, ResultSet
-from heam_sim.simulation import resolved_config
 
 __all__ = ["run_command", "set_command", "trace_options"]
 

@@ -14,7 +14,7 @@ from typing import Any
 from heam_sim.dram import Spec
 from heam_sim.errors import CheckError
 from heam_sim.numbers import whole_number
-from heam_sim.simulation import Plan
+from heam_sim.planning import Plan
 from heam_sim.systems import System, Tier, load_system
 from heam_sim.timelines.durations import command_cycles, group_cycles
 

@@ -13,7 +13,7 @@ from heam_sim._core import FLAG_CACHE, FLAG_CARRIED
 from heam_sim.bounds import Demand
 from heam_sim.embedding import QR
 from heam_sim.errors import ConfigError
-from heam_sim.simulation import Plan, plan
+from heam_sim.planning import Plan, plan
 from heam_sim.trace import LookupTrace
 from tests.functional.small import SYSTEMS, mixed_trace
 from tests.functional.test_matrix import SCHEMES

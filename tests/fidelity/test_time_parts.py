@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 import heam_sim
+from heam_sim.planning import plan
 from heam_sim.results import Result
-from heam_sim.simulation import plan
 from heam_sim.systems import known_systems
 from tests.fidelity.test_micro_heam import BASE, ONE, TWO, TWO_OPTIONS
 from tests.fidelity.test_micro_space import MIXED, MIXED_OPTIONS
@@ -110,7 +110,7 @@ def test_longer_walks_give_the_same_account(monkeypatch: pytest.MonkeyPatch) -> 
     """Where the chain is cut hardly matters: a whole run and pieces of 20 us agree within 2 % of the time."""
     shares = []
     for walk in (20_000_000, 10**12):
-        monkeypatch.setattr("heam_sim.simulation._WALK_PS", walk)
+        monkeypatch.setattr("heam_sim.planning._WALK_PS", walk)
         result = heam_sim.simulate(LONGER, system="heam", embedding="qr:4", vector_bytes=128)
         shares.append({key: part / result.time_ns for key, part in _parts(result).items()})
     names = shares[0].keys() | shares[1].keys()

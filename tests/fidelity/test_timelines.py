@@ -13,7 +13,8 @@ import pytest
 
 from heam_sim.check import CommandLog
 from heam_sim.dram import load_spec
-from heam_sim.simulation import Plan, Run
+from heam_sim.planning import Plan
+from heam_sim.simulation import Run
 from heam_sim.systems import known_systems
 from heam_sim.timelines import Window, log_timeline, memories_of_system, memory_of_spec, timeline
 from heam_sim.timelines.marks import Marks

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from heam_sim.check import FunctionalReport
-from heam_sim.simulation import Plan, Run, _execute, plan
+from heam_sim.planning import Plan, plan
+from heam_sim.simulation import Run, _execute
 from heam_sim.systems import Tier, known_systems, load_system
 from heam_sim.trace import LookupTrace
 from heam_sim.verification import check_sums

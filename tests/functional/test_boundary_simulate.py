@@ -11,7 +11,8 @@ import pytest
 
 from heam_sim._core import System as CoreSystem
 from heam_sim.errors import CapacityError, ConfigError, HeamSimError, SpecError
-from heam_sim.simulation import plan, simulate
+from heam_sim.planning import plan
+from heam_sim.simulation import simulate
 from heam_sim.systems import load_system
 from heam_sim.trace import LookupTrace
 from tests.functional.small import PSEUDO_CHANNELS, SYSTEMS, trace_of

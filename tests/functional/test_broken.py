@@ -13,7 +13,8 @@ import pytest
 from heam_sim.errors import CheckError
 from heam_sim.placement import layout as placement_layout
 from heam_sim.placement import model as placement_model
-from heam_sim.simulation import Plan, Run, simulate
+from heam_sim.planning import Plan
+from heam_sim.simulation import Run, simulate
 from heam_sim.trace import LookupTrace
 from heam_sim.verification import verify
 from tests.functional.breaks import (

@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 
 from heam_sim.check import Homes
-from heam_sim.simulation import Plan, Run
+from heam_sim.planning import Plan
+from heam_sim.simulation import Run
 from heam_sim.systems import load_system
 from heam_sim.verification import check_commands, declare_homes
 from tests.functional.breaks import Change, Log, drop, elsewhere, rows_of, taken_first, twice

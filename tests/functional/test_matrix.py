@@ -17,8 +17,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from heam_sim.errors import ConfigError
+from heam_sim.planning import plan
 from heam_sim.results import Result
-from heam_sim.simulation import plan, simulate
+from heam_sim.simulation import simulate
 from heam_sim.systems import Host, Pim, Placement, Tier, load_system
 from heam_sim.trace import LookupTrace
 from heam_sim.verification import check_commands

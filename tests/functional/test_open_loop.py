@@ -11,8 +11,9 @@ import pytest
 
 from heam_sim import PoissonArrivals, RegularArrivals, Result, generate, simulate, simulation
 from heam_sim.errors import CeilingError, CheckError, ConfigError
+from heam_sim.planning import plan, resolved_config
 from heam_sim.results import ResultSet
-from heam_sim.simulation import _execute, plan, resolved_config, scheduled
+from heam_sim.simulation import _execute, scheduled
 from heam_sim.systems import known_systems, load_system
 from heam_sim.verification import verify
 from tests.fidelity.test_micro_host_dimm import OPTIONS, TRACE
@@ -106,7 +107,7 @@ def test_pieces_of_the_trace_and_a_second_thread_change_nothing(
     options["arrivals"] = PoissonArrivals(per_second=5e6, seed=2)
     trace = mixed_trace(samples=40)
     whole = simulate(trace, **options)
-    monkeypatch.setattr(simulation, "_CHUNK_LOOKUPS", 20)
+    monkeypatch.setattr(planning, "_CHUNK_LOOKUPS", 20)
     assert simulate(trace, **options) == whole
     assert simulate(trace, threads=2, **options) == whole
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from heam_sim import simulation
+from heam_sim import planning
 from heam_sim.errors import ConfigError
 from heam_sim.lowering import bags_in_order
 from heam_sim.simulation import simulate
@@ -91,7 +91,7 @@ def test_chunks_do_not_cut_packets(system: str, monkeypatch: pytest.MonkeyPatch)
     options = {**OPTIONS, "system": system, "overrides": overrides}
     trace = mixed_trace(samples=50, seed=3)
     _, whole = run_of(trace, **options)
-    monkeypatch.setattr(simulation, "_CHUNK_LOOKUPS", 5)
+    monkeypatch.setattr(planning, "_CHUNK_LOOKUPS", 5)
     planned, pieces = run_of(trace, **options)
     assert len(planned.chunks()) > 2
     assert np.array_equal(pieces.log, whole.log) and np.array_equal(pieces.gnrs, whole.gnrs)
@@ -102,7 +102,7 @@ def test_a_trace_in_a_file_has_the_same_order(tmp_path: Path, monkeypatch: pytes
     trace.save(tmp_path / "trace.h5")
     options = {**OPTIONS, "system": "recnmp", "overrides": {"placement.packet_samples": 4}}
     whole = simulate(trace, **options)
-    monkeypatch.setattr(simulation, "_CHUNK_LOOKUPS", 5)
+    monkeypatch.setattr(planning, "_CHUNK_LOOKUPS", 5)
     with TraceFile(tmp_path / "trace.h5") as stored:
         assert simulate(stored, check=True, **options) == whole
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from heam_sim import simulation
+from heam_sim import planning
 from heam_sim.errors import ConfigError
 from heam_sim.results import Result
 from heam_sim.simulation import Run, simulate
@@ -479,7 +479,7 @@ def test_chunks_change_nothing(system: str, lookups: int, monkeypatch: pytest.Mo
     trace = mixed_trace(samples=23, seed=3)
     _, whole = run_of(trace, **_options(system))
     expected = simulate(trace, **_options(system))
-    monkeypatch.setattr(simulation, "_CHUNK_LOOKUPS", lookups)
+    monkeypatch.setattr(planning, "_CHUNK_LOOKUPS", lookups)
     planned, pieces = run_of(trace, **_options(system))
     assert len(planned.chunks()) > 1
     assert np.array_equal(pieces.log, whole.log)
@@ -487,7 +487,7 @@ def test_chunks_change_nothing(system: str, lookups: int, monkeypatch: pytest.Mo
 
 
 def test_progress_counts_samples_up_to_the_last(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(simulation, "_CHUNK_LOOKUPS", 5)
+    monkeypatch.setattr(planning, "_CHUNK_LOOKUPS", 5)
     seen: list[int] = []
     simulate(MIXED, progress=seen.append, **_options("heam"))
     assert seen == sorted(seen) and len(seen) > 1 and seen[-1] == 6
@@ -509,7 +509,7 @@ def test_a_second_thread_changes_nothing(
     system: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also from a file, in many pieces, and with both checks."""
-    monkeypatch.setattr(simulation, "_CHUNK_LOOKUPS", 16)
+    monkeypatch.setattr(planning, "_CHUNK_LOOKUPS", 16)
     trace = mixed_trace(samples=24)
     trace.save(tmp_path / "trace.h5")
     options: dict[str, Any] = {"system": system, "embedding": "qr:4", "vector_bytes": 128, "check": True}
@@ -520,8 +520,8 @@ def test_a_second_thread_changes_nothing(
 
 
 def test_what_goes_wrong_in_the_second_thread_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(simulation, "_CHUNK_LOOKUPS", 16)
-    lower, calls = simulation.lower, []
+    monkeypatch.setattr(planning, "_CHUNK_LOOKUPS", 16)
+    lower, calls = planning.lower, []
 
     def fails_later(*args: Any, **kwargs: Any) -> Any:
         calls.append(1)
@@ -529,7 +529,7 @@ def test_what_goes_wrong_in_the_second_thread_is_told(monkeypatch: pytest.Monkey
             raise ConfigError("the third piece")
         return lower(*args, **kwargs)
 
-    monkeypatch.setattr(simulation, "lower", fails_later)
+    monkeypatch.setattr(planning, "lower", fails_later)
     with pytest.raises(ConfigError, match="the third piece"):
         simulate(mixed_trace(samples=24), system="heam", threads=2)
     for threads in (0, 1.5, True):

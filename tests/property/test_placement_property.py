@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from heam_sim.placement import Located, TierLayout
-from heam_sim.simulation import Plan, plan
+from heam_sim.planning import Plan, plan
 from heam_sim.verification import declare_homes
 from tests.functional.small import ON_HBM, PSEUDO_CHANNELS, SYSTEMS, mixed_trace
 

@@ -29,7 +29,7 @@ from heam_sim.address import AddressMap
 from heam_sim.datasets.permutation import permute
 from heam_sim.embedding import Subtable, composes_sums, rows_meet
 from heam_sim.placement import TierLayout
-from heam_sim.simulation import Plan
+from heam_sim.planning import Plan
 
 __all__ = ["SlowLowering"]
 

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from heam_sim import simulation
 from heam_sim.bounds import Demand, _Distinct, ceilings
 from heam_sim.errors import CeilingError, CheckError
-from heam_sim.simulation import plan, simulate
+from heam_sim.planning import plan
+from heam_sim.simulation import simulate
 from tests.functional.small import (
     DIMM_IN_ORDER,
     IN_ORDER,

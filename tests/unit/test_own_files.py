@@ -16,7 +16,8 @@ from heam_sim.energy import load_power
 from heam_sim.energy.power import power_text
 from heam_sim.errors import ConfigError, SpecError
 from heam_sim.experiments import Point, explain, point_key, read_design
-from heam_sim.simulation import resolved_config, simulate
+from heam_sim.planning import resolved_config
+from heam_sim.simulation import simulate
 from heam_sim.systems import load_system
 from heam_sim.systems.loader import system_text
 

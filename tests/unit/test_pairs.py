@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from heam_sim.errors import ConfigError
 from heam_sim.placement import pairs as module
 from heam_sim.placement.pairs import Pairs, choose_pairs
-from heam_sim.simulation import plan, simulate
+from heam_sim.planning import plan
+from heam_sim.simulation import simulate
 from heam_sim.systems import load_system
 from heam_sim.trace import LookupTrace
 from tests.functional.small import mixed_trace, trace_of

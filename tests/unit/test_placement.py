@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from heam_sim.errors import CapacityError, ConfigError
 from heam_sim.placement import ModelPlacement, TierLayout
 from heam_sim.placement.hot import RowSet
-from heam_sim.simulation import plan
+from heam_sim.planning import plan
 from tests.functional.small import DIMM_IN_ORDER, IN_ORDER, PSEUDO_CHANNELS, trace_of
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from heam_sim.dram import Controller, derive_pim, load_spec
 from heam_sim.errors import ConfigError
-from heam_sim.simulation import plan
+from heam_sim.planning import plan
 from heam_sim.systems import known_systems, load_system
 from heam_sim.systems.model import Host, Tier
 from tests.functional.small import ON_HBM, SYSTEMS, trace_of
