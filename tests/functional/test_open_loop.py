@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from heam_sim import PoissonArrivals, RegularArrivals, Result, generate, simulate, simulation
+from heam_sim import PoissonArrivals, RegularArrivals, Result, generate, planning, simulate, simulation
 from heam_sim.errors import CeilingError, CheckError, ConfigError
 from heam_sim.planning import plan, resolved_config
 from heam_sim.results import ResultSet
