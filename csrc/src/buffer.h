@@ -50,10 +50,10 @@ static inline bool heam_ring_reserve(heam_ring *self) {
     return true;
 }
 
-/* Appends a copy; the caller has reserved. */
-static inline void *heam_ring_push(heam_ring *self, const void *record) {
-    void *at = self->data + ((self->head + self->size) & (self->capacity - 1)) * self->record;
-    memcpy(at, record, self->record);
+/* Appends a copy of a record, whose size must be the ring's: where it is known, copying is no call. The caller has reserved. */
+static inline void *heam_ring_push(heam_ring *self, const void *record, size_t size) {
+    void *at = self->data + ((self->head + self->size) & (self->capacity - 1)) * size;
+    memcpy(at, record, size);
     self->size++;
     return at;
 }

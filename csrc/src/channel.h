@@ -8,6 +8,13 @@
 #include "ledger.h"
 #include "timing.h"
 
+static inline uint64_t larger(uint64_t a, uint64_t b) {
+    return a > b ? a : b;
+}
+
+/* Reasons that are no rows: HEAM_BOUND_*. */
+#define HEAM_BOUND_CODES 6u
+
 /* One operand as the host hands it to a channel. */
 typedef struct {
     uint64_t line;   /* names the row in PE caches */
@@ -42,12 +49,6 @@ typedef struct {
     bool unadded;       /* does not pass the host's adder */
 } heam_burst;
 
-/* Sums over windows of cycles 1..L, L + 1..2L, ..., one window at a time. */
-typedef struct {
-    uint64_t last; /* cycle of the window */
-    uint64_t sum;
-} heam_window;
-
 typedef struct {
     heam_channel_desc desc;
     heam_timing timing;
@@ -56,10 +57,11 @@ typedef struct {
     uint32_t instructions; /* among the orders: all that are not CARRIED */
     heam_ring bursts;   /* to the host: reads of a plain channel, results of a PIM channel */
     heam_ring *log;     /* of the run, or NULL */
-    uint64_t *bounds;   /* commands by what set their time */
+    uint64_t *bounds;   /* commands by what set their time: `bound` at index bound + HEAM_BOUND_CODES */
     uint64_t *bank_since; /* per bank: when its row was opened */
     uint64_t *bank_reads; /* per bank: RD and PIM_RD */
-    heam_window *windows; /* energy: of the channel, then of every rank; NULL without windows */
+    uint64_t *window_sums; /* energy in the present window of cycles n * L + 1 to (n + 1) * L: of the channel, then of every rank; NULL */
+    uint64_t window_end;   /* its last cycle */
     heam_ledger *ledger; /* of the run, or NULL */
     uint32_t last;      /* the ledger's number of the last command */
     uint32_t row_by;    /* the ledger's number of the command from which the row counts that sets the next one's time */
@@ -79,7 +81,7 @@ static inline uint32_t heam_channel_event(heam_channel *self, uint64_t cycle, ui
 /* Finds out from which command the row counts that sets a command's time. */
 static inline void heam_channel_find_cause(heam_channel *self, uint32_t kind, uint32_t bank) {
     if (self->ledger != NULL) {
-        self->row_by = heam_timing_cause(&self->timing, self->timing.spec.of_kind[kind], bank);
+        self->row_by = heam_timing_cause(&self->timing, self->timing.spec->of_kind[kind], bank);
     }
 }
 
@@ -106,9 +108,9 @@ typedef struct heam_pim heam_pim;
 int32_t heam_plain_create(const heam_channel_desc *desc, const heam_spec *spec, uint16_t index, heam_ring *log, heam_plain **out);
 void heam_plain_destroy(heam_plain *self);
 heam_channel *heam_plain_base(heam_plain *self);
-/* Everything of cycle `cycle`, accepting at most one order. Returns the next cycle in which something can happen
-   (HEAM_NEVER: not before the next order). */
-uint64_t heam_plain_cycle(heam_plain *self, uint64_t cycle);
+/* Everything of cycle `cycle`, accepting at most one order a cycle, and of all later ones before `limit`. Returns the next cycle in
+   which something can happen (HEAM_NEVER: not before the next order). */
+uint64_t heam_plain_run(heam_plain *self, uint64_t cycle, uint64_t limit);
 /* The compatibility front end splits a cycle: begin, any number of offers, schedule. */
 void heam_plain_begin(heam_plain *self, uint64_t cycle);
 /* False: the queue is full. `stamp` is the clock at the time of the offer. */
@@ -128,7 +130,7 @@ uint32_t heam_pim_delivered_by(const heam_pim *self);
 void heam_pim_immediate_there(heam_pim *self, uint64_t cycle);
 /* Where IMMEDIATE items find out about their vectors. */
 void heam_pim_set_immediates(heam_pim *self, heam_immediates *immediates);
-/* As heam_plain_cycle. *delivered is set when an instruction left the host's buffer. */
-uint64_t heam_pim_cycle(heam_pim *self, uint64_t cycle, bool *delivered);
+/* As heam_plain_run. */
+uint64_t heam_pim_run(heam_pim *self, uint64_t cycle, uint64_t limit);
 
 #endif

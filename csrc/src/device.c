@@ -32,7 +32,7 @@ void heam_device_destroy(heam_device *self) {
 }
 
 static bool addressable(const heam_device *self, uint32_t command, uint32_t bank) {
-    return self != NULL && command < self->timing.spec.commands && bank < self->timing.spec.banks;
+    return self != NULL && command < self->timing.spec->commands && bank < self->timing.spec->banks;
 }
 
 int32_t heam_device_earliest(const heam_device *self, uint32_t command, uint32_t bank, uint64_t *cycle, int32_t *row) {
@@ -54,7 +54,7 @@ static bool all_closed(const heam_timing *timing, heam_span span) {
 
 static bool legal_state(const heam_timing *timing, uint32_t command, uint32_t bank, uint64_t dram_row) {
     uint32_t open = timing->open_row[bank];
-    switch (timing->spec.kind[command]) {
+    switch (timing->spec->kind[command]) {
         case HEAM_KIND_ACT:
             return open == HEAM_CLOSED;
         case HEAM_KIND_PRE:
@@ -74,14 +74,14 @@ static bool legal_state(const heam_timing *timing, uint32_t command, uint32_t ba
 }
 
 int32_t heam_device_probe(const heam_device *self, uint32_t command, uint32_t bank, uint64_t dram_row, uint64_t cycle) {
-    if (!addressable(self, command, bank) || dram_row >= self->timing.spec.dram_rows) {
+    if (!addressable(self, command, bank) || dram_row >= self->timing.spec->dram_rows) {
         return HEAM_BAD_ARGUMENT;
     }
     int32_t row;
     if (!legal_state(&self->timing, command, bank, dram_row)) {
         return HEAM_BAD_STATE;
     }
-    bool off_beat = heam_timing_align(&self->timing.spec, command, cycle) != cycle;
+    bool off_beat = heam_timing_align(self->timing.spec, command, cycle) != cycle;
     return off_beat || heam_timing_earliest_any(&self->timing, command, bank, &row) > cycle ? HEAM_TOO_EARLY : HEAM_OK;
 }
 

@@ -197,7 +197,7 @@ static void merge_logs(fast_replay *self, heam_ring *log) {
             self->failed = true;
             return;
         }
-        heam_ring_push(log, heam_ring_at(&first->log, 0));
+        heam_ring_push(log, heam_ring_at(&first->log, 0), log->record);
         heam_ring_pop(&first->log);
     }
 }

@@ -184,7 +184,7 @@ static void log_command(fast_channel *self, uint32_t command, uint32_t bank, uin
         self->failed = true;
         return;
     }
-    heam_ring_push(&self->log, &record);
+    heam_ring_push(&self->log, &record, sizeof(record));
 }
 
 void heam_fast_log_choice(fast_channel *self, uint32_t key, uint32_t bank, uint64_t cycle) {

@@ -13,7 +13,7 @@ static void finish_at(heam_system *self, uint32_t slot, uint64_t cycle, uint32_t
         self->failed = true;
         return;
     }
-    heam_ring_push(&self->finishes, &item);
+    heam_ring_push(&self->finishes, &item, sizeof(item));
     /* Empty bags finish at once and may overtake sums that wait for the adder. */
     for (size_t at = self->finishes.size - 1; at > 0; at--) {
         finish *before = heam_ring_at(&self->finishes, at - 1);
@@ -72,7 +72,7 @@ static void read_comes(heam_system *self, heam_channel *base, const heam_burst *
     base->counters[HEAM_COUNT_read_latency] += burst->cycle - burst->arrival;
     base->counters[HEAM_COUNT_reads_completed]++;
     if (!burst->unadded) {
-        add_bytes(self, host_cycle, base->timing.spec.burst_bytes, self->collected_by);
+        add_bytes(self, host_cycle, base->timing.spec->burst_bytes, self->collected_by);
     }
     if (burst->immediate > 0) {
         self->immediates.items[burst->immediate - 1].missing--;
@@ -82,6 +82,10 @@ static void read_comes(heam_system *self, heam_channel *base, const heam_burst *
 
 static void collect(heam_system *self, uint64_t host_cycle) {
     uint64_t tick = host_cycle * self->desc.period;
+    if (self->next_burst > tick) {
+        return;
+    }
+    uint64_t next = HEAM_NEVER;
     for (uint32_t c = 0; c < self->channels; c++) {
         while (self->burst_tick[c] <= tick) {
             heam_channel *base = self->members[c].base;
@@ -91,7 +95,7 @@ static void collect(heam_system *self, uint64_t host_cycle) {
                 read_comes(self, base, burst, host_cycle);
             } else {
                 self->counters[HEAM_HOST_result_bursts]++;
-                add_bytes(self, host_cycle, base->timing.spec.burst_bytes, self->collected_by);
+                add_bytes(self, host_cycle, base->timing.spec->burst_bytes, self->collected_by);
             }
             uint32_t slot = burst->gnr_slot;
             self->flights[slot].waiting--;
@@ -99,7 +103,9 @@ static void collect(heam_system *self, uint64_t host_cycle) {
             heam_note_burst(self, c);
             finish_if_complete(self, slot, host_cycle, self->collected_by);
         }
+        next = self->burst_tick[c] < next ? self->burst_tick[c] : next;
     }
+    self->next_burst = next;
 }
 
 static void retire(heam_system *self, uint64_t host_cycle) {
@@ -114,7 +120,7 @@ static void retire(heam_system *self, uint64_t host_cycle) {
             self->failed = true;
             return;
         }
-        heam_ring_push(&self->latencies, &record);
+        heam_ring_push(&self->latencies, &record, sizeof(record));
         self->counters[HEAM_HOST_gnrs]++;
         self->counters[HEAM_HOST_latency_ticks] += record.finish - record.arrival;
         self->time = record.finish > self->time ? record.finish : self->time;
@@ -237,7 +243,7 @@ static heam_order *push(heam_system *self, uint32_t c, const heam_order *order, 
         self->failed = true;
         return NULL;
     }
-    heam_order *at = heam_ring_push(&m->base->orders, order);
+    heam_order *at = heam_ring_push(&m->base->orders, order, sizeof(*order));
     at->pushed = cycle;
     at->by = self->issued_by;
     at->tag = (uint32_t)self->flights[self->issuing].gnr;
@@ -255,7 +261,7 @@ static void log_hit(heam_system *self, const heam_order *order, uint32_t c, uint
             self->failed = true;
             return;
         }
-        heam_ring_push(&self->log, &record);
+        heam_ring_push(&self->log, &record, sizeof(record));
     }
 }
 
@@ -273,7 +279,7 @@ static uint32_t made_of(heam_system *self, const heam_order *order) {
 
 /* One line of a host read; false: it has to wait. */
 static bool issue_line(heam_system *self, const heam_order *order, uint32_t c, uint64_t host_cycle) {
-    uint32_t per_line = self->desc.line_bytes / self->members[c].base->timing.spec.burst_bytes;
+    uint32_t per_line = self->desc.line_bytes / self->members[c].base->timing.spec->burst_bytes;
     uint64_t line = self->work.lines[self->item] + self->line;
     flight *f = &self->flights[self->issuing];
     uint32_t first = self->line * per_line;
@@ -339,6 +345,9 @@ static bool admit_to_stack(heam_system *self, uint32_t number) {
 
 static bool issue_instruction(heam_system *self, const heam_order *order, uint32_t c, uint64_t host_cycle) {
     heam_channel *base = self->members[c].base;
+    if (base->instructions >= base->desc.instruction_buffer && !self->lockstep) {
+        heam_system_catch_up(self, c, host_cycle * self->desc.period);
+    }
     if (base->instructions >= base->desc.instruction_buffer) {
         self->counters[HEAM_HOST_stalled_instructions]++;
         self->blocked_on = c;
@@ -389,7 +398,7 @@ static bool issue_token(heam_system *self, uint64_t host_cycle) {
     if (!issue_line(self, order, c, host_cycle)) {
         return false;
     }
-    uint32_t per_line = self->desc.line_bytes / self->members[c].base->timing.spec.burst_bytes;
+    uint32_t per_line = self->desc.line_bytes / self->members[c].base->timing.spec->burst_bytes;
     if (self->line * per_line == order->bursts) {
         item_done(self, host_cycle);
     }
@@ -425,11 +434,7 @@ static issue_result issue(heam_system *self, uint64_t host_cycle) {
 
 /* The host cycle at which the next burst has come, the next GnR finishes, or the one that issue waits for arrives. */
 static uint64_t next_event(const heam_system *self, uint64_t host_cycle) {
-    uint64_t tick = HEAM_NEVER;
-    for (uint32_t c = 0; c < self->channels; c++) {
-        tick = self->burst_tick[c] < tick ? self->burst_tick[c] : tick;
-    }
-    uint64_t next = tick == HEAM_NEVER ? HEAM_NEVER : ceil_div(tick, self->desc.period);
+    uint64_t next = self->next_burst == HEAM_NEVER ? HEAM_NEVER : ceil_div(self->next_burst, self->desc.period);
     if (self->finishes.size > 0) {
         const finish *item = heam_ring_at(&self->finishes, 0);
         next = item->cycle < next ? item->cycle : next;

@@ -61,6 +61,7 @@ int32_t heam_pim_create(const heam_channel_desc *desc, const heam_spec *spec, ui
     self->unit_stride = spec->stride[desc->unit_level];
     self->pool_size = self->units * desc->queue_depth;
     self->pins.record = sizeof(uint64_t);
+    self->result_pins.record = sizeof(uint64_t);
     if (!allocate(self, desc, spec)) {
         status = HEAM_OUT_OF_MEMORY;
         goto out;
@@ -108,6 +109,7 @@ void heam_pim_destroy(heam_pim *self) {
     free(self->second_free);
     free(self->waiting_immediates);
     heam_ring_clear(&self->pins);
+    heam_ring_clear(&self->result_pins);
     free(self->column_used);
     free(self->row_used);
     free(self);
@@ -161,7 +163,9 @@ static void wait_sorted(waiting_list *list, waiting item, bool by_ready) {
 
 static void stop_waiting(waiting_list *list, uint32_t at) {
     list->size--;
-    memmove(list->items + at, list->items + at + 1, (list->size - at) * sizeof(*list->items));
+    for (; at < list->size; at++) { /* few or none: no call */
+        list->items[at] = list->items[at + 1];
+    }
 }
 
 void heam_pim_result_waits(heam_pim *self, const waiting *item) {
@@ -211,7 +215,7 @@ static void free_tag_if_done(heam_pim *self, uint32_t tag, uint64_t cycle) {
 /* ---- P2 .. P5: the path, read-out, delivery, moves ---- */
 
 static void load_lut(heam_pim *self, uint64_t cycle) {
-    const heam_spec *spec = &self->base.timing.spec;
+    const heam_spec *spec = self->base.timing.spec;
     uint32_t ranks = spec->nodes[1];
     uint64_t position = (uint64_t)self->base.desc.lut_load * ranks - self->lut_left;
     uint32_t bank = (uint32_t)(position % ranks) * spec->stride[1];
@@ -273,9 +277,12 @@ static void own_result_left(heam_pim *self, const waiting *item, uint64_t cycle)
 
 static void result_burst_left(heam_pim *self, uint32_t at, const held_result *result, uint64_t cycle) {
     waiting item = self->results.items[at];
-    heam_burst burst = {.cycle = cycle + self->base.desc.res_latency + self->base.timing.spec.burst_cycles, .arrival = cycle,
+    heam_burst burst = {.cycle = cycle + self->base.desc.res_latency + self->base.timing.spec->burst_cycles, .arrival = cycle,
                         .gnr_slot = result->gnr_slot};
     heam_channel_push_burst(&self->base, &burst);
+    if (self->base.desc.path_uses_dq) {
+        heam_pim_take_pins(self, &self->result_pins, burst.cycle);
+    }
     *result->bursts &= *result->bursts - 1;
     if (*result->bursts != 0) {
         return;
@@ -352,7 +359,7 @@ static void move_arrived(heam_pim *self, uint32_t at, uint64_t cycle) {
     waiting item = self->moves.items[at];
     partial *sum = partial_of(self, item.unit, item.tag);
     batch_tag *tag = &self->tags[item.tag];
-    uint64_t arrival = cycle + desc->mov_latency + self->base.timing.spec.burst_cycles;
+    uint64_t arrival = cycle + desc->mov_latency + self->base.timing.spec->burst_cycles;
     bool busy = self->merge_free > arrival;
     self->merge_free = larger(self->merge_free, arrival) + desc->merge_cycles;
     self->move_by = self->base.last;
@@ -422,7 +429,7 @@ static void move_one(heam_pim *self, uint64_t cycle) {
 
 static void refresh(heam_pim *self, uint64_t cycle) {
     heam_timing *timing = &self->base.timing;
-    for (uint32_t rank = 0; self->owed_total > 0 && rank < timing->spec.nodes[1]; rank++) {
+    for (uint32_t rank = 0; self->owed_total > 0 && rank < timing->spec->nodes[1]; rank++) {
         if (self->owed[rank] == 0 || self->started_in_rank[rank] > 0) {
             continue;
         }
@@ -430,7 +437,7 @@ static void refresh(heam_pim *self, uint64_t cycle) {
             later(self, cycle + 1);
             return;
         }
-        uint32_t bank = rank * timing->spec.stride[1];
+        uint32_t bank = rank * timing->spec->stride[1];
         uint32_t kind = timing->rank_open[rank] > 0 ? HEAM_KIND_PREA : HEAM_KIND_REF;
         int32_t row;
         uint64_t due = earliest(self, kind, bank, cycle, &row);
@@ -455,8 +462,8 @@ static void refresh(heam_pim *self, uint64_t cycle) {
 
 static void owe_refresh(heam_pim *self, uint64_t cycle) {
     if (cycle == self->next_refresh) {
-        self->next_refresh += self->base.timing.spec.refresh_interval;
-        for (uint32_t rank = 0; rank < self->base.timing.spec.nodes[1]; rank++) {
+        self->next_refresh += self->base.timing.spec->refresh_interval;
+        for (uint32_t rank = 0; rank < self->base.timing.spec->nodes[1]; rank++) {
             self->owed[rank]++;
             self->owed_total++;
         }
@@ -474,12 +481,14 @@ static inline void run(heam_pim *self, pim_step step, void (*what)(heam_pim *, u
     }
 }
 
-uint64_t heam_pim_cycle(heam_pim *self, uint64_t cycle, bool *delivered) {
+static inline uint64_t run_cycle(heam_pim *self, uint64_t cycle) {
     owe_refresh(self, cycle);
     run(self, STEP_LUT, load_lut, cycle);
     run(self, STEP_RESULT, read_out, cycle);
     run(self, STEP_IMMEDIATE, heam_pim_send_immediates, cycle);
-    *delivered = self->base.orders.size > 0 && self->due[STEP_DELIVER] <= cycle && heam_pim_deliver(self, cycle);
+    if (self->base.orders.size > 0 && self->due[STEP_DELIVER] <= cycle) {
+        heam_pim_deliver(self, cycle);
+    }
     run(self, STEP_MOVE, move_one, cycle);
     run(self, STEP_REFRESH, refresh, cycle);
     run(self, STEP_WALK, heam_pim_walk, cycle);
@@ -489,4 +498,11 @@ uint64_t heam_pim_cycle(heam_pim *self, uint64_t cycle, bool *delivered) {
         next = !idle && self->due[step] < next ? self->due[step] : next;
     }
     return next > cycle ? next : cycle + 1;
+}
+
+uint64_t heam_pim_run(heam_pim *self, uint64_t cycle, uint64_t limit) {
+    do {
+        cycle = run_cycle(self, cycle);
+    } while (cycle < limit);
+    return cycle;
 }

@@ -121,7 +121,8 @@ struct heam_pim {
     heam_immediates *immediates;  /* the host's */
     uint16_t *waiting_immediates; /* delivered entries FROM_HOST, oldest first */
     uint32_t immediates_size;
-    heam_ring pins;               /* ends of the immediates' bursts on the data pins, where instructions use them too */
+    heam_ring pins;               /* ends of the immediates' bursts on the data pins, where instructions use them too, */
+    heam_ring result_pins;        /* and of the results' */
     waiting_list moves;
     waiting_list results;  /* to be read out here; those of a stack node have its accumulator for a tag */
     uint32_t *started_in_bank;
@@ -148,10 +149,6 @@ struct heam_pim {
     uint64_t next;      /* collected while a step runs: when it may have something to do again */
 };
 
-static inline uint64_t larger(uint64_t a, uint64_t b) {
-    return a > b ? a : b;
-}
-
 /* Notes when the step that runs may have something to do again. */
 static inline void later(heam_pim *self, uint64_t cycle) {
     self->next = cycle < self->next ? cycle : self->next;
@@ -164,10 +161,10 @@ static inline void heam_pim_wake(heam_pim *self, pim_step step, uint64_t cycle) 
 
 /* When a command may be issued, and the row that says so. Whoever issues one has asked for it last. */
 static inline uint64_t earliest(heam_pim *self, uint32_t kind, uint32_t bank, uint64_t cycle, int32_t *row) {
-    uint32_t command = self->base.timing.spec.of_kind[kind];
+    uint32_t command = self->base.timing.spec->of_kind[kind];
     heam_cell binding = heam_timing_binding(&self->base.timing, command, bank);
-    *row = binding.who;
-    self->base.row_by = binding.by;
+    *row = heam_cell_row(binding);
+    self->base.row_by = heam_cell_by(binding);
     return heam_timing_seen_from(&self->base.timing, command, binding.ready, cycle);
 }
 
@@ -193,7 +190,7 @@ static inline bool slot_taken(const heam_pim *self, uint32_t u, bool is_column, 
     uint32_t at = slots_of(self, u);
     bool column = self->column_used[at] == cycle;
     bool row = self->row_used[at] == cycle;
-    if (!self->base.timing.spec.split_buses) {
+    if (!self->base.timing.spec->split_buses) {
         return column || row;
     }
     return is_column ? column : row;
@@ -264,12 +261,12 @@ bool heam_pim_look_up(heam_pim *self, uint32_t index);
 void heam_pim_fill_lines(heam_pim *self, uint32_t index);
 /* A burst of an entry FROM_HOST is there at `arrival`; with the last one it leaves the queue. */
 void heam_pim_burst_came(heam_pim *self, uint32_t index, uint64_t arrival, uint64_t cycle);
-/* The burst of an immediate is on the data pins until `end`. */
-void heam_pim_take_pins(heam_pim *self, uint64_t end);
+/* A burst is on the data pins until `end`. */
+void heam_pim_take_pins(heam_pim *self, heam_ring *pins, uint64_t end);
 /* Sends a burst of an immediate if one can go. */
 void heam_pim_send_immediates(heam_pim *self, uint64_t cycle);
-/* Delivers what may come now. True: an instruction left the host's buffer. */
-bool heam_pim_deliver(heam_pim *self, uint64_t cycle);
+/* Delivers what may come now. */
+void heam_pim_deliver(heam_pim *self, uint64_t cycle);
 /* Lets the local controllers do what they can in this cycle. */
 void heam_pim_walk(heam_pim *self, uint64_t cycle);
 

@@ -94,10 +94,24 @@ static uint32_t note_delivery(heam_pim *self, const heam_order *order, bool new_
     return heam_channel_event(base, cycle, self->delivered_by, HEAM_REASON(PATH));
 }
 
+/* Field by field: for a whole structure compilers use string instructions, which take long to start. */
+static void fill_entry(entry *e, const heam_order *order, uint32_t tag, uint64_t available, uint32_t by) {
+    e->what = *order;
+    e->available = available;
+    e->arrival = e->reg = e->result = 0;
+    e->by = by;
+    e->row_by = e->reg_by = e->result_by = HEAM_NOTHING;
+    e->partner = e->before = e->leader = e->follower = NOBODY;
+    e->last_follower = 0;
+    e->tag = tag;
+    e->issued = 0;
+    e->source = FROM_BANK;
+    e->fills = e->awaited = e->started = e->loaded = e->counted = 0;
+}
+
 static void enqueue(heam_pim *self, const heam_order *order, uint32_t tag, uint64_t available) {
     uint32_t index = self->vacant[self->vacant_size - 1];
-    self->pool[index] = (entry){.what = *order, .available = available, .partner = NOBODY, .before = NOBODY, .leader = NOBODY,
-                                .follower = NOBODY, .tag = tag, .by = self->delivered_by};
+    fill_entry(&self->pool[index], order, tag, available, self->delivered_by);
     if (!heam_pim_look_up(self, index)) {
         return;
     }
@@ -120,17 +134,23 @@ static void enqueue(heam_pim *self, const heam_order *order, uint32_t tag, uint6
     }
 }
 
-void heam_pim_take_pins(heam_pim *self, uint64_t end) {
-    if (!heam_ring_reserve(&self->pins)) {
+void heam_pim_take_pins(heam_pim *self, heam_ring *pins, uint64_t end) {
+    if (!heam_ring_reserve(pins)) {
         self->base.failed = true;
         return;
     }
-    heam_ring_push(&self->pins, &end);
+    heam_ring_push(pins, &end, sizeof(end));
+}
+
+static void forget_past(heam_ring *pins, uint64_t cycle) {
+    while (pins->size > 0 && *(const uint64_t *)heam_ring_at(pins, 0) <= cycle) {
+        heam_ring_pop(pins);
+    }
 }
 
 /* When an instruction that would start at `cycle` is clear of bursts whose ends begin the ring's records, in order. */
 static uint64_t clear_of(const heam_pim *self, const heam_ring *bursts, uint64_t cycle) {
-    uint64_t burst_cycles = self->base.timing.spec.burst_cycles;
+    uint64_t burst_cycles = self->base.timing.spec->burst_cycles;
     for (size_t i = 0; i < bursts->size; i++) {
         uint64_t end = *(const uint64_t *)heam_ring_at(bursts, i);
         if (end <= cycle) {
@@ -149,13 +169,12 @@ static uint64_t path_clear(heam_pim *self, uint64_t cycle) {
     if (!self->base.desc.path_uses_dq) {
         return cycle;
     }
-    while (self->pins.size > 0 && *(const uint64_t *)heam_ring_at(&self->pins, 0) <= cycle) {
-        heam_ring_pop(&self->pins);
-    }
+    forget_past(&self->pins, cycle);
+    forget_past(&self->result_pins, cycle);
     uint64_t clear = cycle, before;
     do {
         before = clear;
-        clear = clear_of(self, &self->pins, clear_of(self, &self->base.bursts, before));
+        clear = clear_of(self, &self->pins, clear_of(self, &self->result_pins, before));
     } while (clear != before);
     return clear;
 }
@@ -196,8 +215,7 @@ static bool deliver_head(heam_pim *self, uint64_t cycle) {
     return true;
 }
 
-bool heam_pim_deliver(heam_pim *self, uint64_t cycle) {
-    uint32_t before = self->base.instructions;
+void heam_pim_deliver(heam_pim *self, uint64_t cycle) {
     self->due[STEP_DELIVER] = HEAM_NEVER;
     self->full_unit = NOBODY;
     while (self->base.orders.size > 0 && deliver_head(self, cycle)) {
@@ -205,5 +223,4 @@ bool heam_pim_deliver(heam_pim *self, uint64_t cycle) {
     if (self->base.orders.size == 0) {
         self->due[STEP_DELIVER] = 0; /* as soon as there is an order */
     }
-    return self->base.instructions != before;
 }

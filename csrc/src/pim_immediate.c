@@ -27,7 +27,7 @@ static void send(heam_pim *self, uint32_t at, uint64_t cycle, int16_t bound) {
     uint32_t index = self->waiting_immediates[at];
     const entry *e = &self->pool[index];
     const heam_channel_desc *desc = &self->base.desc;
-    uint64_t arrival = cycle + desc->imm_latency + self->base.timing.spec.burst_cycles;
+    uint64_t arrival = cycle + desc->imm_latency + self->base.timing.spec->burst_cycles;
     heam_log_record record = {.bank = (uint16_t)(e->what.unit * self->unit_stride),
                               .column = (uint16_t)(first_burst(e->what.adds) + e->issued), .tag = e->what.tag, .slot = e->what.slot,
                               .unit = e->what.unit, .bound = bound, .role = e->what.role};
@@ -35,7 +35,7 @@ static void send(heam_pim *self, uint32_t at, uint64_t cycle, int16_t bound) {
     issue(self, HEAM_KIND_PIM_WRIMM, cycle, &record);
     take_path(self, cycle);
     if (desc->path_uses_dq) {
-        heam_pim_take_pins(self, arrival);
+        heam_pim_take_pins(self, &self->pins, arrival);
     }
     if (e->issued + 1u == e->what.bursts) {
         heam_immediates_release(self->immediates, e->what.immediate - 1);

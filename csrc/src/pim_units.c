@@ -10,7 +10,8 @@ static void fill_register(heam_pim *self, uint32_t index) {
         self->pool[e->partner].before = NOBODY;
         self->pool[e->partner].reg = e->result;
         self->pool[e->partner].reg_by = e->result_by;
-        self->ready[e->partner] = self->pool[e->partner].source == FROM_LEADER ? HEAM_NEVER : 0;
+        entry *next = &self->pool[e->partner];
+        self->ready[e->partner] = next->source == FROM_LEADER || next->source == FROM_HOST ? HEAM_NEVER : next->available;
     } else {
         self->unit[e->what.unit].load = NOBODY;
         self->unit[e->what.unit].reg = e->result;
@@ -81,7 +82,9 @@ static void use_bursts(heam_pim *self, uint32_t index, uint64_t arrival, uint32_
 static void leave(heam_pim *self, uint32_t position, uint64_t cycle) {
     uint32_t index = self->order[position];
     self->order_size--;
-    memmove(self->order + position, self->order + position + 1, (self->order_size - position) * sizeof(*self->order));
+    for (; position < self->order_size; position++) { /* few or none: no call */
+        self->order[position] = self->order[position + 1];
+    }
     self->vacant[self->vacant_size++] = (uint16_t)index;
     const entry *e = &self->pool[index];
     self->unit[e->what.unit].queued--;
@@ -148,7 +151,7 @@ static void wait_for(heam_pim *self, const entry *e, bool arrived, int16_t reaso
 
 /* Cycles that so many bursts take through a PE's LUT port. */
 static uint64_t port_cycles(const heam_pim *self, uint32_t bursts) {
-    uint64_t bytes = (uint64_t)bursts * self->base.timing.spec.burst_bytes;
+    uint64_t bytes = (uint64_t)bursts * self->base.timing.spec->burst_bytes;
     uint64_t width = self->base.desc.port_bytes_per_cycle;
     return bytes / width + (bytes % width != 0);
 }
@@ -279,7 +282,7 @@ static bool read_burst(heam_pim *self, uint32_t position, uint64_t cycle, int16_
     self->column_used[slots_of(self, e->what.unit)] = cycle;
     start(self, index);
     e->issued++;
-    uint64_t arrival = cycle + self->base.timing.spec.read_latency;
+    uint64_t arrival = cycle + self->base.timing.spec->read_latency;
     use_bursts(self, index, arrival, 1, self->base.last);
     if (e->issued < e->what.bursts) {
         int32_t row;

@@ -9,7 +9,7 @@ static int32_t queue_init(queue *self, uint32_t capacity) {
 }
 
 static bool create_bank_arrays(heam_plain *self) {
-    uint32_t banks = self->base.timing.spec.banks;
+    uint32_t banks = self->base.timing.spec->banks;
     self->requests_in_bank = calloc(banks, sizeof(*self->requests_in_bank));
     self->held = calloc(banks, sizeof(*self->held));
     self->served = calloc(banks, sizeof(*self->served));
@@ -33,7 +33,7 @@ int32_t heam_plain_create(const heam_channel_desc *desc, const heam_spec *spec, 
     if (status != HEAM_OK) {
         goto out;
     }
-    const heam_spec *own = &self->base.timing.spec;
+    const heam_spec *own = self->base.timing.spec;
     /* An active request holds its bank, so there are at most as many as banks, all of which were queued before. */
     uint32_t pool = desc->read_queue + desc->write_queue + own->banks;
     self->pool = calloc(pool, sizeof(*self->pool));
@@ -131,7 +131,7 @@ void heam_plain_look(heam_plain *self, uint32_t q, uint32_t entry, uint64_t cycl
         self->ready[entry] = HEAM_NEVER;
         return;
     }
-    uint64_t earliest = heam_timing_from(timing, timing->spec.of_kind[r->next], r->what.bank, cycle, &row);
+    uint64_t earliest = heam_timing_from(timing, timing->spec->of_kind[r->next], r->what.bank, cycle, &row);
     self->ready[entry] = earliest == 0 ? 1 : earliest;
     r->bound = (int16_t)row;
 }
@@ -187,7 +187,7 @@ static void retire(heam_plain *self, uint32_t entry, uint64_t cycle) {
         self->base.counters[HEAM_COUNT_writes_retired]++;
     } else {
         self->base.counters[HEAM_COUNT_reads_retired]++;
-        push_burst(self, &r->what, cycle + self->base.timing.spec.read_latency, r->arrival);
+        push_burst(self, &r->what, cycle + self->base.timing.spec->read_latency, r->arrival);
     }
     self->requests_in_bank[r->what.bank]--;
     self->vacant[self->vacant_size++] = (uint16_t)entry;
@@ -338,7 +338,7 @@ bool heam_plain_offer(heam_plain *self, const heam_order *order, bool is_write, 
 uint64_t heam_plain_schedule(heam_plain *self, uint64_t cycle) {
     heam_refresh_tick(self, cycle);
     bool issued;
-    if (self->base.timing.spec.split_buses) {
+    if (self->base.timing.spec->split_buses) {
         issued = try_slot(self, cycle, SLOT_COLUMN);
         issued = try_slot(self, cycle, SLOT_ROW) || issued;
     } else {
@@ -347,7 +347,7 @@ uint64_t heam_plain_schedule(heam_plain *self, uint64_t cycle) {
     return issued ? cycle + 1 : next_event(self, cycle);
 }
 
-uint64_t heam_plain_cycle(heam_plain *self, uint64_t cycle) {
+static inline uint64_t run_cycle(heam_plain *self, uint64_t cycle) {
     heam_channel *base = &self->base;
     heam_plain_begin(self, cycle);
     if (base->orders.size > 0) {
@@ -357,8 +357,19 @@ uint64_t heam_plain_cycle(heam_plain *self, uint64_t cycle) {
         }
     }
     uint64_t next = heam_plain_schedule(self, cycle);
-    bool room = self->queues[QUEUE_READ].size < self->queues[QUEUE_READ].capacity;
-    return base->orders.size > 0 && room ? cycle + 1 : next;
+    if (base->orders.size > 0 && self->queues[QUEUE_READ].size < self->queues[QUEUE_READ].capacity) {
+        uint64_t pushed = ((const heam_order *)heam_ring_at(&base->orders, 0))->pushed;
+        pushed = pushed > cycle ? pushed : cycle + 1;
+        next = pushed < next ? pushed : next;
+    }
+    return next;
+}
+
+uint64_t heam_plain_run(heam_plain *self, uint64_t cycle, uint64_t limit) {
+    do {
+        cycle = run_cycle(self, cycle);
+    } while (cycle < limit);
+    return cycle;
 }
 
 bool heam_plain_idle(const heam_plain *self) {

@@ -98,12 +98,12 @@ bool heam_policy_close(heam_plain *self, uint64_t cycle) {
     }
     mark_wanted(self);
     uint64_t next = HEAM_NEVER;
-    for (uint32_t bank = 0; bank < timing->spec.banks; bank++) {
+    for (uint32_t bank = 0; bank < timing->spec->banks; bank++) {
         if (timing->open_row[bank] == HEAM_CLOSED || self->active_in_bank[bank] > 0) {
             continue;
         }
         int32_t row;
-        uint64_t earliest = heam_timing_from(timing, timing->spec.of_kind[HEAM_KIND_PRE], bank, cycle, &row);
+        uint64_t earliest = heam_timing_from(timing, timing->spec->of_kind[HEAM_KIND_PRE], bank, cycle, &row);
         uint64_t from = closes_from(self, bank);
         from = earliest > from ? earliest : from;
         if (from <= cycle) {

@@ -17,22 +17,22 @@ static bool of_banks(const heam_plain *self) {
 /* Banks that the next refresh of a rank concerns. */
 static heam_span concerned(const heam_plain *self, uint32_t rank) {
     const heam_timing *timing = &self->base.timing;
-    uint32_t first = rank * timing->spec.stride[1];
+    uint32_t first = rank * timing->spec->stride[1];
     if (!of_banks(self)) {
-        return (heam_span){.first = first, .step = 1, .count = timing->spec.stride[1]};
+        return (heam_span){.first = first, .step = 1, .count = timing->spec->stride[1]};
     }
-    return heam_timing_span(timing, timing->spec.of_kind[self->refresh.kind], first + self->refresh.ranks[rank].turn);
+    return heam_timing_span(timing, timing->spec->of_kind[self->refresh.kind], first + self->refresh.ranks[rank].turn);
 }
 
 static void set_kind(heam_plain *self, uint32_t refresh) {
-    const heam_spec *spec = &self->base.timing.spec;
+    const heam_spec *spec = self->base.timing.spec;
     self->refresh.kind = refresh == HEAM_REFRESH_PER_BANK ? HEAM_KIND_REFPB : refresh == HEAM_REFRESH_SAME_BANK ? HEAM_KIND_REFSB : HEAM_KIND_REF;
     self->refresh.turns = refresh == HEAM_REFRESH_PER_BANK ? spec->stride[1] : refresh == HEAM_REFRESH_SAME_BANK ? spec->counts[spec->levels - 1] : 1;
 }
 
 int32_t heam_refresh_init(heam_plain *self) {
     const heam_channel_desc *desc = &self->base.desc;
-    const heam_spec *spec = &self->base.timing.spec;
+    const heam_spec *spec = self->base.timing.spec;
     refresh_state *state = &self->refresh;
     uint32_t ranks = spec->nodes[1];
     uint64_t interval = desc->refresh_interval > 0 ? desc->refresh_interval : spec->refresh_interval;
@@ -119,7 +119,7 @@ void heam_refresh_tick(heam_plain *self, uint64_t cycle) {
     }
     uint64_t event = HEAM_NEVER;
     state->unwanted_at = 0;
-    for (uint32_t rank = 0; rank < self->base.timing.spec.nodes[1]; rank++) {
+    for (uint32_t rank = 0; rank < self->base.timing.spec->nodes[1]; rank++) {
         rank_refresh *own = &state->ranks[rank];
         while (own->next.cycle <= cycle) {
             own->next = later(state, own->next, state->step);
@@ -146,7 +146,7 @@ static uint64_t step_precharge(const heam_plain *self, const heam_span *span, ui
             continue;
         }
         int32_t row;
-        uint64_t earliest = heam_timing_from(timing, timing->spec.of_kind[HEAM_KIND_PRE], bank, cycle, &row);
+        uint64_t earliest = heam_timing_from(timing, timing->spec->of_kind[HEAM_KIND_PRE], bank, cycle, &row);
         if (earliest <= cycle) {
             *out = (choice){.position = bank, .kind = HEAM_KIND_PRE, .bound = (int16_t)(earliest == cycle ? row : HEAM_BOUND_SLOT), .found = true};
             return earliest;
@@ -181,8 +181,8 @@ static uint64_t step(const heam_plain *self, uint32_t rank, uint64_t cycle, choi
         }
     }
     int32_t row;
-    uint64_t earliest = heam_timing_earliest_any(timing, timing->spec.of_kind[kind], span.first, &row);
-    uint64_t now = heam_timing_align(&timing->spec, timing->spec.of_kind[kind], cycle);
+    uint64_t earliest = heam_timing_earliest_any(timing, timing->spec->of_kind[kind], span.first, &row);
+    uint64_t now = heam_timing_align(timing->spec, timing->spec->of_kind[kind], cycle);
     if (earliest <= cycle && now > cycle) {
         return now;
     }
@@ -241,7 +241,7 @@ static void issue_step(heam_plain *self, uint32_t rank, const choice *chosen, ui
 /* The rank after (due, rank) in the order of the oldest refresh that waits; NO_RANK if there is none. */
 static uint32_t next_rank(const heam_plain *self, uint64_t due, uint32_t rank) {
     uint32_t best = NO_RANK;
-    for (uint32_t r = 0; r < self->base.timing.spec.nodes[1]; r++) {
+    for (uint32_t r = 0; r < self->base.timing.spec->nodes[1]; r++) {
         const rank_refresh *own = &self->refresh.ranks[r];
         bool after = rank == NO_RANK || own->oldest.cycle > due || (own->oldest.cycle == due && r > rank);
         if (waits(own) && after && (best == NO_RANK || own->oldest.cycle < self->refresh.ranks[best].oldest.cycle)) {
@@ -312,7 +312,7 @@ uint64_t heam_refresh_next(const heam_plain *self) {
         uint64_t due = step(self, self->maintenance[self->maintenance_head], 0, &unused);
         return due < next ? due : next;
     }
-    for (uint32_t rank = 0; state->urgent_ranks > 0 && rank < self->base.timing.spec.nodes[1]; rank++) {
+    for (uint32_t rank = 0; state->urgent_ranks > 0 && rank < self->base.timing.spec->nodes[1]; rank++) {
         uint64_t due = state->ranks[rank].urgent ? step(self, rank, 0, &unused) : HEAM_NEVER;
         next = due < next ? due : next;
     }

@@ -59,7 +59,7 @@ void heam_stack_destroy(heam_stack *self) {
 
 static bool alike(const heam_pim *a, const heam_pim *b) {
     const heam_channel_desc *x = &a->base.desc, *y = &b->base.desc;
-    const heam_spec *p = &a->base.timing.spec, *q = &b->base.timing.spec;
+    const heam_spec *p = a->base.timing.spec, *q = b->base.timing.spec;
     return x->period == y->period && x->result_bursts == y->result_bursts && x->stack_tags == y->stack_tags &&
            x->stack_cycles == y->stack_cycles && x->xmov_cycles == y->xmov_cycles && x->xmov_latency == y->xmov_latency &&
            p->burst_bytes == q->burst_bytes;

@@ -55,8 +55,27 @@ static int32_t add_member(heam_system *self, uint32_t index, const heam_channel_
         m->base = heam_pim_base(m->pim);
         heam_pim_set_immediates(m->pim, &self->immediates);
         status = join_stack(self, m->pim);
+        m->stack = status == HEAM_OK && m->base->desc.stack > 0 ? self->stacks[m->base->desc.stack - 1] : NULL;
     }
     return status;
+}
+
+/* Channels of the same memory have the same rules. */
+static void share_rules(heam_system *self, uint32_t index, const heam_spec *const *specs) {
+    for (uint32_t i = 0; i < index; i++) {
+        if (specs[i] == specs[index] && self->members[i].base->timing.own != NULL) {
+            heam_timing_share(&self->members[index].base->timing, &self->members[i].base->timing);
+            return;
+        }
+    }
+}
+
+/* A result takes so long from its command to the host, and data of a plain channel their read latency: it writes nothing that a read
+   could be answered from. */
+static uint64_t reach_of(const member *m) {
+    const heam_channel *base = m->base;
+    uint64_t cycles = m->plain != NULL ? base->timing.spec->read_latency : base->desc.res_latency + (uint64_t)base->timing.spec->burst_cycles;
+    return cycles * base->desc.period;
 }
 
 static int32_t add_members(heam_system *self, const heam_channel_desc *desc, const heam_spec *const *specs, uint64_t *detail) {
@@ -72,9 +91,12 @@ static int32_t add_members(heam_system *self, const heam_channel_desc *desc, con
         if (status != HEAM_OK) {
             return status;
         }
+        share_rules(self, i, specs);
         member *m = &self->members[i];
         m->next_cycle = 1;
         self->next_tick[i] = desc[i].period;
+        self->reach[i] = reach_of(m);
+        self->lockstep = self->lockstep || self->reach[i] == 0 || m->stack != NULL;
         self->burst_tick[i] = HEAM_NEVER;
         self->unit_base[i] = units;
         units += m->pim != NULL ? heam_pim_units(m->pim) : 0;
@@ -89,7 +111,7 @@ static int32_t add_ledger(heam_system *self) {
         return HEAM_OUT_OF_MEMORY;
     }
     for (uint32_t c = 0; c < self->channels; c++) {
-        rows[c] = self->members[c].base->timing.spec.rows_count;
+        rows[c] = self->members[c].base->timing.spec->rows_count;
         self->members[c].base->ledger = self->desc.ledger_ticks > 0 ? &self->ledger : NULL;
     }
     int32_t status = heam_ledger_init(&self->ledger, self->channels + 1, rows, self->desc.ledger_ticks);
@@ -113,6 +135,7 @@ int32_t heam_system_create(const heam_host_desc *host, uint32_t channels, const 
     self->desc = *host;
     self->channels = channels;
     self->with_log = with_log != 0;
+    self->lockstep = self->with_log; /* its records stand in order of time */
     self->log.record = sizeof(heam_log_record);
     self->latencies.record = sizeof(heam_latency_record);
     self->finishes.record = sizeof(finish);
@@ -122,6 +145,8 @@ int32_t heam_system_create(const heam_host_desc *host, uint32_t channels, const 
     self->issued_at = HEAM_NEVER;
     self->members = calloc(channels, sizeof(*self->members));
     self->next_tick = calloc(channels, sizeof(*self->next_tick));
+    self->reach = calloc(channels, sizeof(*self->reach));
+    self->next_burst = HEAM_NEVER;
     self->burst_tick = calloc(channels, sizeof(*self->burst_tick));
     self->unit_base = calloc(channels, sizeof(*self->unit_base));
     self->of_channel = calloc(channels, sizeof(*self->of_channel));
@@ -129,7 +154,7 @@ int32_t heam_system_create(const heam_host_desc *host, uint32_t channels, const 
     self->stacks = calloc(channels, sizeof(heam_stack *));
     self->flights = calloc(host->window, sizeof(*self->flights));
     self->vacant = calloc(host->window, sizeof(*self->vacant));
-    if (self->members == NULL || self->next_tick == NULL || self->burst_tick == NULL || self->unit_base == NULL ||
+    if (self->members == NULL || self->next_tick == NULL || self->reach == NULL || self->burst_tick == NULL || self->unit_base == NULL ||
         self->of_channel == NULL || self->of_stack == NULL || self->stacks == NULL || self->flights == NULL || self->vacant == NULL ||
         heam_llc_init(&self->llc, host->llc_sets, host->llc_ways) != HEAM_OK) {
         goto out;
@@ -165,6 +190,7 @@ void heam_system_destroy(heam_system *self) {
     free(self->of_stack);
     free(self->members);
     free(self->next_tick);
+    free(self->reach);
     free(self->burst_tick);
     free(self->unit_base);
     free(self->of_unit);
@@ -211,21 +237,28 @@ static void wake_host(heam_system *self, uint64_t host_cycle) {
     }
 }
 
-static void run_channel(heam_system *self, uint32_t c, uint64_t tick) {
+/* Lets a channel that has something to do take its next cycle, and all that it has to do before `limit`. */
+static void run_channel(heam_system *self, uint32_t c, uint64_t limit) {
     member *m = &self->members[c];
     size_t before = m->base->bursts.size;
-    bool delivered = false;
-    m->next_cycle = m->plain != NULL ? heam_plain_cycle(m->plain, m->next_cycle) : heam_pim_cycle(m->pim, m->next_cycle, &delivered);
+    m->next_cycle = m->pim != NULL ? heam_pim_run(m->pim, m->next_cycle, limit) : heam_plain_run(m->plain, m->next_cycle, limit);
     self->next_tick[c] = m->next_cycle == HEAM_NEVER ? HEAM_NEVER : m->next_cycle * m->base->desc.period;
     self->failed = self->failed || m->base->failed;
-    heam_stack *stack = m->pim != NULL && m->base->desc.stack > 0 ? self->stacks[m->base->desc.stack - 1] : NULL;
-    bool freed = stack != NULL && heam_stack_freed(stack);
-    if ((delivered && self->blocked_on == c) || (freed && self->blocked_on_stack == stack)) {
-        wake_host(self, tick / self->desc.period + 1);
-    }
     if (before == 0 && m->base->bursts.size > 0) {
         heam_note_burst(self, c);
+        self->next_burst = self->burst_tick[c] < self->next_burst ? self->burst_tick[c] : self->next_burst;
         wake_host(self, ceil_div(self->burst_tick[c], self->desc.period));
+    }
+}
+
+/* One cycle at a tick, after which the host may go on. */
+static void step_channel(heam_system *self, uint32_t c, uint64_t tick) {
+    const member *m = &self->members[c];
+    run_channel(self, c, 0);
+    bool room = self->blocked_on == c && m->base->instructions < m->base->desc.instruction_buffer;
+    bool freed = m->stack != NULL && heam_stack_freed(m->stack) && self->blocked_on_stack == m->stack;
+    if (room || freed) {
+        wake_host(self, tick / self->desc.period + 1);
     }
 }
 
@@ -260,7 +293,7 @@ static void run_memories(heam_system *self) {
             due |= (uint64_t)(self->next_tick[first + i] == tick) << i;
         }
         for (; due != 0; due &= due - 1) {
-            run_channel(self, first + (uint32_t)__builtin_ctzll(due), tick);
+            step_channel(self, first + (uint32_t)__builtin_ctzll(due), tick);
         }
     }
     uint64_t next = run_stacks(self, tick);
@@ -268,6 +301,70 @@ static void run_memories(heam_system *self) {
         next = self->next_tick[c] < next ? self->next_tick[c] : next;
     }
     self->tick = next;
+}
+
+static uint64_t host_tick(const heam_system *self) {
+    return self->host_cycle == HEAM_NEVER ? HEAM_NEVER : self->host_cycle * self->desc.period;
+}
+
+void heam_system_catch_up(heam_system *self, uint32_t channel, uint64_t tick) {
+    if (self->next_tick[channel] < tick) {
+        run_channel(self, channel, ceil_div(tick, self->members[channel].base->desc.period));
+    }
+}
+
+/* The first tick at which the host may have something to do, now or by a burst that is not on its way yet. */
+static uint64_t next_host(const heam_system *self) {
+    uint64_t tick = host_tick(self);
+    return tick < self->safe ? tick : self->safe;
+}
+
+/* The channel whose buffer the host waits for: room there lets the host act earlier. */
+static void run_full_channel(heam_system *self) {
+    uint32_t full = self->blocked_on;
+    while (self->next_tick[full] < next_host(self)) {
+        step_channel(self, full, self->next_tick[full]);
+    }
+}
+
+/* Every channel by itself up to where the host may act on it. */
+static void run_behind_host(heam_system *self) {
+    uint64_t end = next_host(self);
+    uint64_t safe = HEAM_NEVER;
+    for (uint32_t c = 0; c < self->channels; c++) {
+        heam_system_catch_up(self, c, end);
+        uint64_t tick = self->next_tick[c] == HEAM_NEVER ? HEAM_NEVER : self->next_tick[c] + self->reach[c];
+        safe = tick < safe ? tick : safe;
+    }
+    self->safe = safe;
+}
+
+/* The memories' part of a step; false: nothing can happen any more. */
+static bool run_channels(heam_system *self) {
+    uint64_t next = self->lockstep ? self->tick : self->safe;
+    if (next == HEAM_NEVER && self->host_cycle == HEAM_NEVER) {
+        return false;
+    }
+    if (self->lockstep) {
+        run_memories(self);
+    } else {
+        run_behind_host(self);
+    }
+    return true;
+}
+
+/* Is nothing to come any more that the host would have to see before its next cycle? In lockstep it comes first in a tick. */
+static bool host_is_next(const heam_system *self) {
+    uint64_t tick = host_tick(self);
+    return tick != HEAM_NEVER && (self->lockstep ? tick <= self->tick : tick < self->safe);
+}
+
+static void end_run(heam_system *self, uint32_t *state) {
+    for (uint32_t c = 0; !self->lockstep && c < self->channels; c++) {
+        heam_system_catch_up(self, c, self->ended_at);
+    }
+    heam_ledger_walk(&self->ledger, self->retired_by, self->time);
+    *state = HEAM_STATE_DONE;
 }
 
 int32_t heam_system_run(heam_system *self, uint64_t max_steps, uint32_t *state) {
@@ -279,28 +376,27 @@ int32_t heam_system_run(heam_system *self, uint64_t max_steps, uint32_t *state) 
             return HEAM_OUT_OF_MEMORY;
         }
         if (step == 0 && all_done(self)) {
-            heam_ledger_walk(&self->ledger, self->retired_by, self->time);
-            *state = HEAM_STATE_DONE;
+            end_run(self, state);
             return HEAM_OK;
         }
-        uint64_t tick = self->tick;
-        uint64_t host_tick = self->host_cycle == HEAM_NEVER ? HEAM_NEVER : self->host_cycle * self->desc.period;
-        if (tick == HEAM_NEVER && host_tick == HEAM_NEVER) {
-            return HEAM_STUCK;
+        if (self->blocked_on != NOBODY && !self->lockstep) {
+            run_full_channel(self);
         }
-        if (host_tick <= tick) {
-            if (!heam_host_run(self)) {
-                *state = HEAM_STATE_NEED_INPUT;
-                return HEAM_OK;
-            }
-            if (all_done(self)) {
-                heam_ledger_walk(&self->ledger, self->retired_by, self->time);
-                *state = HEAM_STATE_DONE;
-                return self->failed ? HEAM_OUT_OF_MEMORY : HEAM_OK;
+        if (!host_is_next(self)) {
+            if (!run_channels(self)) {
+                return HEAM_STUCK;
             }
             continue;
         }
-        run_memories(self);
+        self->ended_at = host_tick(self);
+        if (!heam_host_run(self)) {
+            *state = HEAM_STATE_NEED_INPUT;
+            return HEAM_OK;
+        }
+        if (all_done(self)) {
+            end_run(self, state);
+            return self->failed ? HEAM_OUT_OF_MEMORY : HEAM_OK;
+        }
     }
     *state = HEAM_STATE_PAUSED;
     return self->failed ? HEAM_OUT_OF_MEMORY : HEAM_OK;
@@ -359,10 +455,10 @@ uint32_t heam_system_bank_reads(const heam_system *self, uint32_t channel, uint6
         return 0;
     }
     const heam_channel *base = self->members[channel].base;
-    for (uint32_t i = 0; i < base->timing.spec.banks && i < capacity; i++) {
+    for (uint32_t i = 0; i < base->timing.spec->banks && i < capacity; i++) {
         out[i] = base->bank_reads[i];
     }
-    return base->timing.spec.banks;
+    return base->timing.spec->banks;
 }
 
 uint64_t heam_system_take_log(heam_system *self, heam_log_record *out, uint64_t capacity) {

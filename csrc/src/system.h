@@ -15,6 +15,7 @@ typedef struct {
     heam_plain *plain;
     heam_pim *pim;
     heam_channel *base;
+    heam_stack *stack;   /* NULL: none */
     uint64_t next_cycle; /* HEAM_NEVER: nothing to do */
 } member;
 
@@ -59,8 +60,12 @@ struct heam_system {
     uint32_t channels;
     member *members;
     uint64_t *next_tick;   /* per channel: of its next cycle; HEAM_NEVER: nothing to do */
-    uint64_t tick;         /* the smallest of them, or less */
+    bool lockstep;         /* host and channels take every tick together; else the host is ahead (docs/engine.md, "Time") */
+    uint64_t tick;         /* lockstep: the smallest of next_tick, or less */
+    uint64_t *reach;       /* per channel: ticks after a cycle before which none of its bursts can be at the host */
+    uint64_t safe;         /* host ahead: no burst that is not on its way yet can be at the host before this tick */
     uint64_t *burst_tick;  /* per channel: when the host has its next burst; HEAM_NEVER: none is on its way */
+    uint64_t next_burst;   /* the smallest of burst_tick */
     uint32_t *unit_base;   /* first stamp of a channel's units */
     gathering *of_unit;
     gathering *of_channel;
@@ -93,6 +98,7 @@ struct heam_system {
     bool resume;           /* the host cycle is to be continued at its issue step */
     uint32_t blocked_on;   /* channel whose instruction buffer was full; NOBODY */
     heam_stack *blocked_on_stack; /* whose accumulators were all taken; NULL */
+    uint64_t ended_at;     /* tick of the host's last cycle */
     uint64_t time;
     uint64_t counters[HEAM_HOST_COUNTERS];
     heam_ledger ledger;
@@ -119,11 +125,14 @@ static inline void wake_channel(heam_system *self, uint32_t channel, uint64_t cy
     member *m = &self->members[channel];
     if (cycle < m->next_cycle) {
         m->next_cycle = cycle;
-        self->next_tick[channel] = cycle * m->base->desc.period;
-        self->tick = self->next_tick[channel] < self->tick ? self->next_tick[channel] : self->tick;
+        uint64_t tick = self->next_tick[channel] = cycle * m->base->desc.period;
+        self->tick = tick < self->tick ? tick : self->tick;
+        self->safe = tick + self->reach[channel] < self->safe ? tick + self->reach[channel] : self->safe;
     }
 }
 
+/* Lets a channel run all its cycles before a tick. */
+void heam_system_catch_up(heam_system *self, uint32_t channel, uint64_t tick);
 /* Checks the caller's arrays; *detail (may be NULL) gets the item that was refused. */
 int32_t heam_work_validate(const heam_system *self, const heam_items *items, uint64_t *detail);
 /* Copies checked items into the arrays that are there, or into new ones. */

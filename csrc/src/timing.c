@@ -4,44 +4,70 @@
 #include <stdlib.h>
 #include <string.h>
 
-int32_t heam_timing_init(heam_timing *self, const heam_spec *source) {
-    memset(self, 0, sizeof(*self));
-    int32_t status = heam_spec_copy(source, &self->spec);
-    if (status != HEAM_OK) {
-        return status;
+static void rules_destroy(heam_rules *self) {
+    if (self != NULL) {
+        heam_spec_clear(&self->spec);
+        free(self->node_of);
+        free(self);
+    }
+}
+
+static heam_rules *rules_create(const heam_spec *source) {
+    heam_rules *self = calloc(1, sizeof(*self));
+    if (self == NULL) {
+        return NULL;
+    }
+    self->node_of = calloc((size_t)source->banks * HEAM_MAX_LEVELS, sizeof(*self->node_of));
+    if (heam_spec_copy(source, &self->spec) != HEAM_OK || self->node_of == NULL) {
+        rules_destroy(self);
+        return NULL;
     }
     const heam_spec *spec = &self->spec;
+    for (uint32_t i = 0; i < spec->updates_count; i++) {
+        heam_update *update = &spec->updates[i];
+        update->cells = update->following * spec->total_nodes;
+        update->special = update->window > 1 || update->sibling;
+    }
+    for (uint32_t bank = 0; bank < spec->banks; bank++) {
+        for (uint32_t level = 0; level < spec->levels; level++) {
+            self->node_of[(size_t)bank * HEAM_MAX_LEVELS + level] = spec->base[level] + bank / spec->stride[level];
+        }
+    }
+    return self;
+}
+
+int32_t heam_timing_init(heam_timing *self, const heam_spec *source) {
+    memset(self, 0, sizeof(*self));
+    self->own = rules_create(source);
+    if (self->own == NULL) {
+        return HEAM_OUT_OF_MEMORY;
+    }
+    self->spec = &self->own->spec;
+    self->node_of = self->own->node_of;
+    const heam_spec *spec = self->spec;
     size_t cells = (size_t)spec->total_nodes * spec->commands;
-    self->node_of = calloc((size_t)spec->banks * HEAM_MAX_LEVELS, sizeof(*self->node_of));
     self->cells = calloc(cells, sizeof(*self->cells));
     self->history = calloc((size_t)spec->history_size + 1, sizeof(*self->history));
     self->rings = calloc((size_t)spec->history_size + 1, sizeof(*self->rings));
     self->open_row = calloc(spec->banks, sizeof(*self->open_row));
     self->rank_open = calloc(spec->nodes[1], sizeof(*self->rank_open));
     self->rank_since = calloc(spec->nodes[1], sizeof(*self->rank_since));
-    if (self->node_of == NULL || self->cells == NULL || self->history == NULL || self->rings == NULL ||
+    if (self->cells == NULL || self->history == NULL || self->rings == NULL ||
         self->open_row == NULL || self->rank_open == NULL || self->rank_since == NULL) {
         heam_timing_clear(self);
         return HEAM_OUT_OF_MEMORY;
     }
-    for (uint32_t i = 0; i < spec->updates_count; i++) {
-        self->spec.updates[i].cells = self->spec.updates[i].following * spec->total_nodes;
-    }
     for (size_t i = 0; i < cells; i++) {
-        self->cells[i].who = HEAM_BOUND_NONE;
+        self->cells[i].why = heam_why(0, HEAM_BOUND_NONE);
     }
     for (uint32_t bank = 0; bank < spec->banks; bank++) {
         self->open_row[bank] = HEAM_CLOSED;
-        for (uint32_t level = 0; level < spec->levels; level++) {
-            self->node_of[(size_t)bank * HEAM_MAX_LEVELS + level] = spec->base[level] + bank / spec->stride[level];
-        }
     }
     return HEAM_OK;
 }
 
 void heam_timing_clear(heam_timing *self) {
-    heam_spec_clear(&self->spec);
-    free(self->node_of);
+    rules_destroy(self->own);
     free(self->cells);
     free(self->history);
     free(self->rings);
@@ -52,7 +78,8 @@ void heam_timing_clear(heam_timing *self) {
 }
 
 void heam_timing_drop(heam_timing *self, uint32_t kinds) {
-    heam_spec *spec = &self->spec;
+    heam_spec *spec = &self->own->spec;
+    spec->dropped |= kinds;
     uint32_t kept = 0;
     uint32_t from = 0;
     for (uint32_t command = 0; command < spec->commands; command++) {
@@ -67,16 +94,25 @@ void heam_timing_drop(heam_timing *self, uint32_t kinds) {
     spec->update_begin[spec->commands] = spec->updates_count = kept;
 }
 
+void heam_timing_share(heam_timing *self, const heam_timing *with) {
+    if (self->spec->dropped == with->spec->dropped) {
+        rules_destroy(self->own);
+        self->own = NULL;
+        self->spec = with->spec;
+        self->node_of = with->node_of;
+    }
+}
+
 static inline void raise_bound(heam_timing *self, uint32_t node, const heam_update *update, uint64_t time, uint32_t by) {
     heam_cell *cell = &self->cells[update->cells + node];
     if (time > cell->ready) {
-        *cell = (heam_cell){.ready = time, .by = by, .who = update->row_id};
+        *cell = (heam_cell){.ready = time, .why = heam_why(by, update->row_id)};
     }
 }
 
 static void raise_siblings(heam_timing *self, uint32_t node, const heam_update *update, uint64_t time, uint32_t by) {
-    uint32_t base = self->spec.base[update->level];
-    uint32_t count = self->spec.counts[update->level];
+    uint32_t base = self->spec->base[update->level];
+    uint32_t count = self->spec->counts[update->level];
     uint32_t first = base + (node - base) / count * count;
     for (uint32_t other = first; other < first + count; other++) {
         if (other != node) {
@@ -87,7 +123,7 @@ static void raise_siblings(heam_timing *self, uint32_t node, const heam_update *
 
 /* The ring of a node: `window` times, and its state at the same index. */
 static inline uint32_t ring_of(const heam_timing *self, const heam_group *group, uint32_t node) {
-    return group->offset + (node - self->spec.base[group->level]) * group->window;
+    return group->offset + (node - self->spec->base[group->level]) * group->window;
 }
 
 static inline void push_ring(heam_timing *self, const heam_group *group, uint32_t node, heam_past now) {
@@ -99,14 +135,14 @@ static inline void push_ring(heam_timing *self, const heam_group *group, uint32_
 }
 
 static void push_history(heam_timing *self, uint32_t command, const uint32_t *node, heam_past now) {
-    const heam_spec *spec = &self->spec;
+    const heam_spec *spec = self->spec;
     for (uint32_t g = spec->group_begin[command]; g < spec->group_begin[command + 1]; g++) {
         push_ring(self, &spec->groups[g], node[spec->groups[g].level], now);
     }
 }
 
 static void raise_windowed(heam_timing *self, uint32_t node, const heam_update *update) {
-    const heam_group *group = &self->spec.groups[update->group];
+    const heam_group *group = &self->spec->groups[update->group];
     uint32_t ring = ring_of(self, group, node);
     const heam_ring_state *state = &self->rings[ring];
     if (state->filled >= update->window) {
@@ -133,7 +169,7 @@ static void close_bank(heam_timing *self, uint32_t bank, uint64_t cycle) {
 }
 
 static void change_state(heam_timing *self, uint32_t command, uint32_t bank, uint32_t dram_row, uint64_t cycle) {
-    const heam_spec *spec = &self->spec;
+    const heam_spec *spec = self->spec;
     switch (spec->kind[command]) {
         case HEAM_KIND_ACT:
             open_bank(self, bank, dram_row, cycle);
@@ -153,11 +189,17 @@ static void change_state(heam_timing *self, uint32_t command, uint32_t bank, uin
     }
 }
 
-static inline void apply(heam_timing *self, uint32_t node, const heam_update *update, heam_past now) {
+static void apply_special(heam_timing *self, uint32_t node, const heam_update *update, heam_past now) {
     if (update->window > 1) {
         raise_windowed(self, node, update);
-    } else if (update->sibling) {
+    } else {
         raise_siblings(self, node, update, now.cycle + update->cycles, now.by);
+    }
+}
+
+static inline void apply(heam_timing *self, uint32_t node, const heam_update *update, heam_past now) {
+    if (update->special) {
+        apply_special(self, node, update, now);
     } else {
         raise_bound(self, node, update, now.cycle + update->cycles, now.by);
     }
@@ -173,7 +215,7 @@ static uint32_t new_node(const heam_timing *self, const heam_span *span, uint32_
 
 /* A command on the paths of several banks; it closes none, as they must be closed. */
 static void issue_span(heam_timing *self, uint32_t command, const heam_span *span, heam_past now) {
-    const heam_spec *spec = &self->spec;
+    const heam_spec *spec = self->spec;
     for (uint32_t g = spec->group_begin[command]; g < spec->group_begin[command + 1]; g++) {
         for (uint32_t i = 0; i < span->count; i++) {
             uint32_t node = new_node(self, span, i, spec->groups[g].level);
@@ -194,7 +236,7 @@ static void issue_span(heam_timing *self, uint32_t command, const heam_span *spa
 }
 
 void heam_timing_issue(heam_timing *self, uint32_t command, uint32_t bank, uint32_t dram_row, uint64_t cycle, uint32_t by) {
-    const heam_spec *spec = &self->spec;
+    const heam_spec *spec = self->spec;
     heam_past now = {.cycle = cycle, .by = by};
     if (spec->kind[command] == HEAM_KIND_REFSB) {
         heam_span span = heam_timing_span(self, command, bank);
@@ -207,11 +249,13 @@ void heam_timing_issue(heam_timing *self, uint32_t command, uint32_t bank, uint3
     for (const heam_update *update = spec->updates + spec->update_begin[command]; update < end; update++) {
         apply(self, node[update->level], update, now);
     }
-    change_state(self, command, bank, dram_row, cycle);
+    if ((HEAM_ROW_KINDS >> spec->kind[command] & 1) != 0) {
+        change_state(self, command, bank, dram_row, cycle);
+    }
 }
 
 heam_span heam_timing_span(const heam_timing *self, uint32_t command, uint32_t bank) {
-    const heam_spec *spec = &self->spec;
+    const heam_spec *spec = self->spec;
     if (spec->kind[command] != HEAM_KIND_REFSB) {
         return (heam_span){.first = bank, .step = 1, .count = 1};
     }
@@ -232,17 +276,17 @@ static heam_cell binding_any(const heam_timing *self, uint32_t command, uint32_t
 
 uint64_t heam_timing_earliest_any(const heam_timing *self, uint32_t command, uint32_t bank, int32_t *row) {
     heam_cell binding = binding_any(self, command, bank);
-    *row = binding.who;
-    return heam_timing_align(&self->spec, command, binding.ready);
+    *row = heam_cell_row(binding);
+    return heam_timing_align(self->spec, command, binding.ready);
 }
 
 uint32_t heam_timing_cause(const heam_timing *self, uint32_t command, uint32_t bank) {
-    return binding_any(self, command, bank).by;
+    return heam_cell_by(binding_any(self, command, bank));
 }
 
 uint64_t heam_timing_active(const heam_timing *self, uint64_t cycle) {
     uint64_t sum = self->rank_active;
-    for (uint32_t rank = 0; rank < self->spec.nodes[1]; rank++) {
+    for (uint32_t rank = 0; rank < self->spec->nodes[1]; rank++) {
         if (self->rank_open[rank] > 0 && cycle > self->rank_since[rank]) {
             sum += cycle - self->rank_since[rank];
         }

@@ -15,17 +15,20 @@
 #define HEAM_NO_COMMAND 255u
 #define HEAM_CLOSED UINT32_MAX
 #define HEAM_NEVER UINT64_MAX
+/* Commands that open and close rows. */
+#define HEAM_ROW_KINDS (1u << HEAM_KIND_ACT | 1u << HEAM_KIND_PRE | 1u << HEAM_KIND_PREA)
 
 /* What issuing one command does to the earliest time of another. */
 typedef struct {
     uint32_t cycles;
     uint32_t group; /* history to read when window > 1 */
-    uint32_t cells; /* number of the first cell of `following`; set by heam_timing_init */
+    uint32_t cells; /* number of the first cell of `following`; set for timing states */
     int16_t row_id;
     uint16_t window;
     uint8_t level;
     uint8_t following;
     uint8_t sibling;
+    uint8_t special; /* windowed or of siblings; set for timing states */
 } heam_update;
 
 /* The last `window` times of one command at every node of one level. */
@@ -65,14 +68,27 @@ struct heam_spec {
     uint32_t burst_cycles;
     uint32_t burst_bytes;
     uint32_t refresh_interval;
+    uint32_t dropped; /* kinds (a bit each) of whose earliest times nothing is known here: heam_timing_drop */
 };
 
-/* When a command may come at a node. */
+/* When a command may come at a node, and why. */
 typedef struct {
     uint64_t ready;
-    uint32_t by; /* the ledger's number of the command that it follows */
-    int16_t who; /* the row that says so */
+    uint64_t why; /* heam_why */
 } heam_cell;
+
+/* The ledger's number of the command that is followed, and the row that says so. */
+static inline uint64_t heam_why(uint32_t by, int16_t row) {
+    return (uint64_t)by << 16 | (uint16_t)row;
+}
+
+static inline uint32_t heam_cell_by(heam_cell cell) {
+    return (uint32_t)(cell.why >> 16);
+}
+
+static inline int16_t heam_cell_row(heam_cell cell) {
+    return (int16_t)(uint16_t)cell.why;
+}
 
 /* A command of the past. */
 typedef struct {
@@ -86,9 +102,16 @@ typedef struct {
     uint32_t filled;
 } heam_ring_state;
 
+/* What does not change in a run. */
 typedef struct {
-    heam_spec spec;     /* own copy */
-    uint32_t *node_of;  /* [bank * HEAM_MAX_LEVELS + level] -> node among all */
+    heam_spec spec;
+    uint32_t *node_of;
+} heam_rules;
+
+typedef struct {
+    heam_rules *own;        /* NULL: another's are used */
+    const heam_spec *spec;
+    const uint32_t *node_of; /* [bank * HEAM_MAX_LEVELS + level] -> node among all */
     heam_cell *cells;   /* [command * total_nodes + node]: the nodes of a path lie side by side, or nearly so */
     heam_past *history;
     heam_ring_state *rings; /* at the offset of a ring in the history */
@@ -107,6 +130,11 @@ void heam_spec_clear(heam_spec *self);
 bool heam_spec_can_refresh(const heam_spec *self, const heam_channel_desc *desc);
 
 int32_t heam_timing_init(heam_timing *self, const heam_spec *spec);
+/*
+ * Uses the rules of another timing state that was made from the same description and lives as long, unless other kinds have been
+ * dropped there: what every channel reads is then in the processor's caches once, and not once per channel.
+ */
+void heam_timing_share(heam_timing *self, const heam_timing *with);
 void heam_timing_clear(heam_timing *self);
 /* Forgets what rows say of commands of these kinds (a bit each), which are never issued here. */
 void heam_timing_drop(heam_timing *self, uint32_t kinds);
@@ -129,7 +157,7 @@ uint64_t heam_timing_earliest_any(const heam_timing *self, uint32_t command, uin
 uint64_t heam_timing_active(const heam_timing *self, uint64_t cycle);
 
 static inline uint32_t heam_rank_of(const heam_timing *self, uint32_t bank) {
-    return self->node_of[(size_t)bank * HEAM_MAX_LEVELS + 1] - self->spec.base[1]; /* no division */
+    return self->node_of[(size_t)bank * HEAM_MAX_LEVELS + 1] - self->spec->base[1]; /* no division */
 }
 
 /* The first cycle from `cycle` on in which a command may start. */
@@ -138,37 +166,43 @@ static inline uint64_t heam_timing_align(const heam_spec *spec, uint32_t command
     return alignment == 1 ? cycle : cycle + (alignment - (cycle + alignment - 1) % alignment) % alignment;
 }
 
-/* What the earliest time of a command follows from; for commands that stand on one path: all but REFSB. */
+/*
+ * What the earliest time of a command follows from; for commands that stand on one path: all but REFSB. Rows below a command's scope
+ * do not count, so cells there are 0, and the loop has the same length for all commands. Which cell is the latest nothing foretells:
+ * here and where cells are written there are selections, not branches.
+ */
 static inline heam_cell heam_timing_binding(const heam_timing *self, uint32_t command, uint32_t bank) {
-    const heam_spec *spec = &self->spec;
+    const heam_spec *spec = self->spec;
     const uint32_t *node = self->node_of + (size_t)bank * HEAM_MAX_LEVELS;
     const heam_cell *cells = self->cells + (size_t)command * spec->total_nodes;
-    heam_cell best = {.who = HEAM_BOUND_NONE};
-    for (uint32_t level = 0; level <= spec->scope[command]; level++) {
+    const heam_cell *best = &cells[node[0]];
+    uint64_t ready = best->ready;
+    for (uint32_t level = 1; level < spec->levels; level++) {
         const heam_cell *cell = &cells[node[level]];
-        best = cell->ready > best.ready ? *cell : best;
+        best = cell->ready > ready ? cell : best;
+        ready = cell->ready > ready ? cell->ready : ready;
     }
-    return best;
+    return *best;
 }
 
 /* The same aligned, with the row that says so. */
 static inline uint64_t heam_timing_earliest(const heam_timing *self, uint32_t command, uint32_t bank, int32_t *row) {
     heam_cell binding = heam_timing_binding(self, command, bank);
-    *row = binding.who;
-    return heam_timing_align(&self->spec, command, binding.ready);
+    *row = heam_cell_row(binding);
+    return heam_timing_align(self->spec, command, binding.ready);
 }
 
 /* When a command may be issued for a caller in `cycle` who knows the earliest time: at most `cycle` exactly if that is now. */
 static inline uint64_t heam_timing_seen_from(const heam_timing *self, uint32_t command, uint64_t ready, uint64_t cycle) {
-    uint64_t earliest = heam_timing_align(&self->spec, command, ready);
-    uint64_t now = heam_timing_align(&self->spec, command, cycle);
+    uint64_t earliest = heam_timing_align(self->spec, command, ready);
+    uint64_t now = heam_timing_align(self->spec, command, cycle);
     return earliest > cycle || now == cycle ? earliest : now;
 }
 
 /* As heam_timing_earliest for a caller in `cycle`. */
 static inline uint64_t heam_timing_from(const heam_timing *self, uint32_t command, uint32_t bank, uint64_t cycle, int32_t *row) {
     heam_cell binding = heam_timing_binding(self, command, bank);
-    *row = binding.who;
+    *row = heam_cell_row(binding);
     return heam_timing_seen_from(self, command, binding.ready, cycle);
 }
 

@@ -37,8 +37,8 @@ static bool valid_host_read(const heam_system *self, const heam_items *items, ui
     if (m->plain == NULL) {
         return false;
     }
-    uint32_t per_line = self->desc.line_bytes / m->base->timing.spec.burst_bytes;
-    return valid_bank(items, i, &m->base->timing.spec) && items->bursts[i] % per_line == 0;
+    uint32_t per_line = self->desc.line_bytes / m->base->timing.spec->burst_bytes;
+    return valid_bank(items, i, m->base->timing.spec) && items->bursts[i] % per_line == 0;
 }
 
 static bool valid_pim(const heam_system *self, const heam_items *items, uint64_t i) {
@@ -59,14 +59,14 @@ static bool valid_pim(const heam_system *self, const heam_items *items, uint64_t
     if (items->kind[i] == HEAM_ITEM_PIM_LUT) {
         return items->bursts[i] > 0 && items->bank[i] == 0 && desc->port_bytes_per_cycle > 0;
     }
-    const heam_spec *spec = &m->base->timing.spec;
+    const heam_spec *spec = m->base->timing.spec;
     return valid_bank(items, i, spec) && items->bank[i] / spec->stride[desc->unit_level] == items->unit[i];
 }
 
 /* It is made of the host reads directly before it, and covers what it sends. */
 static bool valid_immediate(const heam_system *self, const heam_items *items, uint64_t i, uint64_t first) {
     const heam_channel *base = self->members[items->channel[i]].base;
-    if (base->timing.spec.of_kind[HEAM_KIND_PIM_WRIMM] == HEAM_NO_COMMAND || items->role[i] != HEAM_ROLE_ACC || items->bank[i] != 0 ||
+    if (base->timing.spec->of_kind[HEAM_KIND_PIM_WRIMM] == HEAM_NO_COMMAND || items->role[i] != HEAM_ROLE_ACC || items->bank[i] != 0 ||
         items->column[i] != 0 || items->bursts[i] == 0 || covered(items, i) != items->bursts[i] ||
         items->row[i] == 0 || items->row[i] > i - first) {
         return false;

@@ -42,6 +42,7 @@ __all__ = [
 ]
 
 FOREVER = 2**40
+FOREVER_TICKS = 2**31
 
 # Ramulator's names (and the reference's) for the core's counters of a replay.
 REPLAY_COUNTERS = {
@@ -74,6 +75,7 @@ class CoreRun(NamedTuple):
     host: dict[str, int]
     bounds: list[list[int]]
     bank_reads: list[list[int]]
+    spent: list[list[list[int]]]
 
 
 def as_spec(small: Any) -> Spec:
@@ -117,7 +119,7 @@ def _without_codes(records: Sequence[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
     return [(*record[:9], max(record[9], BOUND_NONE), record[10]) for record in records]
 
 
-def make_system(case: RandomSystem) -> System:
+def make_system(case: RandomSystem, *, with_log: bool = True) -> System:
     """Create the system of a random case, without its work."""
     host = {name: value for name, value in case.host.items() if name != "instruction_buffer"}
     if host["llc_sets"] == 0:
@@ -130,7 +132,9 @@ def make_system(case: RandomSystem) -> System:
             rest["unit_level"] = list(options["spec"].levels).index(rest["unit_level"])
             rest["instruction_buffer"] = case.host["instruction_buffer"]
         channels.append(ChannelParameters(**rest))
-    return System(HostParameters(**host), channels=channels, specs=handles, with_log=True)
+    # One walk over all that happens: which of the first events are forgotten depends on the order of their numbers.
+    host.setdefault("ledger_ticks", FOREVER_TICKS)
+    return System(HostParameters(**host), channels=channels, specs=handles, with_log=with_log)
 
 
 _Chunk = tuple[dict[str, np.ndarray], np.ndarray, np.ndarray | None]
@@ -149,9 +153,14 @@ def _chunks(case: RandomSystem, cuts: Sequence[int]) -> list[_Chunk]:
     return chunks
 
 
-def core_system(case: RandomSystem, *, cuts: Sequence[int] = (), max_steps: int = FOREVER) -> CoreRun:
-    """Run a system on the core, its work fed in pieces and its time cut into calls of `max_steps` events."""
-    system = make_system(case)
+def core_system(
+    case: RandomSystem, *, cuts: Sequence[int] = (), max_steps: int = FOREVER, with_log: bool = True
+) -> CoreRun:
+    """Run a system on the core, its work fed in pieces and its time cut into calls of `max_steps` events.
+
+    Without a log the host may be ahead of the channels.
+    """
+    system = make_system(case, with_log=with_log)
     names = [[command.name for command in options["spec"].commands] for options in case.channels]
     chunks = _chunks(case, cuts)
     log: list[tuple[Any, ...]] = []
@@ -173,6 +182,7 @@ def core_system(case: RandomSystem, *, cuts: Sequence[int] = (), max_steps: int 
         host=system.host_counters(),
         bounds=[system.bounds(channel).tolist() for channel in range(count)],
         bank_reads=[system.bank_reads(channel).tolist() for channel in range(count)],
+        spent=[[part.tolist() for part in system.spent(place)] for place in range(count + 1)],
     )
 
 
