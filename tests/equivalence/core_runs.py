@@ -132,7 +132,7 @@ def make_system(case: RandomSystem, *, with_log: bool = True) -> System:
             rest["unit_level"] = list(options["spec"].levels).index(rest["unit_level"])
             rest["instruction_buffer"] = case.host["instruction_buffer"]
         channels.append(ChannelParameters(**rest))
-    # One walk over all that happens: which of the first events are forgotten depends on the order of their numbers.
+    # One walk over everything: which events are forgotten depends on the order of their numbers.
     host.setdefault("ledger_ticks", FOREVER_TICKS)
     return System(HostParameters(**host), channels=channels, specs=handles, with_log=with_log)
 
