@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from heam_sim._core.demand import DemandLists, DemandShape, add_demand
+from heam_sim._core.lowering import find_places, put_block
 from heam_sim._core.records import (
     BOUND_NAMES,
     ENGINES,
@@ -77,7 +78,9 @@ __all__ = [
     "System",
     "add_demand",
     "counters",
+    "find_places",
     "host_counters",
     "latency_edges",
+    "put_block",
     "reasons",
 ]

@@ -192,9 +192,8 @@ class _Builder:
         for operand in range(self.width - 1):
             self._small(operand, spread)
         self._send()
-        items, ends = self.parts.fill(self.lookups.slot)
-        offsets = np.concatenate(([0], ends))[self.lookups.gnr_offsets].astype(np.uint64)
-        return items, offsets, cold
+        items, starts = self.parts.fill(self.lookups.slot.astype(np.uint32))
+        return items, starts.before(self.lookups.gnr_offsets).view(np.uint64), cold
 
     # --- which operands go to which copy
 
@@ -215,7 +214,7 @@ class _Builder:
             fixed = np.flatnonzero(counted[operand] & ~free[operand])
             for layout_of, _, which, located in self._home_places(operand, fixed):
                 if layout_of is layout:
-                    channel = located[0].channel - layout.first_channel
+                    channel = located[0].channel.astype(np.int64) - layout.first_channel
                     node[operand, which] = channel * layout.units + located[0].unit
         # In program order; operands elsewhere (cold ones) load no node.
         lookup, which_one = np.nonzero((counted & (free | (node >= 0))).T)

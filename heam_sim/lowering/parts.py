@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ from heam_sim._core import (
     ROLE_LOAD,
     ROLE_MAC,
     ROLE_MUL,
+    put_block,
 )
 from heam_sim.embedding.tables import ELEMENT_BYTES
 from heam_sim.errors import ConfigError
@@ -55,6 +57,9 @@ def entries(values: _Int, at: Index) -> _Int | int:
     return values[at]
 
 
+_Values = dict[str, NDArray[Any] | int]
+
+
 @dataclass(frozen=True)
 class _Block:
     """One part of the rows of one operand of some lookups, all of one size and in one tier."""
@@ -63,7 +68,8 @@ class _Block:
     which: Index
     kind: int
     first: int  # burst of the row that the part begins with
-    fields: dict[str, _Int | int]
+    fields: _Values  # of its entries; what is left out is 0
+    of_lookups: dict[str, NDArray[Any]]  # fields of which there is a value for every lookup
     layout: TierLayout
     rank: _Int | int  # which of the operand's parts it is
 
@@ -86,13 +92,13 @@ class Parts:
     def __init__(self, placement: ModelPlacement, table: _Int, global_row: _Int, meets: _Bool) -> None:
         self.placement, self.table, self.global_row, self.meets = placement, table, global_row, meets
         self.width, self.size = table.shape
-        self.counts = np.zeros((self.width + 1, self.size), np.int64)  # at last: immediates
+        self.counts = np.zeros((self.width + 1, self.size), np.uint32)  # at last: immediates
         self.in_pim = np.zeros(table.shape, bool)
         self.slices = max(region.shape.slices for region in placement.home.regions.values())
         # Of the main operand, slice by slice.
-        self.channel, self.unit, self.rank, self.carried = (
-            np.zeros((self.slices, self.size), np.int64) for _ in range(4)
-        )
+        self.channel, self.unit = (np.zeros((self.slices, self.size), np.uint16) for _ in range(2))
+        self.rank = np.zeros((self.slices, self.size if self.slices > 1 else 0), np.int64)
+        self.carried = np.zeros(self.rank.shape, np.uint8)
         self.lut_bytes = self.pair_elements = 0
         self.shared = 0  # operands that need no instruction of their own
         self._blocks: list[_Block] = []
@@ -101,7 +107,7 @@ class Parts:
         """Read rows of one size, part by part: slices or pieces."""
         shape = layout.shape(size)
         rank: list[_Int | int] = list(range(len(places)))
-        carried: list[_Int | int] = [0] * len(places)
+        carried: list[NDArray[np.uint8] | int] = [0] * len(places)
         if shape.slices > 1:
             order, follows = _by_channel(np.stack([place.channel for place in places]))
             rank = list(order)
@@ -114,7 +120,8 @@ class Parts:
         if operand == self.width - 1:
             for part, place in enumerate(places[: self.slices]):
                 self.channel[part, which] = place.channel
-                self.unit[part, which] = place.unit
+                if layout.tier.pim is not None:
+                    self.unit[part, which] = place.unit
                 if self.slices > 1:
                     self.rank[part, which] = rank[part]
                     self.carried[part, which] = carried[part]
@@ -137,10 +144,10 @@ class Parts:
         part: int,
         place: Located,
         rank: _Int | int,
-        carried: _Int | int,
+        carried: NDArray[np.uint8] | int,
         slot_bytes: int,
     ) -> None:
-        fields: dict[str, _Int | int] = {
+        fields: _Values = {
             "channel": place.channel,
             "bank": place.bank,
             "row": place.row,
@@ -148,18 +155,18 @@ class Parts:
             "bursts": layout.bursts(size, part),
             "flags": carried,
         }
-        kind = ITEM_HOST_READ
+        kind, of_lookups = ITEM_HOST_READ, {}
         if layout.tier.pim is None:
-            fields["line"] = place.line
+            fields |= {"line": place.line.view(np.uint64), "unit": NO_UNIT}
         else:
-            kind = ITEM_PIM_READ
-            row, cache = self.global_row[operand, which], self.placement.cache
+            kind, cache = ITEM_PIM_READ, self.placement.cache
             fields["unit"] = place.unit
-            fields["line"] = cache.line(row, part)
+            of_lookups["line"] = cache.line(self.global_row[operand], part).view(np.uint64)
             if cache.sets:
-                fields["flags"] = cache.keeps(self.table[operand, which], row) * FLAG_CACHE | carried
+                kept = cache.keeps(self.table[operand, which], self.global_row[operand, which])
+                fields["flags"] = kept.view(np.uint8) * np.uint8(FLAG_CACHE) | np.uint8(carried)
         first = part * slot_bytes // layout.spec.burst_bytes
-        self._keep(_Block(operand, which, kind, first, fields, layout, rank))
+        self._keep(_Block(operand, which, kind, first, fields, of_lookups, layout, rank))
 
     def add_lut(self, operand: int, which: Index, number: _Int) -> None:
         """Read rows of the LUT at the units of the main operands."""
@@ -168,33 +175,30 @@ class Parts:
             return
         sizes = np.array([layout.bursts(table.row_bytes) for table in self.placement.subtables], np.int64)
         bursts = entries(sizes, self.table[operand, which])
-        fields: dict[str, _Int | int] = {
-            "channel": self.channel[0, which],
-            "unit": self.unit[0, which],
-            "row": number,
-            "bursts": bursts,
-        }
         total = bursts * number.size if isinstance(bursts, int) else int(bursts.sum())
         self.lut_bytes += total * layout.spec.burst_bytes
-        self._keep(_Block(operand, which, ITEM_PIM_LUT, 0, fields, layout, 0))
+        fields: _Values = {"row": number.astype(np.uint32), "bursts": _as(np.uint16, bursts)}
+        of_main = {"channel": self.channel[0], "unit": self.unit[0]}
+        self._keep(_Block(operand, which, ITEM_PIM_LUT, 0, fields, of_main, layout, 0))
 
     def add_pairs(self, layout: TierLayout, which: _Int, place: Located, global_row: _Int) -> None:
         """Read sums of pairs in place of some lookups, by places and row numbers over the model."""
         pim = layout.tier.pim is not None
-        fields: dict[str, _Int | int] = {
+        line = self.placement.cache.line(global_row, 0) if pim else place.line
+        fields: _Values = {
             "channel": place.channel,
             "bank": place.bank,
             "row": place.row,
             "column": place.column,
             "bursts": layout.bursts(layout.vector_bytes),
-            "line": self.placement.cache.line(global_row, 0) if pim else place.line,
+            "line": line.view(np.uint64),
+            "unit": place.unit if pim else NO_UNIT,
             "segment": 0,
         }
         if pim:
-            fields["unit"] = place.unit
             self.pair_elements = which.size * layout.vector_bytes // ELEMENT_BYTES
         kind = ITEM_PIM_READ if pim else ITEM_HOST_READ
-        self._keep(_Block(self.width - 1, which, kind, 0, fields, layout, 0))
+        self._keep(_Block(self.width - 1, which, kind, 0, fields, {}, layout, 0))
 
     def add_immediates(self, layout: TierLayout, node: _Int, *, joined: bool) -> int:
         """Send what the host reads of a lookup to a PE, as one vector; returns the elements that it adds.
@@ -219,7 +223,7 @@ class Parts:
         for block in self._blocks:
             if block.kind == ITEM_HOST_READ:
                 unadded = joined | (last_read[block.which] == block.operand)
-                block.fields["flags"] = unadded * FLAG_UNADDED
+                block.fields["flags"] = unadded.view(np.uint8) * np.uint8(FLAG_UNADDED)
         tables, burst = self.placement.subtables, layout.spec.burst_bytes
         begin = np.array([part.segment_bytes // burst for part in tables], np.int64)
         size = np.array([(part.covers_bytes or part.row_bytes) // burst for part in tables], np.int64)
@@ -227,14 +231,14 @@ class Parts:
         first = np.where(mine, begin[table], int((begin + size).max())).min(axis=0)
         last = np.where(mine, begin[table] + size[table], 0).max(axis=0)
         channel, unit = np.divmod(node[which], layout.units)
-        fields: dict[str, _Int | int] = {
-            "channel": channel + layout.first_channel,
-            "unit": unit,
-            "row": np.where(mine, self.counts[:-1][:, which], 0).sum(axis=0),
-            "bursts": last - first,
-            "segment": first,
+        fields: _Values = {
+            "channel": _as(np.uint16, channel + layout.first_channel),
+            "unit": _as(np.uint16, unit),
+            "row": _as(np.uint32, np.where(mine, self.counts[:-1][:, which], 0).sum(axis=0)),
+            "bursts": _as(np.uint16, last - first),
+            "segment": _as(np.uint8, first),
         }
-        self._blocks.append(_Block(self.width, which, ITEM_PIM_IMMEDIATE, 0, fields, layout, 0))
+        self._blocks.append(_Block(self.width, which, ITEM_PIM_IMMEDIATE, 0, fields, {}, layout, 0))
         self.counts[self.width, which] = 1
         return int((last - first).sum()) * burst // ELEMENT_BYTES
 
@@ -245,65 +249,82 @@ class Parts:
 
     def in_tier(self, layout: TierLayout) -> _Bool:
         """Which lookups have their main row in a tier."""
-        number = self.channel[0] - layout.first_channel
-        inside: _Bool = (number >= 0) & (number < layout.tier.channels)
-        return inside
+        channel, channels = self.channel[0], layout.channels
+        inside: _Bool = channel < channels.stop
+        return inside & (channel >= channels.start) if channels.start else inside
 
     # --- into program order
 
-    def fill(self, slot: _Int) -> tuple[dict[str, NDArray[Any]], _Int]:
-        """Return the work arrays and where each lookup's items end."""
-        lengths = self.counts.sum(axis=0)
-        ends = np.cumsum(lengths)
-        size = int(ends[-1]) if ends.size else 0
-        starts = ends - lengths
-        items: dict[str, NDArray[Any]] = {name: np.zeros(size, dtype) for name, dtype in ITEM_DTYPES.items()}
-        items["unit"][:] = NO_UNIT
-        items["slot"][:] = np.repeat(slot, entries(lengths, ALL))
-        positions = self._positions(starts)
-        for block, at in zip(self._blocks, positions, strict=True):
-            for name, values in block.fields.items():
-                _put(items[name], at, values)
-            _put(items["kind"], at, block.kind)
-            if block.kind != ITEM_HOST_READ and "segment" not in block.fields:
-                self._say_where_it_adds(items, at, block)
-        self._roles(items, starts, lengths - self.counts[self.width])
+    def fill(self, slot: NDArray[np.uint32]) -> tuple[dict[str, NDArray[Any]], _Starts]:
+        """Return the work arrays, and where each lookup's items start; `slot` is empty if all slots are 0."""
+        starts = _Starts(self.counts)
+        items: dict[str, NDArray[Any]] = {
+            name: np.zeros(starts.items, dtype) for name, dtype in ITEM_DTYPES.items()
+        }
+        of_lookups = {"slot": slot} if slot.size else {}
+        for block in self._blocks:
+            place = self._position(starts, block)
+            fields = block.fields | {"kind": block.kind}
+            if block.kind != ITEM_HOST_READ and "segment" not in fields:
+                fields |= self._where_it_adds(block)
+            put_block(
+                items,
+                # Nothing need be written that is there.
+                {name: values for name, values in fields.items() if not isinstance(values, int) or values},
+                by_lookup=of_lookups | block.of_lookups,
+                lookups=self.size,
+                entries=self.size if isinstance(block.which, slice) else block.which.size,
+                which=None if isinstance(block.which, slice) else block.which,
+                **place,
+            )
+        self._roles(items, starts)
         layout = self.placement.pim_layout
         if layout is not None and layout.tier.pim is not None and layout.tier.pim.instruction_per == "lookup":
-            self.shared = _share_instructions(items, starts)
-        return items, ends
+            self.shared = _share_instructions(items, starts.of_lookups)
+        return items, starts
 
-    def _positions(self, starts: _Int) -> list[_Int]:
-        """Where the items of every block go.
+    def _position(self, starts: _Starts, block: _Block) -> dict[str, Any]:
+        """Where the items of a block go.
 
         The parts of an operand stand together, except that slices of rows that are multiplied stand with
         the same slices of the other operands.
         """
-        first = [starts]
-        for counts in self.counts[:-1]:
-            first.append(first[-1] + counts)
-        # An immediate follows the host's reads; a main row that a PE reads comes behind it.
-        early = (self.counts[self.width] > 0) & self.in_pim[self.width - 1]
-        if early.any():
-            first[self.width] = np.where(early, first[self.width - 1], first[self.width])
-            first[self.width - 1] = first[self.width - 1] + early
-        if self.slices == 1 or not self.meets.any():
-            return [first[block.operand][block.which] + block.rank for block in self._blocks]
-        # Lookups that do not meet have a single operand then: all the same.
-        there = self.counts > 0
-        operands, member = there.sum(axis=0), np.cumsum(there, axis=0) - 1
-        return [
-            starts[block.which] + block.rank * operands[block.which] + member[block.operand, block.which]
-            for block in self._blocks
-        ]
+        if self.slices > 1 and self.meets.any():
+            # Lookups that do not meet have a single operand then: all the same.
+            operands, member = self._members
+            rank = block.rank * operands[block.which] + member[block.operand, block.which]
+            return {"start": starts.of_lookups, "rank": rank}
+        start, offset = starts.of_operand(block.operand)
+        if self.counts[self.width].any():
+            start, offset = self._beside_immediates(starts, block.operand), 0
+        if isinstance(block.rank, int):
+            return {"start": start, "offset": offset + block.rank}
+        return {"start": start, "offset": offset, "rank": block.rank}
 
-    def _say_where_it_adds(self, items: dict[str, NDArray[Any]], at: _Int, block: _Block) -> None:
+    @cached_property
+    def _members(self) -> tuple[_Int, _Int]:
+        """How many operands every lookup has, and how many before each."""
+        there = self.counts > 0
+        return there.sum(axis=0), np.cumsum(there, axis=0) - 1
+
+    def _beside_immediates(self, starts: _Starts, operand: int) -> _Int:
+        """Where an operand's items stand: an immediate follows the host's reads, a PE's main row follows it."""
+        early = (self.counts[self.width] > 0) & self.in_pim[self.width - 1]
+        main = starts.array_of_operand(self.width - 1)
+        if operand == self.width - 1:
+            return main + early
+        behind = starts.array_of_operand(operand)
+        return np.where(early, main, behind) if operand == self.width else behind
+
+    def _where_it_adds(self, block: _Block) -> _Values:
         segment, covers, alu = self._of_tables(block.layout)
         table = self.table[block.operand, block.which]
         whole = covers > 0  # a core is part of every burst of the vector
-        _put(items["segment"], at, entries(np.where(whole, 0, segment + block.first), table))
-        _put(items["covers"], at, entries(covers, table))
-        _put(items["alu"], at, entries(alu, table))
+        return {
+            "segment": _as(np.uint8, entries(np.where(whole, 0, segment + block.first), table)),
+            "covers": _as(np.uint8, entries(covers, table)),
+            "alu": _as(np.uint16, entries(alu, table)),
+        }
 
     def _of_tables(self, layout: TierLayout) -> tuple[_Int, _Int, _Int]:
         """First burst, bursts and ALU cycles for each burst of the vectors' parts, by subtable."""
@@ -321,20 +342,83 @@ class Parts:
             )
         return segment, covers, np.array(alu, np.int64)
 
-    def _roles(self, items: dict[str, NDArray[Any]], starts: _Int, lengths: _Int) -> None:
+    def _roles(self, items: dict[str, NDArray[Any]], starts: _Starts) -> None:
         """LOAD first, MAC last and MUL between them, in every group of rows that are multiplied."""
         if not self.meets.any():
             return
+        role = items["role"]
+        if starts.step and self.slices == 1 and self.meets.all() and not self.counts[self.width].any():
+            of_lookups = role.reshape(-1, starts.step)
+            of_lookups[:, 1:-1] = ROLE_MUL
+            of_lookups[:, 0] = ROLE_LOAD
+            of_lookups[:, -1] = ROLE_MAC
+            return
         meets = chosen(self.meets)
-        first, length = starts[meets], lengths[meets]
+        first = starts.of_lookups[meets]
+        length = self.counts[:-1].sum(axis=0, dtype=np.int64)[meets]
         if length.max() > 2:
-            items["role"][np.repeat(first, length) + _ordinals(length)] = ROLE_MUL
+            role[np.repeat(first, length) + _ordinals(length)] = ROLE_MUL
         if self.slices > 1:
-            groups = self.counts[self.width - 1, meets]
+            groups = self.counts[self.width - 1, meets].astype(np.int64)
             length = np.repeat(length // groups, groups)
             first = np.repeat(first, groups) + length * _ordinals(groups)
-        items["role"][first] = ROLE_LOAD
-        items["role"][first + length - 1] = ROLE_MAC
+        role[first] = ROLE_LOAD
+        role[first + length - 1] = ROLE_MAC
+
+
+class _Starts:
+    """Where the items of lookups start in program order; numbers where all lookups are alike.
+
+    Parameters
+    ----------
+    counts
+        uint32 (operands of a lookup, lookups): items.
+
+    Attributes
+    ----------
+    items
+        Items of all lookups.
+    step
+        Items of each lookup; 0 where they differ.
+    """
+
+    def __init__(self, counts: NDArray[np.uint32]) -> None:
+        self._counts = [entries(count, ALL) for count in counts] if counts.size else [0] * len(counts)
+        self._lookups = counts.shape[1]
+        self._all = counts
+        alike = all(isinstance(count, int) for count in self._counts)
+        self.step = sum(count for count in self._counts if isinstance(count, int)) if alike else 0
+        self._ends = None if alike else np.cumsum(counts.sum(axis=0, dtype=np.int64))
+        self.items = self.step * self._lookups if self._ends is None else int(self._ends[-1])
+
+    @cached_property
+    def of_lookups(self) -> _Int:
+        """int64 (lookups,)."""
+        if self._ends is None:
+            return np.arange(self._lookups) * self.step
+        return self._ends - self._all.sum(axis=0, dtype=np.int64)
+
+    def of_operand(self, operand: int) -> tuple[_Int | int, int]:
+        """Where an operand's items start: of every lookup, or a lookup's step; and what is to be added."""
+        before = self._counts[:operand]
+        same = sum(count for count in before if isinstance(count, int))
+        if self._ends is None:
+            return self.step, same
+        start = self.of_lookups
+        for count in before:
+            start = start if isinstance(count, int) else start + count
+        return start, same
+
+    def array_of_operand(self, operand: int) -> _Int:
+        """Where an operand's items start: int64 (lookups,)."""
+        start: _Int = self.of_lookups + self._all[:operand].sum(axis=0, dtype=np.int64)
+        return start
+
+    def before(self, lookups: _Int) -> _Int:
+        """How many items stand before some lookups, which may be the one behind the last."""
+        if self._ends is None:
+            return lookups * self.step
+        return np.concatenate(([0], self._ends))[lookups]
 
 
 def _share_instructions(items: dict[str, NDArray[Any]], starts: _Int) -> int:
@@ -350,22 +434,21 @@ def _share_instructions(items: dict[str, NDArray[Any]], starts: _Int) -> int:
     return int(np.count_nonzero(follows))
 
 
-def _put(to: NDArray[Any], at: _Int, values: _Int | int) -> None:
-    """Write into an array of zeros."""
-    if not isinstance(values, int) or values:
-        to[at] = values
+def _as(dtype: type[np.unsignedinteger[Any]], values: NDArray[Any] | int) -> NDArray[Any] | int:
+    """Values in the width of a work array; a number for all of them stays one."""
+    return values if isinstance(values, int) else values.astype(dtype)
 
 
-def _by_channel(channel: _Int) -> tuple[_Int, _Int]:
+def _by_channel(channel: NDArray[np.uint16]) -> tuple[_Int, NDArray[np.uint8]]:
     """Order of every slice when those of a channel stand together, and whether it follows one of its own.
 
     All arrays are (slices, lookups).
     """
     order = np.argsort(channel, axis=0, kind="stable")
-    rank, carried = np.empty_like(order), np.empty_like(order)
+    rank, carried = np.empty_like(order), np.empty(order.shape, np.uint8)
     np.put_along_axis(rank, order, np.arange(len(channel))[:, None], axis=0)
     sorted_channel = np.take_along_axis(channel, order, axis=0)
-    follows = np.zeros_like(order)
+    follows = np.zeros_like(carried)
     follows[1:] = (sorted_channel[1:] == sorted_channel[:-1]) * FLAG_CARRIED
     np.put_along_axis(carried, order, follows, axis=0)
     return rank, carried
