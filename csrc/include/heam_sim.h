@@ -124,6 +124,7 @@ typedef struct heam_spec heam_spec;
 typedef struct heam_device heam_device;
 typedef struct heam_system heam_system;
 typedef struct heam_replay heam_replay;
+typedef struct heam_row_set heam_row_set;
 typedef struct heam_row_stack heam_row_stack;
 
 /* A memory standard as data. Level 0 is the channel, level 1 the rank or pseudo channel, the last the bank. */
@@ -388,6 +389,12 @@ HEAM_API int32_t heam_lower_places(const heam_map_desc *map, uint64_t n, const u
 /* Puts a block's values where they go, column by column. HEAM_BAD_ARGUMENT also if an entry names no lookup or no place; some of the
    others may have been put then. */
 HEAM_API int32_t heam_lower_put(const heam_block *block, uint32_t columns, const heam_column *column);
+
+/* Different rows with a number below UINT64_MAX for each; a row that comes twice is a HEAM_BAD_ARGUMENT. */
+HEAM_API int32_t heam_row_set_create(uint64_t rows, const uint64_t *row, const uint64_t *slot, heam_row_set **out);
+HEAM_API void heam_row_set_destroy(heam_row_set *self);
+/* The number of every row; UINT64_MAX where there is none. */
+HEAM_API int32_t heam_row_set_find(const heam_row_set *self, uint64_t count, const uint64_t *row, uint64_t *slot);
 
 /* A table's rows by how long ago they were used; none has been at first. */
 HEAM_API int32_t heam_row_stack_create(uint64_t rows, heam_row_stack **out);

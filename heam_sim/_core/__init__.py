@@ -37,6 +37,7 @@ from heam_sim._core.records import (
     host_counters,
     reasons,
 )
+from heam_sim._core.row_set import RowNumbers
 from heam_sim._core.row_stack import RowStack
 from heam_sim._core.runs import Replay, System, latency_edges
 from heam_sim._core.specs import Device, SpecHandle
@@ -72,6 +73,7 @@ __all__ = [
     "Device",
     "HostParameters",
     "Replay",
+    "RowNumbers",
     "RowStack",
     "SpecHandle",
     "Statistic",
