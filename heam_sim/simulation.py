@@ -39,8 +39,7 @@ from heam_sim.check import log_ending, write_log
 from heam_sim.dram import Spec
 from heam_sim.embedding import EmbeddingScheme, composes_sums
 from heam_sim.errors import CeilingError
-from heam_sim.lowering import Lowered, Work
-from heam_sim.lowering.lower import Scope
+from heam_sim.lowering import Lowered, Scope, Work
 from heam_sim.numbers import whole_number
 from heam_sim.planning import Plan, plan
 from heam_sim.results import Result

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from heam_sim.embedding.tables import ELEMENT_BYTES
 from heam_sim.placement import ModelPlacement
-from heam_sim.trace import LookupTrace
 
 __all__ = ["Work", "count_work", "products_of_sums"]
 
@@ -101,10 +100,20 @@ def _sum_of(values: _Int, table: _Int, which: NDArray[np.bool_]) -> int:
     return int(values[table[which]].sum())
 
 
-def products_of_sums(trace: LookupTrace, placement: ModelPlacement) -> Work:
-    """Count what the host multiplies when parts are pooled first: per bag, one product less than parts."""
+def products_of_sums(table: _Int, gnr_offsets: _Int, placement: ModelPlacement) -> Work:
+    """Count what the host multiplies when parts are pooled first: per bag, one product less than parts.
+
+    Parameters
+    ----------
+    table
+        As for :func:`count_work`.
+    gnr_offsets
+        int64 (bags + 1,): the lookups of each bag, which are of one table.
+    placement
+        With the subtables.
+    """
     elements = placement.home.vector_bytes // ELEMENT_BYTES
-    parts = np.bincount([part.table for part in placement.subtables], minlength=trace.tables)
-    bags = [int(np.count_nonzero(np.diff(offsets))) for offsets in trace.offsets]
-    products = sum(count * (int(own) - 1) for count, own in zip(bags, parts, strict=True))
-    return Work(host_multiplies=products * elements)
+    of_table = np.array([part.table for part in placement.subtables])
+    parts = np.bincount(of_table)[of_table]
+    first = gnr_offsets[:-1][np.diff(gnr_offsets) > 0]
+    return Work(host_multiplies=int((parts[table[-1, first]] - 1).sum()) * elements)

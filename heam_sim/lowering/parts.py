@@ -29,7 +29,7 @@ from heam_sim.embedding.tables import ELEMENT_BYTES
 from heam_sim.errors import ConfigError
 from heam_sim.placement import Located, ModelPlacement, TierLayout
 
-__all__ = ["ALL", "Index", "Parts", "chosen", "entries", "narrowed"]
+__all__ = ["ALL", "Index", "Parts", "chosen", "narrowed", "of_tables"]
 
 _Int = NDArray[np.int64]
 _Bool = NDArray[np.bool_]
@@ -50,14 +50,16 @@ def narrowed(which: Index, some: Index) -> Index:
     return some if isinstance(which, slice) else which[some]
 
 
-def entries(values: _Int, at: Index) -> _Int | int:
-    """Return ``values[at]``; one number if all values are the same."""
-    if values.size and (values == values[0]).all():
+def entries(values: NDArray[np.unsignedinteger[Any]]) -> NDArray[np.unsignedinteger[Any]] | int:
+    """Return values; one number if all are the same."""
+    return int(values[0]) if values.size and (values == values[0]).all() else values
+
+
+def of_tables(values: _Int, table: _Int, which: Index) -> _Int | int:
+    """Return the values of the subtables of some lookups; one number if all subtables have the same."""
+    if (values == values[0]).all():
         return int(values[0])
-    return values[at]
-
-
-_Values = dict[str, NDArray[Any] | int]
+    return values[table[which]]
 
 
 @dataclass(frozen=True)
@@ -174,7 +176,7 @@ class Parts:
         if layout is None or not number.size:
             return
         sizes = np.array([layout.bursts(table.row_bytes) for table in self.placement.subtables], np.int64)
-        bursts = entries(sizes, self.table[operand, which])
+        bursts = of_tables(sizes, self.table[operand], which)
         total = bursts * number.size if isinstance(bursts, int) else int(bursts.sum())
         self.lut_bytes += total * layout.spec.burst_bytes
         fields: _Values = {"row": number.astype(np.uint32), "bursts": _as(np.uint16, bursts)}
@@ -318,12 +320,12 @@ class Parts:
 
     def _where_it_adds(self, block: _Block) -> _Values:
         segment, covers, alu = self._of_tables(block.layout)
-        table = self.table[block.operand, block.which]
         whole = covers > 0  # a core is part of every burst of the vector
+        values = {"segment": np.where(whole, 0, segment + block.first), "covers": covers, "alu": alu}
+        table = self.table[block.operand]
         return {
-            "segment": _as(np.uint8, entries(np.where(whole, 0, segment + block.first), table)),
-            "covers": _as(np.uint8, entries(covers, table)),
-            "alu": _as(np.uint16, entries(alu, table)),
+            name: _as(ITEM_DTYPES[name], of_tables(of_each, table, block.which))
+            for name, of_each in values.items()
         }
 
     def _of_tables(self, layout: TierLayout) -> tuple[_Int, _Int, _Int]:
@@ -383,7 +385,7 @@ class _Starts:
     """
 
     def __init__(self, counts: NDArray[np.uint32]) -> None:
-        self._counts = [entries(count, ALL) for count in counts] if counts.size else [0] * len(counts)
+        self._counts = [entries(count) for count in counts] if counts.size else [0] * len(counts)
         self._lookups = counts.shape[1]
         self._all = counts
         alike = all(isinstance(count, int) for count in self._counts)
@@ -434,7 +436,7 @@ def _share_instructions(items: dict[str, NDArray[Any]], starts: _Int) -> int:
     return int(np.count_nonzero(follows))
 
 
-def _as(dtype: type[np.unsignedinteger[Any]], values: NDArray[Any] | int) -> NDArray[Any] | int:
+def _as(dtype: Any, values: NDArray[Any] | int) -> NDArray[Any] | int:
     """Values in the width of a work array; a number for all of them stays one."""
     return values if isinstance(values, int) else values.astype(dtype)
 
