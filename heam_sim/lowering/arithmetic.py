@@ -37,6 +37,7 @@ class Work:
 def count_work(
     placement: ModelPlacement,
     table: _Int,
+    has: NDArray[np.bool_],
     in_pim: NDArray[np.bool_],
     meets: NDArray[np.bool_],
     compose: str | None,
@@ -52,8 +53,8 @@ def count_work(
         With the subtables.
     table
         int64 (operands of a lookup, lookups): subtables, -1 where a lookup has fewer operands.
-    in_pim
-        bool, like `table`: read by a PE.
+    has, in_pim
+        bool, like `table`: there is such an operand, and a PE reads it.
     meets
         bool (lookups,): the lookup's rows are multiplied with each other.
     compose
@@ -68,14 +69,15 @@ def count_work(
     vector = placement.home.vector_bytes // ELEMENT_BYTES
     last = len(table) - 1
     adds, products = 0, [0, 0]  # of the PEs; of the host and of the PEs
+    main, all_meet = in_pim[last], bool(meets.all())
     for operand, pim in enumerate(in_pim):
-        has = table[operand] >= 0
+        there = has[operand] & meets
         for at_pe in (False, True):
             # A row on its own is added where it is. (The rows of a chain are all where its main row is.)
-            single = _sum_of(elements, table[operand], has & ~meets & (pim == at_pe))
+            single = 0 if all_meet else _sum_of(elements, table[operand], has[operand] & ~meets & (pim == at_pe))
             adds += single * at_pe
             products[at_pe] += single * weighted
-            chained = has & meets & (in_pim[last] == at_pe)
+            chained = there & main if at_pe else there & ~main
             vectors = int(np.count_nonzero(chained)) * vector
             if compose == "gemm":
                 # Every matrix product adds as often as it multiplies.

@@ -164,7 +164,7 @@ class _Builder:
     def _numbered(self, firsts: _Int, operand: int, which: Index) -> _Int:
         """Numbers of rows that count from a given number in each subtable."""
         shift = of_tables(firsts - self.placement.first_row, self.lookups.table[operand], which)
-        rows = self.lookups.global_row[operand, which]
+        rows = self.lookups.global_row[operand][which]
         return rows if isinstance(shift, int) and shift == 0 else rows + shift
 
     def _home_places(
@@ -185,8 +185,8 @@ class _Builder:
         """Places of rows in the hot tier, -1 for those that are not there."""
         place = self.placement
         if operand == self.width - 1:
-            return place.hot.find(self.lookups.global_row[operand, which])
-        first = place.hot_small[self.lookups.table[operand, which]]
+            return place.hot.find(self.lookups.global_row[operand][which])
+        first = place.hot_small[self.lookups.table[operand][which]]
         return np.where(first >= 0, self._numbered(place.hot_small, operand, which), -1)
 
     def _located(
@@ -215,7 +215,7 @@ class _Builder:
             mine = narrowed(which, some)
             for part in range(layout.shape(size).slices):
                 place = layout.locate_replica(
-                    size, number[some], parts.channel[part, mine], parts.unit[part, mine]
+                    size, number[some], parts.channel[part][mine], parts.unit[part][mine]
                 )
                 parts.add_slice(operand, mine, layout, size, part, place)
 
@@ -281,7 +281,7 @@ class _Builder:
         if self.parts.slices > 1:
             self._copies_of_slices(operand, banked, copy)
         else:
-            self._copies(operand, banked, copy, self.parts.channel[0, banked], self.parts.unit[0, banked])
+            self._copies(operand, banked, copy, self.parts.channel[0][banked], self.parts.unit[0][banked])
 
     def _read_luts(self, operand: int, which: Index, number: _Int) -> None:
         self.parts.add_lut(operand, which, number)
@@ -311,6 +311,7 @@ def lower(
     work = count_work(
         placement,
         lookups.table,
+        builder.has,
         builder.parts.in_pim,
         builder.meets,
         scheme.compose,

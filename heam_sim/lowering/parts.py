@@ -119,14 +119,15 @@ class Parts:
             self._add_part(
                 operand, which, layout, size, part, place, rank[part], carried[part], shape.slot_bytes
             )
+        self._count(operand, which, len(places), at_pe=layout.tier.pim is not None)
         if operand == self.width - 1:
             for part, place in enumerate(places[: self.slices]):
-                self.channel[part, which] = place.channel
+                self.channel[part][which] = place.channel
                 if layout.tier.pim is not None:
-                    self.unit[part, which] = place.unit
+                    self.unit[part][which] = place.unit
                 if self.slices > 1:
-                    self.rank[part, which] = rank[part]
-                    self.carried[part, which] = carried[part]
+                    self.rank[part][which] = rank[part]
+                    self.carried[part][which] = carried[part]
 
     def add_slice(
         self, operand: int, which: Index, layout: TierLayout, size: int, part: int, place: Located
@@ -134,8 +135,9 @@ class Parts:
         """Read one slice of a whole row, where a slice of the lookup's main row is."""
         slot = layout.shape(size).slot_bytes
         moved = replace(place, column=place.column + part * slot // layout.spec.burst_bytes)
-        rank, carried = self.rank[part, which], self.carried[part, which]
+        rank, carried = self.rank[part][which], self.carried[part][which]
         self._add_part(operand, which, layout, size, part, moved, rank, carried, slot)
+        self._count(operand, which, part + 1, at_pe=True)
 
     def _add_part(
         self,
@@ -165,10 +167,10 @@ class Parts:
             fields["unit"] = place.unit
             of_lookups["line"] = cache.line(self.global_row[operand], part).view(np.uint64)
             if cache.sets:
-                kept = cache.keeps(self.table[operand, which], self.global_row[operand, which])
+                kept = cache.keeps(self.table[operand][which], self.global_row[operand][which])
                 fields["flags"] = kept.view(np.uint8) * np.uint8(FLAG_CACHE) | np.uint8(carried)
         first = part * slot_bytes // layout.spec.burst_bytes
-        self._keep(_Block(operand, which, kind, first, fields, of_lookups, layout, rank))
+        self._blocks.append(_Block(operand, which, kind, first, fields, of_lookups, layout, rank))
 
     def add_lut(self, operand: int, which: Index, number: _Int) -> None:
         """Read rows of the LUT at the units of the main operands."""
@@ -181,7 +183,8 @@ class Parts:
         self.lut_bytes += total * layout.spec.burst_bytes
         fields: _Values = {"row": number.astype(np.uint32), "bursts": _as(np.uint16, bursts)}
         of_main = {"channel": self.channel[0], "unit": self.unit[0]}
-        self._keep(_Block(operand, which, ITEM_PIM_LUT, 0, fields, of_main, layout, 0))
+        self._blocks.append(_Block(operand, which, ITEM_PIM_LUT, 0, fields, of_main, layout, 0))
+        self._count(operand, which, 1, at_pe=True)
 
     def add_pairs(self, layout: TierLayout, which: _Int, place: Located, global_row: _Int) -> None:
         """Read sums of pairs in place of some lookups, by places and row numbers over the model."""
@@ -200,7 +203,8 @@ class Parts:
         if pim:
             self.pair_elements = which.size * layout.vector_bytes // ELEMENT_BYTES
         kind = ITEM_PIM_READ if pim else ITEM_HOST_READ
-        self._keep(_Block(self.width - 1, which, kind, 0, fields, {}, layout, 0))
+        self._blocks.append(_Block(self.width - 1, which, kind, 0, fields, {}, layout, 0))
+        self._count(self.width - 1, which, 1, at_pe=pim)
 
     def add_immediates(self, layout: TierLayout, node: _Int, *, joined: bool) -> int:
         """Send what the host reads of a lookup to a PE, as one vector; returns the elements that it adds.
@@ -244,10 +248,11 @@ class Parts:
         self.counts[self.width, which] = 1
         return int((last - first).sum()) * burst // ELEMENT_BYTES
 
-    def _keep(self, block: _Block) -> None:
-        self._blocks.append(block)
-        self.counts[block.operand, block.which] += 1
-        self.in_pim[block.operand, block.which] = block.kind != ITEM_HOST_READ
+    def _count(self, operand: int, which: Index, items: int, *, at_pe: bool) -> None:
+        # Two indices at once would be several times slower.
+        self.counts[operand][which] = items
+        if at_pe:
+            self.in_pim[operand][which] = True
 
     def in_tier(self, layout: TierLayout) -> _Bool:
         """Which lookups have their main row in a tier."""
