@@ -126,20 +126,28 @@ class _ProgramOrder:
     def __init__(self, trace: LookupTrace, scope: Scope, packet_samples: int) -> None:
         self.trace = trace
         lengths = {id(offsets): np.diff(offsets) for offsets in trace.offsets}  # tables may share an array
-        self.lengths = np.stack([lengths[id(offsets)] for offsets in trace.offsets], axis=1)
-        in_packets = scope == "bag" and packet_samples > 1
-        order: _Int | slice = slice(None)
-        if in_packets:
+        self._of_tables = [lengths[id(offsets)] for offsets in trace.offsets]
+        self.in_packets = scope == "bag" and packet_samples > 1
+        # Where all samples are alike the lookups form a matrix with a row per sample: no need to scatter.
+        self.alike = not self.in_packets and all(bool((one == one[:1]).all()) for one in lengths.values())
+        if self.alike:
+            row = np.cumsum([0, *(int(one[:1].sum()) for one in self._of_tables)])
+            self.columns = row.tolist()
+            self.starts = np.empty(trace.samples * trace.tables + 1, np.int64)
+            self.starts[-1] = trace.samples * row[-1]
+            np.add.outer(
+                np.arange(trace.samples) * row[-1], row[:-1], out=self.starts[:-1].reshape(-1, trace.tables)
+            )
+            return
+        self.lengths = np.stack(self._of_tables, axis=1)
+        self.order: _Int | slice = slice(None)
+        if self.in_packets:
             bags = np.arange(self.lengths.size)
-            order = bags_in_order(
+            self.order = bags_in_order(
                 bags, samples=trace.samples, tables=trace.tables, packet_samples=packet_samples
             )
-        self.order = order
         self.starts = np.zeros(self.lengths.size + 1, np.int64)
-        np.cumsum(self.lengths.ravel()[order], out=self.starts[1:])
-        # Where all samples are alike the lookups form a matrix with a row per sample: no need to scatter.
-        self.alike = not in_packets and bool((self.lengths == self.lengths[:1]).all())
-        self.columns = [0, *np.cumsum(self.lengths[:1].sum(axis=0)).tolist()]
+        np.cumsum(self.lengths.ravel()[self.order], out=self.starts[1:])
 
     def put(self, table: int, to: _Int, values: _Int | int) -> None:
         """Write what the lookups of a table are to have."""
@@ -200,7 +208,7 @@ def gather(
                 order.put(table, rows[place], -1)
             else:
                 order.put(table, rows[place], operands[k].rows + first_row[operands[k].subtable_id])
-    offsets = order.starts if scope == "bag" else order.starts[:: trace.tables]
+    offsets = order.starts if scope == "bag" else order.starts[:: trace.tables].copy()
     return Lookups(
         tables,
         rows,
