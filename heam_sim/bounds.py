@@ -89,7 +89,8 @@ class _Distinct:
         """Return how many there are in each of so many blocks of values, int64 (blocks,)."""
         found: _Int
         if self._flags.size:
-            found = np.count_nonzero(self._flags.reshape(blocks, width), axis=1)
+            # Block by block: along an axis numpy would add up integers.
+            found = np.array([np.count_nonzero(flags) for flags in self._flags.reshape(blocks, width)])
         else:
             found = np.bincount(self.values() // width, minlength=blocks)
         return found

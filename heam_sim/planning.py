@@ -212,7 +212,7 @@ class Plan:
 
     def gnrs_in_order(self, admitted: NDArray[Any]) -> NDArray[np.int64]:
         """Return which GnRs were admitted as the given ones, counted from 0."""
-        number = admitted.astype(np.int64)
+        number = admitted.astype(np.int64, copy=False)
         if self.packet_samples == 1:
             return number
         return bags_in_order(

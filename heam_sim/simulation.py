@@ -298,6 +298,8 @@ def _execute(
         if progress is not None:
             progress(stop)
     tick_ns = planned.tick_ns
+    in_ns = np.concatenate(latencies, dtype=np.float64)
+    in_ns *= tick_ns
     ticks = planned.arrival_ticks
     waited = None if ticks is None else (sample_ends - ticks).astype(np.float64) * tick_ns
     return Run(
@@ -306,8 +308,8 @@ def _execute(
         bounds=[_bounds(core.bounds(c), planned.specs[owner]) for c, owner in enumerate(owners)],
         spent=_spent(core, planned, owners),
         host=core.host_counters(),
-        latencies_ns=np.concatenate(latencies).astype(np.float64) * tick_ns,
-        gnrs=planned.gnrs_in_order(np.concatenate(finished)),
+        latencies_ns=in_ns,
+        gnrs=planned.gnrs_in_order(np.concatenate(finished).view(np.int64)),
         log=np.concatenate(logs) if logs else np.empty(0, LOG_DTYPE),
         command_names=names,
         demand=demand,
@@ -420,8 +422,27 @@ def _result(planned: Plan, run: Run, limits: list[dict[str, Any]]) -> Result:
 
 def _percentiles(latencies_ns: NDArray[np.float64]) -> dict[str, float]:
     found = latencies_ns if latencies_ns.size else np.zeros(1)
-    p50, p95, p99 = (float(value) for value in np.percentile(found, (50, 95, 99)))
+    p50, p95, p99 = _quantiles(found, (0.50, 0.95, 0.99))
     return {"mean": float(found.mean()), "p50": p50, "p95": p95, "p99": p99}
+
+
+def _quantiles(values: NDArray[np.float64], shares: tuple[float, ...]) -> list[float]:
+    """Return what ``numpy.quantile`` does for shares in ascending order.
+
+    numpy looks for all of them at once, which takes ten times as long as one after the other.
+    """
+    found, rest, before = [], values, 0  # `before` of the values are smaller than the rest
+    for share in shares:
+        virtual = (values.size - 1) * share
+        at = int(virtual)
+        rest = np.partition(rest, at - before)[at - before :]
+        before = at
+        low = float(rest[0])
+        high = float(rest[1:].min()) if rest.size > 1 else low
+        weight = virtual - at
+        # As numpy does it, so that the last bit is the same.
+        found.append(low + (high - low) * weight if weight < 0.5 else high - (high - low) * (1 - weight))
+    return found
 
 
 def _offered(planned: Plan, run: Run) -> dict[str, Any]:
