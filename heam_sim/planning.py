@@ -36,11 +36,9 @@ __all__ = ["Plan", "plan", "resolved_config"]
 _LONGEST_SUM = 64
 # How far apart the walks lie that say what the time went to: many GnRs long, short enough for the memory.
 _WALK_PS = 20_000_000
-# Lookups that are read from the trace at a time: every table costs time whenever it is read. Bounds memory,
-# whatever the length of the trace.
-_READ_LOOKUPS = 1 << 17
-# Lookups lowered at a time: few enough for the processor's cache.
-_CHUNK_LOOKUPS = 1 << 16
+# Lookups lowered at a time: bounds memory, whatever the length of the trace. Fewer would stay in the
+# processor's cache better, but every table costs time in every chunk, and so does Python after the engine.
+_CHUNK_LOOKUPS = 1 << 17
 
 
 @dataclass(frozen=True)
@@ -164,22 +162,22 @@ class Plan:
 
     def chunks(self) -> list[tuple[int, int]]:
         """Return pieces of the simulated samples, each of about as many lookups as fit a chunk."""
-        samples, step = self.simulated.samples, self._samples_of(_CHUNK_LOOKUPS)
+        samples, step = self.simulated.samples, self._samples_of_a_chunk
         return [(start, min(start + step, samples)) for start in range(0, samples, step)]
 
-    def _samples_of(self, lookups: int) -> int:
-        """Samples of about so many lookups."""
+    @property
+    def _samples_of_a_chunk(self) -> int:
         per_sample = max(1, self.simulated.lookups // max(self.simulated.samples, 1))
         # Neither a packet nor a window of the dispatcher must be cut.
         whole = self.packet_samples
         if self.placement.spread.rows.size:
             window = self.system.dispatch_window
             whole = math.lcm(whole, window // math.gcd(window, self.gnrs_per_sample))
-        return -(-max(1, lookups // per_sample) // whole) * whole
+        return -(-max(1, _CHUNK_LOOKUPS // per_sample) // whole) * whole
 
     @cached_property
     def _reader(self) -> LookupReader:
-        together = self._samples_of(max(_READ_LOOKUPS, _CHUNK_LOOKUPS))
+        together = self._samples_of_a_chunk
         return LookupReader(self.simulated, self.scheme, self.placement, self.scope, together)
 
     def lowered(self, start: int, stop: int) -> Lowered:

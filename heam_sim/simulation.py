@@ -257,8 +257,8 @@ def _execute(
     demand = Demand(len(owners), max(layout.units for layout in planned.placement.layouts.values()))
     names, tables = _log_names(handles, owners)
     logs: list[NDArray[Any]] = []
-    latencies: list[NDArray[np.uint64]] = []
-    finished: list[NDArray[np.uint64]] = []
+    gnrs = planned.simulated.samples * planned.gnrs_per_sample
+    in_ns, finished, done = np.empty(gnrs), np.empty(gnrs, np.int64), 0
     totals = np.zeros(7, np.int64)
     work = Work()
     chunks = planned.chunks() or [(0, 0)]
@@ -285,8 +285,10 @@ def _execute(
         while core.run(_STEPS) not in (STATE_NEED_INPUT, STATE_DONE):
             pass
         times = core.take_latencies()
-        latencies.append(times["finish"] - times["arrival"])
-        finished.append(times["gnr"])
+        some = slice(done, done + times.size)
+        np.subtract(times["finish"], times["arrival"], out=in_ns[some], dtype=np.uint64, casting="unsafe")
+        finished[some] = times["gnr"]
+        done += times.size
         if planned.arrival_ticks is not None:
             samples = planned.gnrs_in_order(times["gnr"]) // planned.gnrs_per_sample
             np.maximum.at(sample_ends, samples, times["finish"])
@@ -298,7 +300,6 @@ def _execute(
         if progress is not None:
             progress(stop)
     tick_ns = planned.tick_ns
-    in_ns = np.concatenate(latencies, dtype=np.float64)
     in_ns *= tick_ns
     ticks = planned.arrival_ticks
     waited = None if ticks is None else (sample_ends - ticks).astype(np.float64) * tick_ns
@@ -309,7 +310,7 @@ def _execute(
         spent=_spent(core, planned, owners),
         host=core.host_counters(),
         latencies_ns=in_ns,
-        gnrs=planned.gnrs_in_order(np.concatenate(finished).view(np.int64)),
+        gnrs=planned.gnrs_in_order(finished),
         log=np.concatenate(logs) if logs else np.empty(0, LOG_DTYPE),
         command_names=names,
         demand=demand,

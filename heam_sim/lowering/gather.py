@@ -81,10 +81,9 @@ class Lookups:
 
 
 class LookupReader:
-    """Lookups of one piece of a trace after the other; some pieces are read together.
+    """Lookups of one piece of a trace after the other; what is read for one serves those that it holds.
 
-    Every table costs time whenever it is read, while the arrays of a short piece stay in the processor's
-    cache.
+    Every table costs time whenever it is read, for a single sample as for many.
 
     Parameters
     ----------
