@@ -194,7 +194,11 @@ int32_t heam_demand_add(heam_demand *demand, const heam_items *items, uint64_t *
     if (!sums_init(&of_gnr, demand)) {
         return HEAM_OUT_OF_MEMORY;
     }
-    int32_t status = add_gnrs(demand, items, &of_gnr, detail);
+    /* Copies, of which the compiler knows that no array lies in them. */
+    heam_demand sum = *demand;
+    const heam_items given = *items;
+    int32_t status = add_gnrs(&sum, &given, &of_gnr, detail);
+    *demand = sum;
     sums_clear(&of_gnr);
     return status;
 }
