@@ -51,6 +51,8 @@ __all__ = ["Run", "record", "scheduled", "simulate"]
 
 # Long enough to keep Python out of the loop, short enough for Ctrl-C to be felt at once.
 _STEPS = 1 << 18
+# Finished GnRs that are taken out at a time: few enough for the processor's cache.
+_TAKEN = 1 << 14
 
 Progress = Callable[[int], None]
 
@@ -284,14 +286,14 @@ def _execute(
         )
         while core.run(_STEPS) not in (STATE_NEED_INPUT, STATE_DONE):
             pass
-        times = core.take_latencies()
-        some = slice(done, done + times.size)
-        np.subtract(times["finish"], times["arrival"], out=in_ns[some], dtype=np.uint64, casting="unsafe")
-        finished[some] = times["gnr"]
-        done += times.size
-        if planned.arrival_ticks is not None:
-            samples = planned.gnrs_in_order(times["gnr"]) // planned.gnrs_per_sample
-            np.maximum.at(sample_ends, samples, times["finish"])
+        while (times := core.take_latencies(_TAKEN)).size:
+            some = slice(done, done + times.size)
+            np.subtract(times["finish"], times["arrival"], out=in_ns[some], dtype=np.uint64, casting="unsafe")
+            finished[some] = times["gnr"]
+            done += times.size
+            if planned.arrival_ticks is not None:
+                samples = planned.gnrs_in_order(times["gnr"]) // planned.gnrs_per_sample
+                np.maximum.at(sample_ends, samples, times["finish"])
         if with_log:
             log = _renumber(core.take_log(), tables)
             if planned.packet_samples > 1:

@@ -76,7 +76,9 @@ def find_places(
     """
     desc = ffi.new("heam_map_desc *", map_record(images, burst_bits))
     checked_array(address, _WORD, "address")
-    found: dict[str, NDArray[Any]] = {name: np.empty(address.size, kind) for name, kind in PLACE_DTYPES.items()}
+    found: dict[str, NDArray[Any]] = {
+        name: np.empty(address.size, kind) for name, kind in PLACE_DTYPES.items()
+    }
     pointers = [_integers(field) for field in found.values()]
     check_status(
         lib.heam_lower_places(desc, address.size, pointer_to("uint64_t[]", address), *pointers), "address map"

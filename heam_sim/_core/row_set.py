@@ -36,7 +36,10 @@ class RowNumbers(Handle):
         checked_array(numbers, _WORD, "numbers")
         if rows.size != numbers.size or (numbers < 0).any():
             raise ConfigError("numbers: needs a number from 0 for every row.")
-        out, pointers = ffi.new("heam_row_set **"), (pointer_to("uint64_t[]", each) for each in (rows, numbers))
+        out, pointers = (
+            ffi.new("heam_row_set **"),
+            (pointer_to("uint64_t[]", each) for each in (rows, numbers)),
+        )
         check_status(lib.heam_row_set_create(rows.size, *pointers, out), "rows")
         super().__init__(out[0], lib.heam_row_set_destroy)
 

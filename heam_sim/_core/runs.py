@@ -204,10 +204,10 @@ class System(_Run):
             size = int(lib.heam_system_log_size(pointer))
             return _take(lib.heam_system_take_log, pointer, size, LOG_DTYPE, "heam_log_record *")
 
-    def take_latencies(self) -> NDArray[Any]:
-        """Move arrival and finish (ticks) of the bags finished so far out of the core."""
+    def take_latencies(self, most: int = 2**63) -> NDArray[Any]:
+        """Move arrival and finish (ticks) of the bags finished first, `most` of them, out of the core."""
         with self.exclusive() as pointer:
-            size = int(lib.heam_system_latencies_size(pointer))
+            size = min(int(lib.heam_system_latencies_size(pointer)), most)
             return _take(
                 lib.heam_system_take_latencies, pointer, size, LATENCY_DTYPE, "heam_latency_record *"
             )
@@ -287,8 +287,7 @@ class Replay(_Run):
             answers or absorbs only requests with the same place and rest. Left out: all 0.
         """
         arrays = {
-            name: checked_array(requests.get(name), dtype, name)
-            for name, dtype in _REQUEST_DTYPES.items()
+            name: checked_array(requests.get(name), dtype, name) for name, dtype in _REQUEST_DTYPES.items()
         }
         if "rest" in requests:
             arrays["rest"] = checked_array(requests["rest"], np.dtype(np.uint64), "rest")

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from heam_sim.datasets.zipf import raw_words
 
-__all__ = ["Scatter", "permute"]
+__all__ = ["Scatter", "permute", "permute_in_place"]
 
 _TABLE_ROWS = 1 << 16
 _ROUNDS = 3  # double rounds of the Feistel network
@@ -42,6 +42,11 @@ def permute(values: NDArray[np.int64], rows: int, *, seed: int, key: tuple[int, 
         int64, shape of `values`.
     """
     return _scatter(rows, seed, key)(values)
+
+
+def permute_in_place(values: NDArray[np.int64], rows: int, *, seed: int, key: tuple[int, ...]) -> None:
+    """Replace row numbers by what :func:`permute` maps them to."""
+    _scatter(rows, seed, key).in_place(values)
 
 
 @lru_cache(maxsize=16)
@@ -91,6 +96,9 @@ class Scatter:
     def _fill(self, block: NDArray[np.int64]) -> None:
         if self._head is None:
             block[:] = self._network.images(block)
+            return
+        if len(self._head) == self.rows or block.max(initial=0) < len(self._head):
+            block[:] = self._head.take(block, mode="clip")
             return
         tail = np.flatnonzero(block >= len(self._head))
         images = self._network.images(block[tail]) if len(tail) else None

@@ -74,7 +74,9 @@ def count_work(
         there = has[operand] & meets
         for at_pe in (False, True):
             # A row on its own is added where it is. (The rows of a chain are all where its main row is.)
-            single = 0 if all_meet else _sum_of(elements, table[operand], has[operand] & ~meets & (pim == at_pe))
+            single = (
+                0 if all_meet else _sum_of(elements, table[operand], has[operand] & ~meets & (pim == at_pe))
+            )
             adds += single * at_pe
             products[at_pe] += single * weighted
             chained = there & main if at_pe else there & ~main

@@ -175,9 +175,7 @@ class _ProgramOrder:
         return places
 
 
-def gather(
-    trace: LookupTrace, scheme: EmbeddingScheme, placement: ModelPlacement, scope: Scope
-) -> Lookups:
+def gather(trace: LookupTrace, scheme: EmbeddingScheme, placement: ModelPlacement, scope: Scope) -> Lookups:
     """Put the lookups of (a piece of) a trace into program order.
 
     Parameters

@@ -100,7 +100,7 @@ class _Builder:
         self.meets = np.full(lookups.count, rows_meet(scheme) and self.width > 1)
         if self.width > 1:
             self.meets &= self.has[self.width - 2]
-        self.parts = Parts(placement, lookups.table, lookups.global_row, self.meets)
+        self.parts = Parts(placement, lookups.table, lookups.global_row, self.has, self.meets)
         self.sizes = np.array([table.row_bytes for table in placement.subtables], np.int64)
         self.luts = self.replicas = self.spread = self.sent_elements = 0
 

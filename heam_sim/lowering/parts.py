@@ -87,14 +87,20 @@ class Parts:
         int64 (operands of a lookup, lookups): subtables, -1 where a lookup has fewer operands.
     global_row
         int64, like `table`: rows by their numbers over the whole model.
+    has
+        bool, like `table`: there is such an operand.
     meets
         bool (lookups,): the lookup's rows are multiplied with each other.
     """
 
-    def __init__(self, placement: ModelPlacement, table: _Int, global_row: _Int, meets: _Bool) -> None:
+    def __init__(
+        self, placement: ModelPlacement, table: _Int, global_row: _Int, has: _Bool, meets: _Bool
+    ) -> None:
         self.placement, self.table, self.global_row, self.meets = placement, table, global_row, meets
         self.width, self.size = table.shape
-        self.counts = np.zeros((self.width + 1, self.size), np.uint32)  # at last: immediates
+        # Items of every operand, at last immediates; an operand is one until more are added.
+        self.counts = np.zeros((self.width + 1, self.size), np.uint32)
+        self.counts[:-1] = has
         self.in_pim = np.zeros(table.shape, bool)
         self.slices = max(region.shape.slices for region in placement.home.regions.values())
         # Of the main operand, slice by slice.
@@ -204,6 +210,7 @@ class Parts:
             self.pair_elements = which.size * layout.vector_bytes // ELEMENT_BYTES
         kind = ITEM_PIM_READ if pim else ITEM_HOST_READ
         self._blocks.append(_Block(self.width - 1, which, kind, 0, fields, {}, layout, 0))
+        self.counts[self.width - 1][which] = 1  # in place of what was taken out
         self._count(self.width - 1, which, 1, at_pe=pim)
 
     def add_immediates(self, layout: TierLayout, node: _Int, *, joined: bool) -> int:
@@ -250,7 +257,8 @@ class Parts:
 
     def _count(self, operand: int, which: Index, items: int, *, at_pe: bool) -> None:
         # Two indices at once would be several times slower.
-        self.counts[operand][which] = items
+        if items != 1:
+            self.counts[operand][which] = items
         if at_pe:
             self.in_pim[operand][which] = True
 
@@ -265,24 +273,26 @@ class Parts:
     def fill(self, slot: NDArray[np.uint32]) -> tuple[dict[str, NDArray[Any]], _Starts]:
         """Return the work arrays, and where each lookup's items start; `slot` is empty if all slots are 0."""
         starts = _Starts(self.counts)
+        # Nothing need be written that is there: arrays begin as zeros.
+        written = [
+            {name: part for name, part in self._fields(block).items() if _is_some(part)}
+            for block in self._blocks
+        ]
+        everywhere = set.intersection(*map(set, written)) if written else set()
         items: dict[str, NDArray[Any]] = {
-            name: np.zeros(starts.items, dtype) for name, dtype in ITEM_DTYPES.items()
+            name: (np.empty if name in everywhere else np.zeros)(starts.items, dtype)
+            for name, dtype in ITEM_DTYPES.items()
         }
         of_lookups = {"slot": slot} if slot.size else {}
-        for block in self._blocks:
-            place = self._position(starts, block)
-            fields = block.fields | {"kind": block.kind}
-            if block.kind != ITEM_HOST_READ and "segment" not in fields:
-                fields |= self._where_it_adds(block)
+        for block, fields in zip(self._blocks, written, strict=True):
             put_block(
                 items,
-                # Nothing need be written that is there.
-                {name: values for name, values in fields.items() if not isinstance(values, int) or values},
+                fields,
                 by_lookup=of_lookups | block.of_lookups,
                 lookups=self.size,
                 entries=self.size if isinstance(block.which, slice) else block.which.size,
                 which=None if isinstance(block.which, slice) else block.which,
-                **place,
+                **self._position(starts, block),
             )
         self._roles(items, starts)
         layout = self.placement.pim_layout
@@ -322,6 +332,10 @@ class Parts:
             return main + early
         behind = starts.array_of_operand(operand)
         return np.where(early, main, behind) if operand == self.width else behind
+
+    def _fields(self, block: _Block) -> _Values:
+        adds = block.kind != ITEM_HOST_READ and "segment" not in block.fields
+        return {**block.fields, "kind": block.kind, **(self._where_it_adds(block) if adds else {})}
 
     def _where_it_adds(self, block: _Block) -> _Values:
         segment, covers, alu = self._of_tables(block.layout)
@@ -439,6 +453,11 @@ def _share_instructions(items: dict[str, NDArray[Any]], starts: _Int) -> int:
     follows &= ~begins[1:-1]
     items["flags"][1:][follows] |= FLAG_CARRIED
     return int(np.count_nonzero(follows))
+
+
+def _is_some(values: NDArray[Any] | int) -> bool:
+    """Whether values are not all 0, as far as is known without looking."""
+    return not isinstance(values, int) or values != 0
 
 
 def _as(dtype: Any, values: NDArray[Any] | int) -> NDArray[Any] | int:

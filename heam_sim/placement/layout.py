@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from heam_sim._core import find_places
 from heam_sim.address import AddressMap, Piece, divided, narrow, parse_map, split_at
-from heam_sim.datasets.permutation import permute
+from heam_sim.datasets.permutation import permute_in_place
 from heam_sim.dram import Spec
 from heam_sim.errors import CapacityError, ConfigError
 from heam_sim.systems import System, Tier
@@ -197,16 +197,19 @@ class TierLayout:
         shape = region.shape
         piece, piece_slice = divmod(part, shape.slices)
         address = number * (shape.slices * shape.slot_bytes)
-        address += piece_slice * shape.slot_bytes
+        if piece_slice:
+            address += piece_slice * shape.slot_bytes
         if self.tier.pages == "random":
             frames = region.slots(self) * shape.slot_bytes // page
-            at, offset = split_at(address, page)
-            address = permute(at, frames, seed=self.tier.page_seed, key=(frames,)) * page
-            address += offset
+            at, address = split_at(address, page)
+            permute_in_place(at, frames, seed=self.tier.page_seed, key=(frames,))
+            at *= page
+            address += at
         if shape.pieces > 1:
             stripe, offset = split_at(address, self.stripe_bytes)
             address = (stripe * shape.pieces + piece) * self.stripe_bytes + offset
-        address += region.first_dram_row * self.stripe_bytes
+        if region.first_dram_row:
+            address += region.first_dram_row * self.stripe_bytes
         return Located(**self._places(region.map, address), address=address, layout=self)
 
     def _places(self, mapping: AddressMap, address: _Int) -> dict[str, NDArray[Any]]:
