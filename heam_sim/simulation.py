@@ -51,6 +51,8 @@ __all__ = ["Run", "record", "scheduled", "simulate"]
 
 # Long enough to keep Python out of the loop, short enough for Ctrl-C to be felt at once.
 _STEPS = 1 << 18
+# Items that the core is given at a time: few enough for its copy to stay in the processor's cache.
+_FED_ITEMS = 1 << 16
 # Finished GnRs that are taken out at a time: few enough for the processor's cache.
 _TAKEN = 1 << 14
 
@@ -240,6 +242,18 @@ def _pieces(planned: Plan, chunks: list[tuple[int, int]], threads: int) -> Itera
             yield stop, lowered
 
 
+def _portions(lowered: Lowered) -> Iterator[tuple[dict[str, NDArray[Any]], NDArray[np.uint64], slice]]:
+    """Cut work arrays into bags of about so many items together; also which bags these are."""
+    gnrs = lowered.offsets.size - 1
+    count = max(1, min(gnrs, int(lowered.offsets[-1]) // _FED_ITEMS))
+    for number in range(count):
+        bags = slice(gnrs * number // count, gnrs * (number + 1) // count)
+        offsets = lowered.offsets[bags.start : bags.stop + 1]
+        mine = slice(int(offsets[0]), int(offsets[-1]))
+        items = {name: values[mine] for name, values in lowered.items.items()}
+        yield items, offsets - offsets[0], bags
+
+
 def _execute(
     planned: Plan,
     parameters: Mapping[str, ChannelParameters],
@@ -278,14 +292,16 @@ def _execute(
             lowered.shared,
         )
         work += lowered.work
-        core.feed(
-            lowered.items,
-            lowered.offsets,
-            last=number == len(chunks) - 1,
-            arrivals=planned.gnr_arrivals(chunks[number][0], stop),
-        )
-        while core.run(_STEPS) not in (STATE_NEED_INPUT, STATE_DONE):
-            pass
+        arrivals = planned.gnr_arrivals(chunks[number][0], stop)
+        for items, offsets, bags in _portions(lowered):
+            core.feed(
+                items,
+                offsets,
+                last=number == len(chunks) - 1 and bags.stop == lowered.offsets.size - 1,
+                arrivals=None if arrivals is None else arrivals[bags],
+            )
+            while core.run(_STEPS) not in (STATE_NEED_INPUT, STATE_DONE):
+                pass
         while (times := core.take_latencies(_TAKEN)).size:
             some = slice(done, done + times.size)
             np.subtract(times["finish"], times["arrival"], out=in_ns[some], dtype=np.uint64, casting="unsafe")
