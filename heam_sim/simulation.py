@@ -42,6 +42,7 @@ from heam_sim.errors import CeilingError
 from heam_sim.lowering import Lowered, Scope, Work
 from heam_sim.numbers import whole_number
 from heam_sim.planning import Plan, plan
+from heam_sim.quantiles import quantiles
 from heam_sim.results import Result
 from heam_sim.systems import System
 from heam_sim.trace import LookupTrace, TraceFile
@@ -441,27 +442,8 @@ def _result(planned: Plan, run: Run, limits: list[dict[str, Any]]) -> Result:
 
 def _percentiles(latencies_ns: NDArray[np.float64]) -> dict[str, float]:
     found = latencies_ns if latencies_ns.size else np.zeros(1)
-    p50, p95, p99 = _quantiles(found, (0.50, 0.95, 0.99))
+    p50, p95, p99 = quantiles(found, (0.50, 0.95, 0.99))
     return {"mean": float(found.mean()), "p50": p50, "p95": p95, "p99": p99}
-
-
-def _quantiles(values: NDArray[np.float64], shares: tuple[float, ...]) -> list[float]:
-    """Return what ``numpy.quantile`` does for shares in ascending order.
-
-    numpy looks for all of them at once, which takes ten times as long as one after the other.
-    """
-    found, rest, before = [], values, 0  # `before` of the values are smaller than the rest
-    for share in shares:
-        virtual = (values.size - 1) * share
-        at = int(virtual)
-        rest = np.partition(rest, at - before)[at - before :]
-        before = at
-        low = float(rest[0])
-        high = float(rest[1:].min()) if rest.size > 1 else low
-        weight = virtual - at
-        # As numpy does it, so that the last bit is the same.
-        found.append(low + (high - low) * weight if weight < 0.5 else high - (high - low) * (1 - weight))
-    return found
 
 
 def _offered(planned: Plan, run: Run) -> dict[str, Any]:

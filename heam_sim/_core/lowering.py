@@ -131,39 +131,50 @@ def put_block(
     sizes = {array.size for array in room.values()}
     if len(sizes) != 1:
         raise ConfigError("room: needs arrays of one length.")
+    if which is None and entries > lookups:
+        raise ConfigError(f"which: needs an array where {entries} entries are of {lookups} lookups.")
     desc: dict[str, Any] = {
         "entries": c_number(entries, "entries", bits=64),
         "lookups": c_number(lookups, "lookups", bits=64),
         "room": sizes.pop(),
         "offset": c_number(offset, "offset", bits=64),
     }
-    for name, given, size in (("which", which, entries), ("rank", rank, entries)):
-        if given is not None:
-            desc[name] = pointer_to("uint64_t[]", _sized(given, _WORD, size, name))
-    if which is None and entries > lookups:
-        raise ConfigError(f"which: needs an array where {entries} entries are of {lookups} lookups.")
     if isinstance(start, np.ndarray):
-        desc["start"] = pointer_to("uint64_t[]", _sized(start, _WORD, lookups, "start"))
+        desc["start"] = _words(start, lookups, "start")
     else:
         desc["step"] = c_number(start, "start", bits=64)
-    kept: list[NDArray[Any]] = []  # cffi keeps no array alive that a record points to
-    columns = []
-    for of, given in ((lib.HEAM_OF_ENTRY, values), (lib.HEAM_OF_LOOKUP, by_lookup)):
-        for name, value in given.items():
-            to = checked_array(room.get(name), room[name].dtype, name)
-            each = of
-            if isinstance(value, np.ndarray):
-                source = _sized(value, to.dtype, entries if of == lib.HEAM_OF_ENTRY else lookups, name)
-            else:
-                each, source = lib.HEAM_OF_BLOCK, np.array([value], to.dtype)
-            kept.append(source)
-            columns.append((ffi.from_buffer(source), ffi.from_buffer(to), to.itemsize, each))
+    for name, numbers in (("which", which), ("rank", rank)):
+        if numbers is not None:
+            desc[name] = _words(numbers, entries, name)
+    columns = [_column(room, name, value, lib.HEAM_OF_ENTRY, entries) for name, value in values.items()]
+    columns += [_column(room, name, value, lib.HEAM_OF_LOOKUP, lookups) for name, value in by_lookup.items()]
     if not entries:
         return
     status = lib.heam_lower_put(
         ffi.new("heam_block *", desc), len(columns), ffi.new("heam_column[]", columns)
     )
     check_status(status, "block of items")
+
+
+def _column(
+    room: Mapping[str, NDArray[Any]], name: str, value: NDArray[Any] | int, of: int, size: int
+) -> tuple[Any, Any, int, int]:
+    """A ``heam_column``; what it points to keeps its array alive."""
+    if name not in room:
+        raise ConfigError(f"{name}: there is no such array to put values into.")
+    to = checked_array(room[name], room[name].dtype, name)
+    if to.dtype.kind != "u" or not to.flags.writeable:
+        raise ConfigError(f"{name}: needs a writable array of unsigned integers.")
+    if isinstance(value, np.ndarray):
+        source = _sized(value, to.dtype, size, name)
+    else:
+        of = lib.HEAM_OF_BLOCK
+        source = np.array([c_number(value, name, bits=8 * to.itemsize)], to.dtype)
+    return ffi.from_buffer(source), ffi.from_buffer(to), to.itemsize, of
+
+
+def _words(values: NDArray[np.int64], size: int, what: str) -> Any:
+    return pointer_to("uint64_t[]", _sized(values, _WORD, size, what))
 
 
 def _integers(values: NDArray[Any]) -> Any:

@@ -236,13 +236,13 @@ class AddressMap:
         return narrow(*self.decode(bits))
 
 
-def narrow(channel: _Int, bank: _Int, row: _Int, column: _Int) -> dict[str, NDArray[Any]]:
+def narrow(channel: NDArray[np.integer[Any]], bank: _Int, row: _Int, column: _Int) -> dict[str, NDArray[Any]]:
     """Return places in the widths that the core has for them.
 
     Parameters
     ----------
     channel, bank, row, column
-        int64, as :meth:`AddressMap.decode` finds them.
+        Integers, as :meth:`AddressMap.decode` finds them.
 
     Returns
     -------

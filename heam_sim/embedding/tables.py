@@ -245,7 +245,7 @@ def check_indices(indices: object) -> Int64Array:
 
 
 def quotient_and_rest(rows: Int64Array, size: int) -> tuple[Int64Array, Int64Array]:
-    """Return ``rows // size`` and ``rows % size``; numpy divides by one number fast, but takes no remainders so."""
+    """Return ``rows // size`` and ``rows % size``; numpy's own remainders take several times as long."""
     quotient = rows // size
     rest = quotient * -size
     rest += rows

@@ -55,7 +55,7 @@ class Lookups:
     @property
     def count(self) -> int:
         """How many lookups there are."""
-        return self.table.shape[1]
+        return int(self.table.shape[1])
 
     def gnr(self) -> _Int:
         """Return the GnR of every lookup."""

@@ -164,7 +164,7 @@ class _Builder:
     def _numbered(self, firsts: _Int, operand: int, which: Index) -> _Int:
         """Numbers of rows that count from a given number in each subtable."""
         shift = of_tables(firsts - self.placement.first_row, self.lookups.table[operand], which)
-        rows = self.lookups.global_row[operand][which]
+        rows: _Int = self.lookups.global_row[operand][which]
         return rows if isinstance(shift, int) and shift == 0 else rows + shift
 
     def _home_places(

@@ -27,6 +27,7 @@ from heam_sim._core import (
 )
 from heam_sim.embedding.tables import ELEMENT_BYTES
 from heam_sim.errors import ConfigError
+from heam_sim.lowering.starts import Starts
 from heam_sim.placement import Located, ModelPlacement, TierLayout
 
 __all__ = ["ALL", "Index", "Parts", "chosen", "narrowed", "of_tables"]
@@ -50,16 +51,14 @@ def narrowed(which: Index, some: Index) -> Index:
     return some if isinstance(which, slice) else which[some]
 
 
-def entries(values: NDArray[np.unsignedinteger[Any]]) -> NDArray[np.unsignedinteger[Any]] | int:
-    """Return values; one number if all are the same."""
-    return int(values[0]) if values.size and (values == values[0]).all() else values
-
-
 def of_tables(values: _Int, table: _Int, which: Index) -> _Int | int:
     """Return the values of the subtables of some lookups; one number if all subtables have the same."""
     if (values == values[0]).all():
         return int(values[0])
     return values[table[which]]
+
+
+_Values = dict[str, NDArray[Any] | int]
 
 
 @dataclass(frozen=True)
@@ -270,9 +269,9 @@ class Parts:
 
     # --- into program order
 
-    def fill(self, slot: NDArray[np.uint32]) -> tuple[dict[str, NDArray[Any]], _Starts]:
+    def fill(self, slot: NDArray[np.uint32]) -> tuple[dict[str, NDArray[Any]], Starts]:
         """Return the work arrays, and where each lookup's items start; `slot` is empty if all slots are 0."""
-        starts = _Starts(self.counts)
+        starts = Starts(self.counts)
         # Nothing need be written that is there: arrays begin as zeros.
         written = [
             {name: part for name, part in self._fields(block).items() if _is_some(part)}
@@ -300,7 +299,7 @@ class Parts:
             self.shared = _share_instructions(items, starts.of_lookups)
         return items, starts
 
-    def _position(self, starts: _Starts, block: _Block) -> dict[str, Any]:
+    def _position(self, starts: Starts, block: _Block) -> dict[str, Any]:
         """Where the items of a block go.
 
         The parts of an operand stand together, except that slices of rows that are multiplied stand with
@@ -324,14 +323,13 @@ class Parts:
         there = self.counts > 0
         return there.sum(axis=0), np.cumsum(there, axis=0) - 1
 
-    def _beside_immediates(self, starts: _Starts, operand: int) -> _Int:
-        """Where an operand's items stand: an immediate follows the host's reads, a PE's main row follows it."""
+    def _beside_immediates(self, starts: Starts, operand: int) -> _Int:
+        """Where an operand's items stand: an immediate follows the host's reads, and a PE's main row it."""
         early = (self.counts[self.width] > 0) & self.in_pim[self.width - 1]
-        main = starts.array_of_operand(self.width - 1)
+        main, own = starts.array_of_operand(self.width - 1), starts.array_of_operand(operand)
         if operand == self.width - 1:
-            return main + early
-        behind = starts.array_of_operand(operand)
-        return np.where(early, main, behind) if operand == self.width else behind
+            own += early
+        return np.where(early, main, own) if operand == self.width else own
 
     def _fields(self, block: _Block) -> _Values:
         adds = block.kind != ITEM_HOST_READ and "segment" not in block.fields
@@ -363,7 +361,7 @@ class Parts:
             )
         return segment, covers, np.array(alu, np.int64)
 
-    def _roles(self, items: dict[str, NDArray[Any]], starts: _Starts) -> None:
+    def _roles(self, items: dict[str, NDArray[Any]], starts: Starts) -> None:
         """LOAD first, MAC last and MUL between them, in every group of rows that are multiplied."""
         if not self.meets.any():
             return
@@ -376,70 +374,15 @@ class Parts:
             return
         meets = chosen(self.meets)
         first = starts.of_lookups[meets]
-        length = self.counts[:-1].sum(axis=0, dtype=np.int64)[meets]
+        length: _Int = self.counts[:-1].sum(axis=0, dtype=np.int64)[meets]
         if length.max() > 2:
             role[np.repeat(first, length) + _ordinals(length)] = ROLE_MUL
         if self.slices > 1:
-            groups = self.counts[self.width - 1, meets].astype(np.int64)
+            groups: _Int = self.counts[self.width - 1, meets].astype(np.int64)
             length = np.repeat(length // groups, groups)
             first = np.repeat(first, groups) + length * _ordinals(groups)
         role[first] = ROLE_LOAD
         role[first + length - 1] = ROLE_MAC
-
-
-class _Starts:
-    """Where the items of lookups start in program order; numbers where all lookups are alike.
-
-    Parameters
-    ----------
-    counts
-        uint32 (operands of a lookup, lookups): items.
-
-    Attributes
-    ----------
-    items
-        Items of all lookups.
-    step
-        Items of each lookup; 0 where they differ.
-    """
-
-    def __init__(self, counts: NDArray[np.uint32]) -> None:
-        self._counts = [entries(count) for count in counts] if counts.size else [0] * len(counts)
-        self._lookups = counts.shape[1]
-        self._all = counts
-        alike = all(isinstance(count, int) for count in self._counts)
-        self.step = sum(count for count in self._counts if isinstance(count, int)) if alike else 0
-        self._ends = None if alike else np.cumsum(counts.sum(axis=0, dtype=np.int64))
-        self.items = self.step * self._lookups if self._ends is None else int(self._ends[-1])
-
-    @cached_property
-    def of_lookups(self) -> _Int:
-        """int64 (lookups,)."""
-        if self._ends is None:
-            return np.arange(self._lookups) * self.step
-        return self._ends - self._all.sum(axis=0, dtype=np.int64)
-
-    def of_operand(self, operand: int) -> tuple[_Int | int, int]:
-        """Where an operand's items start: of every lookup, or a lookup's step; and what is to be added."""
-        before = self._counts[:operand]
-        same = sum(count for count in before if isinstance(count, int))
-        if self._ends is None:
-            return self.step, same
-        start = self.of_lookups
-        for count in before:
-            start = start if isinstance(count, int) else start + count
-        return start, same
-
-    def array_of_operand(self, operand: int) -> _Int:
-        """Where an operand's items start: int64 (lookups,)."""
-        start: _Int = self.of_lookups + self._all[:operand].sum(axis=0, dtype=np.int64)
-        return start
-
-    def before(self, lookups: _Int) -> _Int:
-        """How many items stand before some lookups, which may be the one behind the last."""
-        if self._ends is None:
-            return lookups * self.step
-        return np.concatenate(([0], self._ends))[lookups]
 
 
 def _share_instructions(items: dict[str, NDArray[Any]], starts: _Int) -> int:

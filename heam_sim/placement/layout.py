@@ -22,6 +22,7 @@ __all__ = ["Located", "Region", "Replicas", "RowShape", "TierLayout", "make_layo
 
 _Int = NDArray[np.int64]
 _Short = NDArray[np.uint16]
+_Whole = NDArray[np.integer[Any]]
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,10 @@ class Located:
     @property
     def unit(self) -> _Short:
         """uint16: the bank's PE in its channel."""
-        return divided(self.bank, self.layout.unit_stride)
+        stride = self.layout.unit_stride
+        if stride & (stride - 1) == 0:
+            return self.bank >> np.uint16(stride.bit_length() - 1)
+        return self.bank // np.uint16(stride)
 
     @property
     def line(self) -> _Int:
@@ -213,7 +217,7 @@ class TierLayout:
         return Located(**self._places(region.map, address), address=address, layout=self)
 
     def _places(self, mapping: AddressMap, address: _Int) -> dict[str, NDArray[Any]]:
-        """Places of bytes; the core finds them where a place is the XOR of what an address's bits stand for."""
+        """Places of bytes, which the core finds where a place is the XOR of its address's bits' images."""
         burst = self.spec.burst_bytes
         if mapping.images is not None and burst & (burst - 1) == 0:
             found = find_places(mapping.images, burst.bit_length() - 1, address)
@@ -223,7 +227,7 @@ class TierLayout:
         return found
 
     def locate_replica(
-        self, row_bytes: int, number: _Int, channel: _Short, unit: _Short, part: int = 0
+        self, row_bytes: int, number: _Int, channel: _Whole, unit: _Whole, part: int = 0
     ) -> Located:
         """Find one part of the copies of rows, by their number among those of their size, at given PEs."""
         area = self.replicas[row_bytes]
