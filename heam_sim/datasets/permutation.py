@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from heam_sim.datasets.zipf import raw_words
 
-__all__ = ["Scatter", "permute", "permute_in_place"]
+__all__ = ["Scatter", "permute"]
 
 _TABLE_ROWS = 1 << 16
 _ROUNDS = 3  # double rounds of the Feistel network
@@ -42,11 +42,6 @@ def permute(values: NDArray[np.int64], rows: int, *, seed: int, key: tuple[int, 
         int64, shape of `values`.
     """
     return _scatter(rows, seed, key)(values)
-
-
-def permute_in_place(values: NDArray[np.int64], rows: int, *, seed: int, key: tuple[int, ...]) -> None:
-    """Replace row numbers by what :func:`permute` maps them to."""
-    _scatter(rows, seed, key).in_place(values)
 
 
 @lru_cache(maxsize=16)

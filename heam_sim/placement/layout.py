@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from heam_sim._core import find_places
 from heam_sim.address import AddressMap, Piece, divided, narrow, parse_map, split_at
-from heam_sim.datasets.permutation import permute_in_place
+from heam_sim.datasets.permutation import permute
 from heam_sim.dram import Spec
 from heam_sim.errors import CapacityError, ConfigError
 from heam_sim.systems import System, Tier
@@ -206,9 +206,7 @@ class TierLayout:
         if self.tier.pages == "random":
             frames = region.slots(self) * shape.slot_bytes // page
             at, address = split_at(address, page)
-            permute_in_place(at, frames, seed=self.tier.page_seed, key=(frames,))
-            at *= page
-            address += at
+            address += permute(at, frames, seed=self.tier.page_seed, key=(frames,)) * page
         if shape.pieces > 1:
             stripe, offset = split_at(address, self.stripe_bytes)
             address = (stripe * shape.pieces + piece) * self.stripe_bytes + offset
