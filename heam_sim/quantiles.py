@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 __all__ = ["quantiles"]
 
 _BINS = 1 << 12
+_FEW = 1 << 14  # values that are sorted at once
 _BLOCK = 1 << 15  # values whose arrays stay in the processor's cache
 
 
@@ -47,19 +49,28 @@ def _interpolated(
     values: NDArray[np.float64], bins: NDArray[np.uint16], ends: NDArray[np.int64], position: float
 ) -> float:
     at = int(position)
-    low, high = (_of_rank(values, bins, ends, rank) for rank in (at, min(at + 1, values.size - 1)))
+    if at + 1 == values.size:
+        return float(values.max())
+    low, high = _neighbours(values, bins, ends, at)
     weight = position - at
     # As numpy does it, so that the last bit is the same.
     return low + (high - low) * weight if weight < 0.5 else high - (high - low) * (1 - weight)
 
 
-def _of_rank(
-    values: NDArray[np.float64], bins: NDArray[np.uint16], ends: NDArray[np.int64], rank: int
-) -> float:
-    """The value that so many others stand before when they are sorted."""
-    mine = int(np.searchsorted(ends, rank, side="right"))
-    before = int(ends[mine - 1]) if mine else 0
-    members = values[bins == mine]
-    if members.min() == members.max():  # often so, as cycles are whole numbers
-        return float(members[0])
-    return float(np.sort(members)[rank - before])
+def _neighbours(
+    values: NDArray[np.float64], bins: NDArray[Any], ends: NDArray[np.int64], rank: int
+) -> tuple[float, float]:
+    """The value that `rank` others stand before when they are sorted, and the next one."""
+    while True:
+        mine, following = np.searchsorted(ends, (rank, rank + 1), side="right").tolist()
+        if mine != following:
+            return float(values[bins == mine].max()), float(values[bins == following].min())
+        rank -= int(ends[mine - 1]) if mine else 0
+        values = values[bins == mine]
+        least, width = values.min(), float(np.ptp(values))
+        if values.size <= _FEW or width < 1e-300:
+            low, high = np.sort(values)[rank : rank + 2] if width else (least, least)
+            return float(low), float(high)
+        # Bins of a bin. The least and the largest value are in different ones: there are fewer every time.
+        bins = ((values - least) * (_BINS / width)).astype(np.int64)
+        ends = np.cumsum(np.bincount(bins))

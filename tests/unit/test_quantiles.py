@@ -29,5 +29,6 @@ def test_many_numbers_of_each_kind(size: int) -> None:
         np.full(size, 3.3),
         np.zeros(size),
         np.append(random.random(size), 1e9),  # nearly all in one bin
+        np.append(random.integers(0, 3, size) + random.integers(0, 2, size) * 1e-9, 1e6),  # and again
     ):
         assert quantiles(values, SHARES) == np.quantile(values, SHARES).tolist()
