@@ -89,7 +89,8 @@ class _Distinct:
         """Return how many there are in each of so many blocks of values, int64 (blocks,)."""
         found: _Int
         if self._flags.size:
-            found = np.count_nonzero(self._flags.reshape(blocks, width), axis=1)
+            # Block by block: along an axis numpy would add up integers.
+            found = np.array([np.count_nonzero(flags) for flags in self._flags.reshape(blocks, width)])
         else:
             found = np.bincount(self.values() // width, minlength=blocks)
         return found
@@ -174,8 +175,11 @@ class Demand:
         self.added_lines += lists.added_lines
         if lists.shortest:
             self.shortest = min(self.shortest or lists.shortest, lists.shortest)
-        for lines in np.flatnonzero(np.bincount(lists.line_counts)).tolist():
-            self.lines.setdefault(lines, _Distinct()).add(lists.lines[lists.line_counts == lines])
+        counts = lists.line_counts
+        kinds = np.flatnonzero(np.bincount(counts)).tolist()
+        for lines in kinds:
+            mine = lists.lines if len(kinds) == 1 else lists.lines[counts == lines]
+            self.lines.setdefault(lines, _Distinct()).add(mine)
 
     def _shape(self, placement: ModelPlacement) -> DemandShape:
         layouts = placement.layouts.values()

@@ -8,6 +8,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +24,7 @@ from heam_sim.embedding import EmbeddingScheme, Full, composes_sums, sum_bytes
 from heam_sim.embedding.parse import parse_embedding
 from heam_sim.energy.power import power_text
 from heam_sim.errors import ConfigError, unknown_name
-from heam_sim.lowering import Lowered, bags_in_order, lower, with_prefetch
-from heam_sim.lowering.lower import Scope
+from heam_sim.lowering import LookupReader, Lowered, Scope, bags_in_order, lower, with_prefetch
 from heam_sim.numbers import real_number
 from heam_sim.placement import ModelPlacement, TierLayout, place_model
 from heam_sim.systems import System, Tier, load_system
@@ -37,7 +37,7 @@ _LONGEST_SUM = 64
 # How far apart the walks lie that say what the time went to: many GnRs long, short enough for the memory.
 _WALK_PS = 20_000_000
 # Lookups lowered at a time: bounds memory, whatever the length of the trace. Fewer would stay in the
-# processor's cache better, but every table costs time in every chunk.
+# processor's cache better, but every table costs time in every chunk, and so does Python after the engine.
 _CHUNK_LOOKUPS = 1 << 17
 
 
@@ -162,16 +162,23 @@ class Plan:
 
     def chunks(self) -> list[tuple[int, int]]:
         """Return pieces of the simulated samples, each of about as many lookups as fit a chunk."""
-        samples = self.simulated.samples
-        per_sample = max(1, self.simulated.lookups // max(samples, 1))
-        step = max(1, _CHUNK_LOOKUPS // per_sample)
+        samples, step = self.simulated.samples, self._samples_of_a_chunk
+        return [(start, min(start + step, samples)) for start in range(0, samples, step)]
+
+    @property
+    def _samples_of_a_chunk(self) -> int:
+        per_sample = max(1, self.simulated.lookups // max(self.simulated.samples, 1))
         # Neither a packet nor a window of the dispatcher must be cut.
         whole = self.packet_samples
         if self.placement.spread.rows.size:
             window = self.system.dispatch_window
             whole = math.lcm(whole, window // math.gcd(window, self.gnrs_per_sample))
-        step = -(-step // whole) * whole
-        return [(start, min(start + step, samples)) for start in range(0, samples, step)]
+        return -(-max(1, _CHUNK_LOOKUPS // per_sample) // whole) * whole
+
+    @cached_property
+    def _reader(self) -> LookupReader:
+        together = self._samples_of_a_chunk
+        return LookupReader(self.simulated, self.scheme, self.placement, self.scope, together)
 
     def lowered(self, start: int, stop: int) -> Lowered:
         """Lower some samples."""
@@ -185,10 +192,9 @@ class Plan:
 
     def _lower(self, start: int, stop: int) -> Lowered:
         return lower(
-            self.simulated.samples_slice(start, stop),
+            self._reader.piece(start, stop),
             scheme=self.scheme,
             placement=self.placement,
-            scope=self.scope,
             first_gnr=start * self.gnrs_per_sample,
         )
 
@@ -204,7 +210,7 @@ class Plan:
 
     def gnrs_in_order(self, admitted: NDArray[Any]) -> NDArray[np.int64]:
         """Return which GnRs were admitted as the given ones, counted from 0."""
-        number = admitted.astype(np.int64)
+        number = admitted.astype(np.int64, copy=False)
         if self.packet_samples == 1:
             return number
         return bags_in_order(

@@ -213,7 +213,8 @@ def _spread(
     bursts = -(-min(slot_bytes, shape.read_bytes - part * slot_bytes) // size)
     ordinal = np.tile(np.arange(bursts), rows.size)
     row, channel, bank, dram_row, column = (
-        np.repeat(array, bursts) for array in (rows, place.channel, place.bank, place.row, place.column)
+        np.repeat(array.astype(np.int64), bursts)
+        for array in (rows, place.channel, place.bank, place.row, place.column)
     )
     burst = ordinal + part * slot_bytes // size
     return np.full(burst.size, table.id), row, burst, channel, bank, dram_row, column + ordinal

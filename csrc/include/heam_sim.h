@@ -63,6 +63,11 @@ extern "C" {
 /* Of a host read: its bytes do not pass the host's adder. */
 #define HEAM_FLAG_UNADDED 4
 
+/* Values for a whole block, for each of its entries, for each lookup (see heam_column). */
+#define HEAM_OF_BLOCK 0
+#define HEAM_OF_ENTRY 1
+#define HEAM_OF_LOOKUP 2
+
 #define HEAM_CHANNEL_PLAIN 0
 #define HEAM_CHANNEL_PIM 1
 
@@ -119,6 +124,7 @@ typedef struct heam_spec heam_spec;
 typedef struct heam_device heam_device;
 typedef struct heam_system heam_system;
 typedef struct heam_replay heam_replay;
+typedef struct heam_row_set heam_row_set;
 typedef struct heam_row_stack heam_row_stack;
 
 /* A memory standard as data. Level 0 is the channel, level 1 the rank or pseudo channel, the last the bank. */
@@ -275,6 +281,26 @@ typedef struct {
     uint64_t pe_items;
 } heam_demand;
 
+/* Entries of which each belongs to a lookup, and where they go: to start[lookup] (lookup * step without it) + offset + rank. */
+typedef struct {
+    uint64_t entries;
+    uint64_t lookups;
+    uint64_t room;         /* behind the last place */
+    const uint64_t *which; /* per entry: its lookup; NULL: entry i is of lookup i */
+    const uint64_t *start; /* per lookup; NULL: see step */
+    uint64_t step;
+    uint64_t offset;
+    const uint64_t *rank;  /* per entry; NULL: 0 */
+} heam_block;
+
+/* One array of `room` integers that a block's values are put into. */
+typedef struct {
+    const void *from;
+    void *to;
+    uint32_t bytes; /* of a value: 1, 2, 4 or 8 */
+    uint32_t of;    /* HEAM_OF_*: what there is a value for in `from` */
+} heam_column;
+
 typedef struct {
     uint64_t clock;
     uint32_t row;
@@ -355,6 +381,20 @@ HEAM_API uint64_t heam_system_latencies_size(const heam_system *self);
 /* Adds what some bags ask for. All arrays of the items are needed, the optional ones too. On HEAM_BAD_ITEM *detail is the item's
    index, and the sums and lists hold what stood before it. */
 HEAM_API int32_t heam_demand_add(heam_demand *demand, const heam_items *items, uint64_t *detail);
+
+/* The places of byte addresses; what lies beyond the map's capacity is left out. HEAM_BAD_ARGUMENT also for images that need more
+   than 63 bits. */
+HEAM_API int32_t heam_lower_places(const heam_map_desc *map, uint64_t n, const uint64_t *address, uint16_t *channel, uint16_t *bank,
+                                   uint32_t *row, uint16_t *column);
+/* Puts a block's values where they go, column by column. HEAM_BAD_ARGUMENT also if an entry names no lookup or no place; some of the
+   others may have been put then. */
+HEAM_API int32_t heam_lower_put(const heam_block *block, uint32_t columns, const heam_column *column);
+
+/* Different rows with a number below UINT64_MAX for each; a row that comes twice is a HEAM_BAD_ARGUMENT. */
+HEAM_API int32_t heam_row_set_create(uint64_t rows, const uint64_t *row, const uint64_t *slot, heam_row_set **out);
+HEAM_API void heam_row_set_destroy(heam_row_set *self);
+/* The number of every row; UINT64_MAX where there is none. */
+HEAM_API int32_t heam_row_set_find(const heam_row_set *self, uint64_t count, const uint64_t *row, uint64_t *slot);
 
 /* A table's rows by how long ago they were used; none has been at first. */
 HEAM_API int32_t heam_row_stack_create(uint64_t rows, heam_row_stack **out);

@@ -7,11 +7,23 @@
 
 /* The bursts that a GnR's sums have in every unit and in every channel, a bit each, and where there are some. */
 typedef struct {
+    uint64_t place; /* of the unit */
+    uint32_t channel;
+} touch;
+
+typedef struct {
     uint64_t *of_unit; /* (channels, units) */
     uint64_t *of_channel;
-    uint64_t *touched; /* numbers of units */
+    touch *touched;
     uint64_t count;
 } sums;
+
+/* The compiler's own is a call where the processor need not have an instruction for it. */
+static uint64_t ones(uint64_t bits) {
+    bits -= bits >> 1 & 0x5555555555555555u;
+    bits = (bits & 0x3333333333333333u) + (bits >> 2 & 0x3333333333333333u);
+    return ((bits + (bits >> 4)) & 0x0F0F0F0F0F0F0F0Fu) * 0x0101010101010101u >> 56;
+}
 
 static void sums_clear(sums *self) {
     free(self->of_unit);
@@ -23,7 +35,7 @@ static bool sums_init(sums *self, const heam_demand *demand) {
     size_t units = (size_t)demand->channels * demand->units;
     *self = (sums){.of_unit = calloc(units + 1, sizeof(uint64_t)),
                    .of_channel = calloc(demand->channels, sizeof(uint64_t)),
-                   .touched = malloc((units + 1) * sizeof(uint64_t))};
+                   .touched = malloc((units + 1) * sizeof(touch))};
     if (self->of_unit == NULL || self->of_channel == NULL || self->touched == NULL) {
         sums_clear(self);
         return false;
@@ -33,7 +45,7 @@ static bool sums_init(sums *self, const heam_demand *demand) {
 
 static void sums_add(sums *self, uint64_t place, uint32_t channel, uint64_t bursts) {
     if (self->of_unit[place] == 0) {
-        self->touched[self->count++] = place;
+        self->touched[self->count++] = (touch){place, channel};
     }
     self->of_unit[place] |= bursts;
     self->of_channel[channel] |= bursts;
@@ -43,15 +55,16 @@ static void sums_add(sums *self, uint64_t place, uint32_t channel, uint64_t burs
 static void sums_close(sums *self, heam_demand *demand) {
     uint64_t whole = 0;
     for (uint64_t i = 0; i < self->count; i++) {
-        uint64_t place = self->touched[i], channel = place / demand->units;
+        uint64_t place = self->touched[i].place;
+        uint32_t channel = self->touched[i].channel;
         whole |= self->of_unit[place];
-        demand->partials[channel] += (uint64_t)__builtin_popcountll(self->of_unit[place]);
-        demand->results[channel] += (uint64_t)__builtin_popcountll(self->of_channel[channel]);
+        demand->partials[channel] += ones(self->of_unit[place]);
+        demand->results[channel] += self->of_channel[channel] != 0 ? ones(self->of_channel[channel]) : 0;
         self->of_unit[place] = self->of_channel[channel] = 0; /* a channel counts with the first of its units */
     }
     if (demand->stack_channels > 0) {
         uint64_t reader = demand->stack_first + demand->gnrs % demand->stack_channels;
-        demand->stack_sums[reader] += (uint64_t)__builtin_popcountll(whole);
+        demand->stack_sums[reader] += ones(whole);
     }
     demand->gnrs++;
     self->count = 0;
@@ -181,7 +194,11 @@ int32_t heam_demand_add(heam_demand *demand, const heam_items *items, uint64_t *
     if (!sums_init(&of_gnr, demand)) {
         return HEAM_OUT_OF_MEMORY;
     }
-    int32_t status = add_gnrs(demand, items, &of_gnr, detail);
+    /* Copies, of which the compiler knows that no array lies in them. */
+    heam_demand sum = *demand;
+    const heam_items given = *items;
+    int32_t status = add_gnrs(&sum, &given, &of_gnr, detail);
+    *demand = sum;
     sums_clear(&of_gnr);
     return status;
 }

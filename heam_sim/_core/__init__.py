@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from heam_sim._core.demand import DemandLists, DemandShape, add_demand
+from heam_sim._core.lowering import find_places, put_block
 from heam_sim._core.records import (
     BOUND_NAMES,
     ENGINES,
@@ -36,6 +37,7 @@ from heam_sim._core.records import (
     host_counters,
     reasons,
 )
+from heam_sim._core.row_set import RowNumbers
 from heam_sim._core.row_stack import RowStack
 from heam_sim._core.runs import Replay, System, latency_edges
 from heam_sim._core.specs import Device, SpecHandle
@@ -71,13 +73,16 @@ __all__ = [
     "Device",
     "HostParameters",
     "Replay",
+    "RowNumbers",
     "RowStack",
     "SpecHandle",
     "Statistic",
     "System",
     "add_demand",
     "counters",
+    "find_places",
     "host_counters",
     "latency_edges",
+    "put_block",
     "reasons",
 ]

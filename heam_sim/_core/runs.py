@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from heam_sim._core._heam import ffi, lib
 from heam_sim._core.calls import Handle, check_status, checked_array, pointer_to
+from heam_sim._core.lowering import PLACE_DTYPES, map_record
 from heam_sim._core.records import (
     ENGINES,
     LATENCY_DTYPE,
@@ -203,10 +204,10 @@ class System(_Run):
             size = int(lib.heam_system_log_size(pointer))
             return _take(lib.heam_system_take_log, pointer, size, LOG_DTYPE, "heam_log_record *")
 
-    def take_latencies(self) -> NDArray[Any]:
-        """Move arrival and finish (ticks) of the bags finished so far out of the core."""
+    def take_latencies(self, most: int = 2**63) -> NDArray[Any]:
+        """Move arrival and finish (ticks) of the bags finished first, `most` of them, out of the core."""
         with self.exclusive() as pointer:
-            size = int(lib.heam_system_latencies_size(pointer))
+            size = min(int(lib.heam_system_latencies_size(pointer)), most)
             return _take(
                 lib.heam_system_take_latencies, pointer, size, LATENCY_DTYPE, "heam_latency_record *"
             )
@@ -218,13 +219,7 @@ def latency_edges() -> NDArray[np.uint64]:
     return np.array([lib.heam_latency_least(number) for number in bins], np.uint64)
 
 
-_REQUEST_DTYPES = {
-    "channel": np.uint16,
-    "bank": np.uint16,
-    "row": np.uint32,
-    "column": np.uint16,
-    "is_write": np.uint8,
-}
+_REQUEST_DTYPES = {**PLACE_DTYPES, "is_write": np.dtype(np.uint8)}
 
 
 class Replay(_Run):
@@ -292,8 +287,7 @@ class Replay(_Run):
             answers or absorbs only requests with the same place and rest. Left out: all 0.
         """
         arrays = {
-            name: checked_array(requests.get(name), np.dtype(dtype), name)
-            for name, dtype in _REQUEST_DTYPES.items()
+            name: checked_array(requests.get(name), dtype, name) for name, dtype in _REQUEST_DTYPES.items()
         }
         if "rest" in requests:
             arrays["rest"] = checked_array(requests["rest"], np.dtype(np.uint64), "rest")
@@ -329,18 +323,7 @@ class Replay(_Run):
         is_write = checked_array(is_write, np.dtype(np.uint8), "is_write")
         if address.size != is_write.size:
             raise ConfigError("requests: the arrays differ in length.")
-        fields = {
-            name: checked_array(images.get(name), np.dtype(_REQUEST_DTYPES[name]), f"images[{name!r}]")
-            for name in ("channel", "bank", "row", "column")
-        }
-        sizes = {field.size for field in fields.values()}
-        if len(sizes) != 1:
-            raise ConfigError("images: the arrays differ in length.")
-        pointers = {
-            name: pointer_to(f"uint{8 * field.itemsize}_t[]", field) for name, field in fields.items()
-        }
-        bits = {"burst_bits": c_number(burst_bits, "burst_bits"), "bits": sizes.pop()}
-        desc = ffi.new("heam_map_desc *", {**bits, **pointers})
+        desc = ffi.new("heam_map_desc *", map_record(images, burst_bits))
         flags, numbers = pointer_to("uint8_t[]", is_write), pointer_to("uint64_t[]", address)
         with self.exclusive() as pointer:
             status = lib.heam_replay_run_addresses(pointer, desc, address.size, numbers, flags)

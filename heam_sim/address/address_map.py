@@ -5,13 +5,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from heam_sim.errors import ConfigError
 
-__all__ = ["AddressMap", "Piece", "Xor", "divided", "split_at"]
+__all__ = ["AddressMap", "Piece", "Xor", "divided", "narrow", "split_at"]
 
 _Int = NDArray[np.int64]
 
@@ -220,6 +222,39 @@ class AddressMap:
             bank = bank * count
             bank += fields[level]
         return fields["channel"], bank, fields["row"], fields["column"]
+
+    @cached_property
+    def images(self) -> dict[str, NDArray[Any]] | None:
+        """What every bit of a burst's address stands for, as the core takes it.
+
+        ``channel``, ``bank``, ``column`` (uint16) and ``row`` (uint32), the lowest bit first: a place is the
+        XOR of its address's bits' images. None where it is not, because a piece is no power of two.
+        """
+        if not all(_is_power(piece.size) for piece in self.pieces):
+            return None
+        bits = np.int64(1) << np.arange(self.bursts.bit_length() - 1, dtype=np.int64)
+        return narrow(*self.decode(bits))
+
+
+def narrow(channel: NDArray[np.integer[Any]], bank: _Int, row: _Int, column: _Int) -> dict[str, NDArray[Any]]:
+    """Return places in the widths that the core has for them.
+
+    Parameters
+    ----------
+    channel, bank, row, column
+        Integers, as :meth:`AddressMap.decode` finds them.
+
+    Returns
+    -------
+    dict
+        ``channel``, ``bank``, ``column`` (uint16) and ``row`` (uint32).
+    """
+    return {
+        "channel": channel.astype(np.uint16),
+        "bank": bank.astype(np.uint16),
+        "row": row.astype(np.uint32),
+        "column": column.astype(np.uint16),
+    }
 
 
 def divided(values: _Int, size: int) -> _Int:

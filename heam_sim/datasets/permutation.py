@@ -92,6 +92,9 @@ class Scatter:
         if self._head is None:
             block[:] = self._network.images(block)
             return
+        if len(self._head) == self.rows or block.max(initial=0) < len(self._head):
+            block[:] = self._head.take(block, mode="clip")
+            return
         tail = np.flatnonzero(block >= len(self._head))
         images = self._network.images(block[tail]) if len(tail) else None
         block[:] = self._head.take(block, mode="clip")

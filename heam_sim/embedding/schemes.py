@@ -29,6 +29,7 @@ from heam_sim.embedding.tables import (
     operands_of,
     part_of,
     parts_of,
+    quotient_and_rest,
     whole_table,
 )
 from heam_sim.errors import ConfigError
@@ -191,7 +192,7 @@ class Hashing:
             If `subtables` has no such table, or `indices` are no int64 array.
         """
         whole = part_of(parts_of(table, subtables), "W", table)
-        return (Operand(whole.id, check_indices(indices) % whole.rows),)
+        return (Operand(whole.id, quotient_and_rest(check_indices(indices), whole.rows)[1]),)
 
 
 @dataclass(frozen=True)
@@ -313,7 +314,8 @@ class QR:
         rows = check_indices(indices)
         if "W" in parts:
             return operands_of(table, parts, {"W": rows})
-        return operands_of(table, parts, {"R": rows % self.collisions, "Q": rows // self.collisions})
+        quotient, rest = quotient_and_rest(rows, self.collisions)
+        return operands_of(table, parts, {"R": rest, "Q": quotient})
 
 
 @dataclass(frozen=True)
@@ -450,8 +452,7 @@ class Partitions:
         radix = self.radix or max(part_of(parts, "P0", table).rows, 1)
         rows: dict[str, Int64Array] = {}
         for digit in range(self.parts - 1):
-            rows[f"P{digit}"] = left % radix
-            left = left // radix
+            left, rows[f"P{digit}"] = quotient_and_rest(left, radix)
         rows[f"P{self.parts - 1}"] = left
         return operands_of(table, parts, rows)
 

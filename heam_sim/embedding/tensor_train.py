@@ -28,6 +28,7 @@ from heam_sim.embedding.tables import (
     operands_of,
     part_of,
     parts_of,
+    quotient_and_rest,
     whole_table,
 )
 from heam_sim.errors import ConfigError
@@ -195,7 +196,9 @@ class TT:
         if "W" in parts:
             return operands_of(table, parts, {"W": rows})
         digit = part_of(parts, "G3", table).rows
-        digits = {"G3": rows % digit, "G2": rows // digit % digit, "G1": rows // digit // digit}
+        left, last = quotient_and_rest(rows, digit)
+        first, middle = quotient_and_rest(left, digit)
+        digits = {"G3": last, "G2": middle, "G1": first}
         return operands_of(table, parts, digits)
 
     def contract(self, cores: Mapping[str, Int64Array], vector_bytes: int) -> Int64Array:

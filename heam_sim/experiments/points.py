@@ -14,7 +14,7 @@ from typing import Any
 from heam_sim._version import __version__
 from heam_sim.arrivals import split_overrides
 from heam_sim.errors import ConfigError, DatasetError
-from heam_sim.lowering.lower import Scope
+from heam_sim.lowering import Scope
 from heam_sim.planning import resolved_config
 from heam_sim.results import Result, ResultSet
 from heam_sim.results.atomic import remove_leftovers

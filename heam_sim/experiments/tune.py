@@ -19,7 +19,7 @@ from heam_sim.errors import ConfigError, unknown_name
 from heam_sim.experiments.executors import check_workers, open_executor
 from heam_sim.experiments.points import Point, freeze
 from heam_sim.experiments.runner import Progress, run_on
-from heam_sim.lowering.lower import Scope
+from heam_sim.lowering import Scope
 from heam_sim.numbers import whole_number
 from heam_sim.results import Result
 from heam_sim.results.atomic import make_folder

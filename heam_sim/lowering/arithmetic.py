@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from heam_sim.embedding.tables import ELEMENT_BYTES
 from heam_sim.placement import ModelPlacement
-from heam_sim.trace import LookupTrace
 
 __all__ = ["Work", "count_work", "products_of_sums"]
 
@@ -38,6 +37,7 @@ class Work:
 def count_work(
     placement: ModelPlacement,
     table: _Int,
+    has: NDArray[np.bool_],
     in_pim: NDArray[np.bool_],
     meets: NDArray[np.bool_],
     compose: str | None,
@@ -53,8 +53,8 @@ def count_work(
         With the subtables.
     table
         int64 (operands of a lookup, lookups): subtables, -1 where a lookup has fewer operands.
-    in_pim
-        bool, like `table`: read by a PE.
+    has, in_pim
+        bool, like `table`: there is such an operand, and a PE reads it.
     meets
         bool (lookups,): the lookup's rows are multiplied with each other.
     compose
@@ -69,14 +69,17 @@ def count_work(
     vector = placement.home.vector_bytes // ELEMENT_BYTES
     last = len(table) - 1
     adds, products = 0, [0, 0]  # of the PEs; of the host and of the PEs
+    main, all_meet = in_pim[last], bool(meets.all())
     for operand, pim in enumerate(in_pim):
-        has = table[operand] >= 0
+        there = has[operand] & meets
         for at_pe in (False, True):
             # A row on its own is added where it is. (The rows of a chain are all where its main row is.)
-            single = _sum_of(elements, table[operand], has & ~meets & (pim == at_pe))
+            single = (
+                0 if all_meet else _sum_of(elements, table[operand], has[operand] & ~meets & (pim == at_pe))
+            )
             adds += single * at_pe
             products[at_pe] += single * weighted
-            chained = has & meets & (in_pim[last] == at_pe)
+            chained = there & main if at_pe else there & ~main
             vectors = int(np.count_nonzero(chained)) * vector
             if compose == "gemm":
                 # Every matrix product adds as often as it multiplies.
@@ -101,10 +104,20 @@ def _sum_of(values: _Int, table: _Int, which: NDArray[np.bool_]) -> int:
     return int(values[table[which]].sum())
 
 
-def products_of_sums(trace: LookupTrace, placement: ModelPlacement) -> Work:
-    """Count what the host multiplies when parts are pooled first: per bag, one product less than parts."""
+def products_of_sums(table: _Int, gnr_offsets: _Int, placement: ModelPlacement) -> Work:
+    """Count what the host multiplies when parts are pooled first: per bag, one product less than parts.
+
+    Parameters
+    ----------
+    table
+        As for :func:`count_work`.
+    gnr_offsets
+        int64 (bags + 1,): the lookups of each bag, which are of one table.
+    placement
+        With the subtables.
+    """
     elements = placement.home.vector_bytes // ELEMENT_BYTES
-    parts = np.bincount([part.table for part in placement.subtables], minlength=trace.tables)
-    bags = [int(np.count_nonzero(np.diff(offsets))) for offsets in trace.offsets]
-    products = sum(count * (int(own) - 1) for count, own in zip(bags, parts, strict=True))
-    return Work(host_multiplies=products * elements)
+    of_table = np.array([part.table for part in placement.subtables])
+    parts = np.bincount(of_table)[of_table]
+    first = gnr_offsets[:-1][np.diff(gnr_offsets) > 0]
+    return Work(host_multiplies=int((parts[table[-1, first]] - 1).sum()) * elements)

@@ -4,8 +4,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any, Literal
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,14 +13,12 @@ from numpy.typing import NDArray
 from heam_sim._core import FLAG_CARRIED
 from heam_sim.embedding import EmbeddingScheme, composes_sums, rows_meet
 from heam_sim.lowering.arithmetic import Work, count_work, products_of_sums
-from heam_sim.lowering.packets import bags_in_order
-from heam_sim.lowering.parts import ALL, Index, Parts, chosen, entries, narrowed
+from heam_sim.lowering.gather import Lookups
+from heam_sim.lowering.parts import ALL, Index, Parts, chosen, narrowed, of_tables
 from heam_sim.placement import Located, ModelPlacement, TierLayout, dispatch
-from heam_sim.trace import LookupTrace
 
-__all__ = ["Lowered", "Scope", "lower"]
+__all__ = ["Lowered", "lower"]
 
-Scope = Literal["bag", "sample"]
 _Int = NDArray[np.int64]
 
 
@@ -67,91 +65,17 @@ class Lowered:
         return int(np.count_nonzero(self.items["flags"] & FLAG_CARRIED)) - self.shared
 
 
-@dataclass(frozen=True)
-class _Lookups:
-    """Lookups in program order.
-
-    `table` and `row` are (operands of a lookup, lookups), the main operand last; -1 where a lookup has fewer.
-    """
-
-    table: _Int
-    row: _Int
-    slot: _Int
-    gnr_offsets: _Int
-
-    def gnr(self) -> _Int:
-        """Return the GnR of every lookup."""
-        return np.repeat(np.arange(self.gnr_offsets.size - 1), np.diff(self.gnr_offsets))
-
-
-class _ProgramOrder:
-    """Where the lookups of every table stand when bag follows bag: sample by sample, or packet by packet."""
-
-    def __init__(self, trace: LookupTrace, scope: Scope, packet_samples: int) -> None:
-        self.trace = trace
-        self.lengths = np.stack([np.diff(offsets) for offsets in trace.offsets], axis=1)
-        in_packets = scope == "bag" and packet_samples > 1
-        order: _Int | slice = slice(None)
-        if in_packets:
-            bags = np.arange(self.lengths.size)
-            order = bags_in_order(
-                bags, samples=trace.samples, tables=trace.tables, packet_samples=packet_samples
-            )
-        self.order = order
-        self.starts = np.concatenate(([0], np.cumsum(self.lengths.ravel()[order])))
-        # Where all samples are alike the lookups form a matrix with a row per sample: no need to scatter.
-        self.alike = not in_packets and bool((self.lengths == self.lengths[:1]).all())
-        self.columns = [0, *np.cumsum(self.lengths[:1].sum(axis=0)).tolist()]
-
-    def put(self, table: int, to: _Int, values: _Int | int) -> None:
-        """Write what the lookups of a table are to have."""
-        if self.alike:
-            matrix = to.reshape(self.trace.samples, self.columns[-1])
-            part = matrix[:, self.columns[table] : self.columns[table + 1]]
-            part[:] = values if isinstance(values, int) else values.reshape(part.shape)
-        else:
-            to[self._positions(table)] = values
-
-    def _positions(self, table: int) -> _Int:
-        bag_starts: _Int = np.empty(self.lengths.size, np.int64)
-        bag_starts[self.order] = self.starts[:-1]
-        shift = bag_starts.reshape(self.lengths.shape)[:, table] - self.trace.offsets[table][:-1]
-        places = np.repeat(shift, self.lengths[:, table])
-        places += np.arange(places.size)
-        return places
-
-
-def _gather_lookups(
-    trace: LookupTrace, scheme: EmbeddingScheme, placement: ModelPlacement, scope: Scope
-) -> _Lookups:
-    order = _ProgramOrder(trace, scope, placement.system.placement.packet_samples)
-    read = [scheme.operands(t, trace.indices[t], placement.subtables) for t in range(trace.tables)]
-    width = max(len(operands) for operands in read)
-    tables, rows = (np.full((width, order.starts[-1]), -1, np.int64) for _ in range(2))
-    for table, operands in enumerate(read):
-        for place, operand in enumerate(operands, start=width - len(operands)):
-            order.put(table, tables[place], operand.subtable_id)
-            order.put(table, rows[place], operand.rows)
-    offsets = order.starts if scope == "bag" else order.starts[:: trace.tables]
-    slot = np.arange(offsets[-1]) - np.repeat(offsets[:-1], np.diff(offsets))
-    return _Lookups(tables, rows, slot, offsets)
-
-
-def _take_pairs(
-    trace: LookupTrace, placement: ModelPlacement, scope: Scope, lookups: _Lookups
-) -> tuple[_Int, _Int]:
-    """Take out lookups that sums of pairs serve; returns the earlier one of each pair, and the pair."""
-    if not placement.pairs.count or trace.weights is not None:
-        return np.empty(0, np.int64), np.empty(0, np.int64)
-    order = _ProgramOrder(trace, scope, placement.system.placement.packet_samples)
-    number = np.empty(lookups.slot.size, np.int64)
-    for table, rows in enumerate(trace.indices):
-        order.put(table, number, rows + placement.pairs.base[table])
-    first, second, pair = placement.pairs.match(number, lookups.gnr())
+def _take_pairs(placement: ModelPlacement, lookups: Lookups) -> tuple[Lookups, _Int, _Int]:
+    """Take out lookups that sums of pairs serve; returns also the earlier one of each pair, and the pair."""
+    nothing = np.empty(0, np.int64)
+    if not lookups.number.size:
+        return lookups, nothing, nothing
+    first, second, pair = placement.pairs.match(lookups.number, lookups.gnr())
+    table, global_row = lookups.table.copy(), lookups.global_row.copy()
     for gone in (first, second):
-        lookups.table[:, gone] = -1
-        lookups.row[:, gone] = -1
-    return first, pair
+        table[:, gone] = global_row[:, gone] = -1
+    complete = lookups.complete and not pair.size
+    return replace(lookups, table=table, global_row=global_row, complete=complete), first, pair
 
 
 class _Builder:
@@ -160,7 +84,7 @@ class _Builder:
     def __init__(
         self,
         placement: ModelPlacement,
-        lookups: _Lookups,
+        lookups: Lookups,
         scheme: EmbeddingScheme,
         first_gnr: int,
         pairs: tuple[_Int, _Int],
@@ -168,19 +92,15 @@ class _Builder:
         self.placement = placement
         self.lookups = lookups
         self.width = len(lookups.table)
-        self.has = lookups.table >= 0
-        self.global_row = placement.first_row[lookups.table]
-        self.global_row += lookups.row
-        if not self.has.all():
-            self.global_row[~self.has] = -1
+        self.has = np.ones(lookups.table.shape, bool) if lookups.complete else lookups.table >= 0
         self.first_gnr = first_gnr
         self.pairs = pairs
         self.joined = scheme.compose == "concatenate" or composes_sums(scheme)
         # Lookups whose rows must meet: those of several rows that are multiplied.
-        self.meets = np.full(lookups.slot.size, rows_meet(scheme) and self.width > 1)
+        self.meets = np.full(lookups.count, rows_meet(scheme) and self.width > 1)
         if self.width > 1:
             self.meets &= self.has[self.width - 2]
-        self.parts = Parts(placement, lookups.table, self.global_row, self.meets)
+        self.parts = Parts(placement, lookups.table, lookups.global_row, self.has, self.meets)
         self.sizes = np.array([table.row_bytes for table in placement.subtables], np.int64)
         self.luts = self.replicas = self.spread = self.sent_elements = 0
 
@@ -192,20 +112,19 @@ class _Builder:
         for operand in range(self.width - 1):
             self._small(operand, spread)
         self._send()
-        items, ends = self.parts.fill(self.lookups.slot)
-        offsets = np.concatenate(([0], ends))[self.lookups.gnr_offsets].astype(np.uint64)
-        return items, offsets, cold
+        items, starts = self.parts.fill(self.lookups.slot)
+        return items, starts.before(self.lookups.gnr_offsets).view(np.uint64), cold
 
     # --- which operands go to which copy
 
     def _dispatched(self) -> _Int | None:
         """The node (channel x units + unit) of operands with a copy everywhere, -1 for the others."""
-        place, count = self.placement, self.lookups.slot.size
+        place, count = self.placement, self.lookups.count
         layout = place.pim_layout
         if layout is None or not place.spread.rows.size:
             return None
         result = np.full((self.width, count), -1, np.int64)
-        free = place.spread.find(self.global_row) >= 0
+        free = place.spread.find(self.lookups.global_row) >= 0
         # Small rows that go with their main row are not counted on their own.
         counted = self.has.copy()
         if place.replicated:
@@ -215,7 +134,7 @@ class _Builder:
             fixed = np.flatnonzero(counted[operand] & ~free[operand])
             for layout_of, _, which, located in self._home_places(operand, fixed):
                 if layout_of is layout:
-                    channel = located[0].channel - layout.first_channel
+                    channel = located[0].channel.astype(np.int64) - layout.first_channel
                     node[operand, which] = channel * layout.units + located[0].unit
         # In program order; operands elsewhere (cold ones) load no node.
         lookup, which_one = np.nonzero((counted & (free | (node >= 0))).T)
@@ -231,10 +150,9 @@ class _Builder:
 
     def _by_size(self, operand: int, which: Index) -> Iterator[tuple[int, Index]]:
         """Row sizes of some operands, and which of them have each."""
-        table = self.lookups.table[operand, which]
-        if not table.size:
+        if not (self.lookups.count if isinstance(which, slice) else which.size):
             return
-        sizes = entries(self.sizes, table)
+        sizes = of_tables(self.sizes, self.lookups.table[operand], which)
         if isinstance(sizes, int):
             yield sizes, ALL
             return
@@ -243,28 +161,33 @@ class _Builder:
             if mine.any():
                 yield size, chosen(mine)
 
+    def _numbered(self, firsts: _Int, operand: int, which: Index) -> _Int:
+        """Numbers of rows that count from a given number in each subtable."""
+        shift = of_tables(firsts - self.placement.first_row, self.lookups.table[operand], which)
+        rows: _Int = self.lookups.global_row[operand][which]
+        return rows if isinstance(shift, int) and shift == 0 else rows + shift
+
     def _home_places(
         self, operand: int, which: Index
     ) -> Iterator[tuple[TierLayout, int, Index, list[Located]]]:
         """Ordinary places of operands, size by size: in the hot tier if it has a copy, else at home."""
         place = self.placement
-        table, row = self.lookups.table[operand, which], self.lookups.row[operand, which]
-        cold: Index = ALL
-        if place.hot_layout is not None:
-            slot = self._hot_slots(operand, which, table, row)
-            hot, cold = chosen(slot >= 0), chosen(slot < 0)
-            yield from self._located(place.hot_layout, operand, narrowed(which, hot), slot[hot])
-        number = place.base[table[cold]]
-        number += row[cold]
-        yield from self._located(place.home, operand, narrowed(which, cold), number)
+        if place.hot_layout is not None and (operand == self.width - 1 or place.hot_small.max() >= 0):
+            slot = self._hot_slots(operand, which)
+            hot = slot >= 0
+            there = chosen(hot)
+            yield from self._located(place.hot_layout, operand, narrowed(which, there), slot[there])
+            which = narrowed(which, chosen(~hot))
+        number = self._numbered(place.base, operand, which)
+        yield from self._located(place.home, operand, which, number)
 
-    def _hot_slots(self, operand: int, which: Index, table: _Int, row: _Int) -> _Int:
+    def _hot_slots(self, operand: int, which: Index) -> _Int:
         """Places of rows in the hot tier, -1 for those that are not there."""
         place = self.placement
         if operand == self.width - 1:
-            return place.hot.find(self.global_row[operand, which])
-        first = place.hot_small[table]
-        return np.where(first >= 0, first + row, -1)
+            return place.hot.find(self.lookups.global_row[operand][which])
+        first = place.hot_small[self.lookups.table[operand][which]]
+        return np.where(first >= 0, self._numbered(place.hot_small, operand, which), -1)
 
     def _located(
         self, layout: TierLayout, operand: int, which: Index, number: _Int
@@ -292,7 +215,7 @@ class _Builder:
             mine = narrowed(which, some)
             for part in range(layout.shape(size).slices):
                 place = layout.locate_replica(
-                    size, number[some], parts.channel[part, mine], parts.unit[part, mine]
+                    size, number[some], parts.channel[part][mine], parts.unit[part][mine]
                 )
                 parts.add_slice(operand, mine, layout, size, part, place)
 
@@ -308,7 +231,7 @@ class _Builder:
             return
         which = np.flatnonzero(has & (spread[operand] >= 0))
         channel, unit = np.divmod(spread[operand, which], layout.units)
-        number = self.placement.spread.find(self.global_row[operand, which])
+        number = self.placement.spread.find(self.lookups.global_row[operand, which])
         self._copies(operand, which, number, channel + layout.first_channel, unit)
         self._read_at_home(operand, np.flatnonzero(has & (spread[operand] < 0)))
 
@@ -317,7 +240,7 @@ class _Builder:
         operand = self.width - 1
         self._read_anywhere(operand, self.has[operand], spread)
         hot = self.placement.hot_layout
-        return 0 if hot is None else int((self.has[operand] & ~self.parts.in_tier(hot)).sum())
+        return 0 if hot is None else int(np.count_nonzero(self.has[operand] & ~self.parts.in_tier(hot)))
 
     def _read_pairs(self) -> None:
         """Read sums of two lookups each."""
@@ -345,73 +268,69 @@ class _Builder:
         at_pe = self.parts.in_pim[self.width - 1]
         self._read_at_home(operand, np.flatnonzero(has & ~at_pe))
         local = chosen(has & at_pe)
-        table, row = self.lookups.table[operand, local], self.lookups.row[operand, local]
-        in_lut = place.small[table] + row < place.lut_rows
-        self._read_luts(operand, narrowed(local, chosen(in_lut)))
-        outside = chosen(~in_lut)
-        banked, copy = narrowed(local, outside), (place.replica_base[table] + row)[outside]
+        number = self._numbered(place.small, operand, local)
+        if place.lut_rows == place.small_rows:
+            self._read_luts(operand, local, number)
+            return
+        in_lut = number < place.lut_rows
+        held, outside = chosen(in_lut), chosen(~in_lut)
+        self._read_luts(operand, narrowed(local, held), number[held])
+        banked = narrowed(local, outside)
+        copy = self._numbered(place.replica_base, operand, banked)
         self.replicas += copy.size
         if self.parts.slices > 1:
             self._copies_of_slices(operand, banked, copy)
         else:
-            self._copies(operand, banked, copy, self.parts.channel[0, banked], self.parts.unit[0, banked])
+            self._copies(operand, banked, copy, self.parts.channel[0][banked], self.parts.unit[0][banked])
 
-    def _read_luts(self, operand: int, which: Index) -> None:
-        table, row = self.lookups.table[operand, which], self.lookups.row[operand, which]
-        self.parts.add_lut(operand, which, self.placement.small[table] + row)
-        self.luts += table.size
+    def _read_luts(self, operand: int, which: Index, number: _Int) -> None:
+        self.parts.add_lut(operand, which, number)
+        self.luts += number.size
 
 
 def lower(
-    trace: LookupTrace,
-    *,
-    scheme: EmbeddingScheme,
-    placement: ModelPlacement,
-    scope: Scope,
-    first_gnr: int = 0,
+    lookups: Lookups, *, scheme: EmbeddingScheme, placement: ModelPlacement, first_gnr: int = 0
 ) -> Lowered:
-    """Turn the lookups of (a piece of) a trace into work arrays.
+    """Turn lookups into work arrays.
 
     Parameters
     ----------
-    trace
+    lookups
         What to simulate.
     scheme
         The embedding.
     placement
         Homes of all rows.
-    scope
-        ``"bag"``: a GnR per sample and table; ``"sample"``: per sample.
     first_gnr
-        GnRs of the trace before this piece; with copies at every PE, a multiple of the dispatch window, and
-        with packets a piece must begin with one.
+        GnRs of the trace before these; with copies at every PE, a multiple of the dispatch window.
     """
-    lookups = _gather_lookups(trace, scheme, placement, scope)
-    pairs = _take_pairs(trace, placement, scope, lookups)
-    builder = _Builder(placement, lookups, scheme, first_gnr, pairs)
+    lookups, *pairs = _take_pairs(placement, lookups)
+    first, pair = pairs
+    builder = _Builder(placement, lookups, scheme, first_gnr, (first, pair))
     items, offsets, cold = builder.build()
     work = count_work(
         placement,
         lookups.table,
+        builder.has,
         builder.parts.in_pim,
         builder.meets,
         scheme.compose,
-        weighted=trace.weights is not None,
+        weighted=lookups.weighted,
         lut_bytes=builder.parts.lut_bytes,
     )
     work += Work(pe_adds=builder.sent_elements + builder.parts.pair_elements)
     if composes_sums(scheme):
-        work += products_of_sums(trace, placement)
+        work += products_of_sums(lookups.table, lookups.gnr_offsets, placement)
     return Lowered(
         items,
         offsets,
-        trace.samples,
-        int(lookups.slot.size),
+        lookups.samples,
+        lookups.count,
         cold,
         builder.luts,
         builder.replicas,
         builder.spread,
-        pairs[0].size,
+        pair.size,
         builder.parts.shared,
         work,
     )

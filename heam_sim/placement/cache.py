@@ -45,7 +45,7 @@ class CachePolicy:
 
     def line(self, global_row: _Int, part: int) -> _Int:
         """Number of (a part of) a row, its own over the whole model."""
-        return global_row * self.parts + part
+        return global_row * self.parts + part if self.parts > 1 else global_row
 
     def keeps(self, table: _Int, global_row: _Int) -> NDArray[np.bool_]:
         """Whether rows may be kept."""

@@ -4,53 +4,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from heam_sim._core import RowNumbers
 from heam_sim.embedding import EmbeddingScheme, Subtable
 from heam_sim.trace import LookupTrace
 
 __all__ = ["Ranking", "RowSet", "rank_rows"]
 
 _Int = NDArray[np.int64]
-
-
-_ODD = np.uint64(0x9E3779B97F4A7C15)  # golden ratio, odd: spreads neighbours over the buckets
-
-
-class _Buckets:
-    """Finds the places of many rows at once: buckets of one row, and the same again for what does not fit.
-
-    A binary search waits for memory at every step; this takes two or three look-ups, and memory for some
-    numbers per row, whatever the rows of the model.
-    """
-
-    def __init__(self, rows: _Int, slots: _Int) -> None:
-        bits = max(4 * rows.size - 1, 1).bit_length()
-        self._shift = np.uint64(64 - bits)
-        # A row that is no row stands for what empty buckets hold.
-        self._rows, self._slots = np.append(rows, -1), np.append(slots, -1)
-        smallest: Any = np.min_scalar_type(rows.size)  # the fewer bytes, the more stays in the cache
-        self._held: NDArray[Any] = np.full(1 << bits, rows.size, smallest)
-        bucket = self._bucket(rows)
-        self._held[bucket] = np.arange(rows.size)
-        left = np.flatnonzero(self._held[bucket] != np.arange(rows.size))
-        self._next = _Buckets(rows[left], slots[left]) if left.size else None
-
-    def _bucket(self, row: _Int) -> _Int:
-        mixed = row.view(np.uint64) * _ODD
-        mixed >>= self._shift
-        return mixed.view(np.int64)
-
-    def find(self, row: _Int) -> _Int:
-        held = self._held[self._bucket(row)]
-        slot = np.where(self._rows[held] == row, self._slots[held], -1)
-        if self._next is not None:
-            again = np.nonzero((slot < 0) & (held < self._rows.size - 1))
-            slot[again] = self._next.find(row[again])
-        return slot
 
 
 class RowSet:
@@ -75,7 +39,7 @@ class RowSet:
             mine = sizes == size
             self.counts[size] = int(mine.sum())
             self.slot[mine] = np.arange(self.counts[size]) + first.get(size, 0)
-        self._buckets = _Buckets(rows, self.slot)
+        self._numbers = RowNumbers(rows, self.slot) if rows.size else None
 
     @classmethod
     def empty(cls) -> RowSet:
@@ -85,9 +49,7 @@ class RowSet:
 
     def find(self, row: _Int) -> _Int:
         """Return the slot of each row (numbers over the model), -1 for rows that do not belong."""
-        if not self.rows.size:
-            return np.full(row.shape, -1, np.int64)
-        return self._buckets.find(row)
+        return np.full(row.shape, -1, np.int64) if self._numbers is None else self._numbers.find(row)
 
 
 class Ranking:
@@ -99,10 +61,18 @@ class Ranking:
         int64: row numbers over the model, most read first, and their accesses.
     sizes
         int64: their row sizes in bytes.
+
+    Parameters
+    ----------
+    keys, counts, sizes
+        The same, in ascending order of row numbers.
     """
 
     def __init__(self, keys: _Int, counts: _Int, sizes: _Int) -> None:
-        order = np.lexsort((keys, -counts))
+        seldom = int(counts.max(initial=0)) - counts
+        if seldom.max(initial=0) < 1 << 16:
+            seldom = seldom.astype(np.uint16)  # which numpy sorts in linear time
+        order = np.argsort(seldom, kind="stable")
         self.keys, self.counts, self.sizes = keys[order], counts[order], sizes[order]
 
     def reaching(self, share: float) -> int:
@@ -152,12 +122,14 @@ def rank_rows(
     chosen
         bool (subtables,): which of them count.
     """
-    reads, sizes = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
+    reads = [np.empty(0, np.int64)]
     for table in range(profile.tables):
         for operand in scheme.operands(table, profile.indices[table], subtables):
             if chosen[operand.subtable_id]:
                 reads.append(operand.rows + first_row[operand.subtable_id])
-                size = subtables[operand.subtable_id].row_bytes
-                sizes.append(np.full(operand.rows.size, size, np.int64))
-    keys, at, counts = np.unique(np.concatenate(reads), return_index=True, return_counts=True)
-    return Ranking(keys, counts, np.concatenate(sizes)[at])
+    found = np.concatenate(reads)
+    found.sort()
+    starts = np.flatnonzero(np.diff(found, prepend=-1))  # not numpy.unique, which hashes
+    keys, counts = found[starts], np.diff(starts, append=found.size)
+    of_tables = np.array([table.row_bytes for table in subtables], np.int64)
+    return Ranking(keys, counts, of_tables[np.searchsorted(first_row, keys, side="right") - 1])

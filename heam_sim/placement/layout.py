@@ -6,11 +6,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from heam_sim.address import AddressMap, Piece, divided, parse_map, split_at
+from heam_sim._core import find_places
+from heam_sim.address import AddressMap, Piece, divided, narrow, parse_map, split_at
 from heam_sim.datasets.permutation import permute
 from heam_sim.dram import Spec
 from heam_sim.errors import CapacityError, ConfigError
@@ -19,21 +21,47 @@ from heam_sim.systems import System, Tier
 __all__ = ["Located", "Region", "Replicas", "RowShape", "TierLayout", "make_layout", "row_shape"]
 
 _Int = NDArray[np.int64]
+_Short = NDArray[np.uint16]
+_Whole = NDArray[np.integer[Any]]
 
 
 @dataclass(frozen=True)
 class Located:
-    """Places of (parts of) rows.
+    """Places of (parts of) rows, in the widths of the work arrays.
 
-    Channel over all tiers, flat bank, DRAM row, first column, the bank's unit, host line.
+    Attributes
+    ----------
+    channel, bank, column
+        uint16: channel over all tiers, flat bank, first column.
+    row
+        uint32: DRAM row.
+    address
+        int64: byte in the tier; of copies 0.
+    layout
+        Of the tier.
     """
 
-    channel: _Int
-    bank: _Int
-    row: _Int
-    column: _Int
-    unit: _Int
-    line: _Int
+    channel: _Short
+    bank: _Short
+    row: NDArray[np.uint32]
+    column: _Short
+    address: _Int
+    layout: TierLayout
+
+    @property
+    def unit(self) -> _Short:
+        """uint16: the bank's PE in its channel."""
+        stride = self.layout.unit_stride
+        if stride & (stride - 1) == 0:
+            return self.bank >> np.uint16(stride.bit_length() - 1)
+        return self.bank // np.uint16(stride)
+
+    @property
+    def line(self) -> _Int:
+        """int64: the host's line."""
+        line = divided(self.address, self.layout.line_bytes)
+        line += self.layout.line_base
+        return line
 
 
 @dataclass(frozen=True)
@@ -173,34 +201,42 @@ class TierLayout:
         shape = region.shape
         piece, piece_slice = divmod(part, shape.slices)
         address = number * (shape.slices * shape.slot_bytes)
-        address += piece_slice * shape.slot_bytes
+        if piece_slice:
+            address += piece_slice * shape.slot_bytes
         if self.tier.pages == "random":
             frames = region.slots(self) * shape.slot_bytes // page
-            at, offset = split_at(address, page)
-            address = permute(at, frames, seed=self.tier.page_seed, key=(frames,)) * page
-            address += offset
+            at, address = split_at(address, page)
+            address += permute(at, frames, seed=self.tier.page_seed, key=(frames,)) * page
         if shape.pieces > 1:
             stripe, offset = split_at(address, self.stripe_bytes)
             address = (stripe * shape.pieces + piece) * self.stripe_bytes + offset
-        address += region.first_dram_row * self.stripe_bytes
-        channel, bank, row, column = region.map.decode(divided(address, self.spec.burst_bytes))
-        line = divided(address, self.line_bytes)
-        line += self.line_base
-        unit = divided(bank, self.unit_stride)
-        return Located(channel + self.first_channel, bank, row, column, unit, line)
+        if region.first_dram_row:
+            address += region.first_dram_row * self.stripe_bytes
+        return Located(**self._places(region.map, address), address=address, layout=self)
+
+    def _places(self, mapping: AddressMap, address: _Int) -> dict[str, NDArray[Any]]:
+        """Places of bytes, which the core finds where a place is the XOR of its address's bits' images."""
+        burst = self.spec.burst_bytes
+        if mapping.images is not None and burst & (burst - 1) == 0:
+            found = find_places(mapping.images, burst.bit_length() - 1, address)
+        else:
+            found = narrow(*mapping.decode(divided(address, burst)))
+        found["channel"] += np.uint16(self.first_channel)
+        return found
 
     def locate_replica(
-        self, row_bytes: int, number: _Int, channel: _Int, unit: _Int, part: int = 0
+        self, row_bytes: int, number: _Int, channel: _Whole, unit: _Whole, part: int = 0
     ) -> Located:
         """Find one part of the copies of rows, by their number among those of their size, at given PEs."""
         area = self.replicas[row_bytes]
         slot = area.shape.slot_bytes
-        per_row = self.spec.row_bytes // slot
-        bank = unit * self.unit_stride + number % self.unit_stride
-        deep = number // self.unit_stride
-        row = self.spec.rows - 1 - area.top - deep // per_row * area.shape.pieces - part
-        column = deep % per_row * (slot // self.spec.burst_bytes)
-        return Located(channel, bank, row, column, unit, np.zeros_like(number))
+        deep, bank = split_at(number, self.unit_stride)
+        bank += unit.astype(np.int64) * self.unit_stride
+        row, column = split_at(deep, self.spec.row_bytes // slot)
+        row = self.spec.rows - 1 - area.top - part - row * area.shape.pieces
+        column *= slot // self.spec.burst_bytes
+        places = narrow(channel, bank, row, column)
+        return Located(**places, address=np.zeros_like(number), layout=self)
 
 
 def row_shape(

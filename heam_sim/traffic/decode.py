@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heam_sim._core import Replay
-from heam_sim.address import AddressMap
+from heam_sim.address import AddressMap, narrow
 from heam_sim.dram import Spec
 from heam_sim.traffic.streams import Requests
 
@@ -46,18 +46,12 @@ class Decoder:
         self.images = self._find_images() if _is_power(spec.burst_bytes) else None
 
     def _find_images(self) -> dict[str, NDArray[Any]] | None:
-        if not all(_is_power(piece.size) for piece in self._mapping.pieces):
-            return None
-        return self._places(np.int64(1) << np.arange(self._mapping.bursts.bit_length() - 1, dtype=np.int64))
+        images = self._mapping.images
+        return None if images is None else self._seen(images)
 
-    def _places(self, burst: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
-        channel, bank, row, column = self._mapping.decode(burst)
-        return {
-            "channel": np.zeros(channel.size, np.uint16) if self._alone else channel.astype(np.uint16),
-            "bank": bank.astype(np.uint16),
-            "row": row.astype(np.uint32),
-            "column": column.astype(np.uint16),
-        }
+    def _seen(self, places: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+        """A replay of one channel knows no other."""
+        return {**places, "channel": np.zeros_like(places["channel"])} if self._alone else places
 
     def requests(self, chunk: Requests) -> dict[str, NDArray[Any]]:
         """Return place, flag and rest of every request as the core's ``run`` takes them."""
@@ -65,7 +59,7 @@ class Decoder:
         beyond, inside = np.divmod(burst, np.uint64(self._mapping.bursts))
         rest = beyond * self._burst_bytes + offset
         return {
-            **self._places(inside.astype(np.int64)),
+            **self._seen(narrow(*self._mapping.decode(inside.astype(np.int64)))),
             "is_write": np.ascontiguousarray(chunk.is_write),
             **({"rest": rest} if rest.any() else {}),
         }

@@ -133,7 +133,9 @@ def test_parts_of_a_row_stay_together_or_apart(planned: Plan) -> None:
     for size, region in layout.regions.items():
         shape = region.shape
         places = [layout.locate(size, number, part) for part in range(shape.parts)]
-        nodes = np.stack([place.channel * 65536 + place.bank // layout.unit_stride for place in places])
+        nodes = np.stack(
+            [np.int64(65536) * place.channel + place.bank // layout.unit_stride for place in places]
+        )
         if shape.pieces > 1:
             assert (nodes == nodes[0]).all()
             assert (np.stack([place.bank for place in places]) == places[0].bank).all()
