@@ -168,7 +168,8 @@ def test_workers_need_no_file_of_the_client(
     assert not outcome.failures and len(outcome.results) == len(wanted)
     assert {result.system for result in outcome.results.values()} == {"mine"}
     assert len(sent) == len(wanted) and len(set(sent)) == 1
-    assert {after[worker] - before[worker] for worker in after} == {1}
+    unpacked = [after[worker] - before[worker] for worker in after]
+    assert max(unpacked) == 1  # once, however many points a worker gets; a quick one may leave none to the other
 
 
 def test_a_worker_is_killed(
