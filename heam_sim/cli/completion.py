@@ -42,9 +42,9 @@ def complete_figure(
     context: click.Context, parameter: click.Parameter, start: str
 ) -> list[CompletionItem | str]:
     """Names of figures, with what they show."""
-    from heam_sim.experiments.figures import FIGURES
+    from heam_sim.experiments.figure_texts import FIGURE_TEXTS
 
-    return [CompletionItem(name, help=kind.what) for name, kind in FIGURES.items() if name.startswith(start)]
+    return [CompletionItem(name, help=what) for name, what in FIGURE_TEXTS.items() if name.startswith(start)]
 
 
 def complete_study(

@@ -16,14 +16,14 @@ __all__ = ["plot_command"]
 
 
 class _Plot(click.Command):
-    """A command whose help lists the figures, which are loaded only then."""
+    """A command whose help lists the figures."""
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the list behind the options."""
-        from heam_sim.experiments.figures import FIGURES
+        from heam_sim.experiments.figure_texts import FIGURE_TEXTS
 
         with formatter.section("Figures"):
-            formatter.write_dl([(name, kind.what) for name, kind in FIGURES.items()])
+            formatter.write_dl(list(FIGURE_TEXTS.items()))
 
 
 @click.command("plot", cls=_Plot)

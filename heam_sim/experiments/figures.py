@@ -84,8 +84,6 @@ class FigureKind:
 
     Attributes
     ----------
-    what
-        One line for people.
     table
         Cuts the rows that it shows; empty where the results have none.
     figure
@@ -98,7 +96,6 @@ class FigureKind:
         Only a reproduction study (or, for ``best``, a search) has it.
     """
 
-    what: str
     table: Callable[[Material], pd.DataFrame]
     figure: Callable[..., Drawn]
     options: tuple[str, ...] = ()
@@ -167,7 +164,6 @@ def _of_study(make: Callable[[pd.DataFrame, Point], pd.DataFrame]) -> Callable[[
 
 FIGURES: Mapping[str, FigureKind] = {
     "speedup": FigureKind(
-        "speed-up over a baseline by vector size, with geometric mean",
         Material.plain,
         plotting.speedup_bars,
         ("baseline", "columns"),
@@ -175,7 +171,6 @@ FIGURES: Mapping[str, FigureKind] = {
         study=False,
     ),
     "energy": FigureKind(
-        "energy per sample by component, stacked",
         Material.plain,
         plotting.energy_stack,
         ("columns",),
@@ -183,79 +178,65 @@ FIGURES: Mapping[str, FigureKind] = {
         study=False,
     ),
     "speedup-over-full": FigureKind(
-        "speed-up over the baseline with full tables",
         _base_trace,
         partial(plotting.speedup_bars, against="full"),
         ("baseline", "columns"),
     ),
     "bank-accesses": FigureKind(
-        "vectors read from banks and rows opened per lookup",
         _of_study(tables.main_table),
         plotting.access_bars,
         ("columns",),
     ),
     "hit-rates": FigureKind(
-        "what row buffers, host cache, LUTs and PE caches serve",
         _of_study(tables.main_table),
         plotting.hit_rate_bars,
         ("columns",),
     ),
     "roofline": FigureKind(
-        "the rate that the bandwidth of each level allows, and the one reached",
         _roofline_rows,
         plotting.roofline,
         ("columns",),
         study=False,
     ),
-    "time-parts": FigureKind(
-        "what the time went to", _time_rows, plotting.time_bars, ("columns",), study=False
-    ),
+    "time-parts": FigureKind(_time_rows, plotting.time_bars, ("columns",), study=False),
     "ablation": FigureKind(
-        "HEAM tier by tier: speed-up and energy",
         _of_study(tables.ablation_table),
         plotting.ablation_bars,
         ("columns",),
     ),
     "waterfall": FigureKind(
-        "from host-dimm to HEAM, or any walk of `explain`: the factor of each step",
         _walked,
         plotting.waterfall,
         ("columns",),
     ),
     "latency": FigureKind(
-        "latency of a sample against throughput, up to saturation (open loop)",
         _latency_rows,
         plotting.latency_curves,
         ("columns", "statistic"),
         study=False,
     ),
     "imbalance": FigureKind(
-        "reads of every bank group over their mean",
         _imbalance_rows,
         plotting.imbalance_maps,
         ("columns",),
         study=False,
     ),
     "sensitivity": FigureKind(
-        "lookups per second while one factor changes",
         _sensitivity_rows,
         plotting.sensitivity_curves,
         ("columns",),
     ),
     "memories": FigureKind(
-        "speed-up over host-dimm on other memories",
         _of_study(tables.memories_table),
         plotting.memory_bars,
         ("columns",),
     ),
     "compression": FigureKind(
-        "memory of the model against time, energy and accesses",
         _of_study(tables.compression_table),
         plotting.compression_curves,
         ("columns",),
     ),
     "best": FigureKind(
-        "published settings and the best found, from tuned.csv",
         _searched,
         plotting.best_bars,
         ("columns",),

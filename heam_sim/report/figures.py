@@ -11,6 +11,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from heam_sim.errors import HeamSimError
+from heam_sim.experiments.figure_texts import FIGURE_TEXTS
 from heam_sim.experiments.figures import FIGURES, Material, draw
 from heam_sim.report.tables import shown
 from heam_sim.results import Result
@@ -139,7 +140,7 @@ def _named(results: Sequence[Result], names: Sequence[str]) -> Material:
 
 def alternative(kind: str, table: pd.DataFrame) -> str:
     """Say in words what a figure shows: its subject, and where the least and the greatest value are."""
-    said = FIGURES[kind].what
+    said = FIGURE_TEXTS[kind]
     said = f"{said[0].upper()}{said[1:]}."
     column = _SHOWN.get(kind, "")
     if column not in table.columns:

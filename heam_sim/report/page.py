@@ -20,7 +20,7 @@ import pandas as pd
 from heam_sim._version import __version__
 from heam_sim.errors import ConfigError
 from heam_sim.experiments.claims import claims_table, comparisons_table
-from heam_sim.experiments.figures import FIGURES
+from heam_sim.experiments.figure_texts import FIGURE_TEXTS
 from heam_sim.experiments.stored import material_of, study_results
 from heam_sim.report.cautions import cautions
 from heam_sim.report.citations import bibtex, works_behind
@@ -240,7 +240,7 @@ class _Page:
         for number, (name, drawn) in enumerate(drawable(self.material, self.names).items()):
             ident = f"figure-{number}"
             markup = self.sheet.add(drawn.figure, name=ident, text=alternative(drawn.kind, drawn.table))
-            what = FIGURES[drawn.kind].what
+            what = FIGURE_TEXTS[drawn.kind]
             trace = name.removeprefix(drawn.kind).removeprefix("-")
             caption = f"{what[0].upper()}{what[1:]}{f', trace {trace}' if trace else ''}."
             caption += "".join(f" {short}: {said}." for short, said in drawn.key)

@@ -169,7 +169,8 @@ def test_workers_need_no_file_of_the_client(
     assert {result.system for result in outcome.results.values()} == {"mine"}
     assert len(sent) == len(wanted) and len(set(sent)) == 1
     unpacked = [after[worker] - before[worker] for worker in after]
-    assert max(unpacked) == 1  # once, however many points a worker gets; a quick one may leave none to the other
+    # Once, however many points a worker gets; a quick one may leave none to the other.
+    assert max(unpacked) == 1
 
 
 def test_a_worker_is_killed(

@@ -13,6 +13,7 @@ import pytest
 
 from heam_sim.datasets import generate
 from heam_sim.errors import ConfigError
+from heam_sim.experiments.figure_texts import FIGURE_TEXTS
 from heam_sim.experiments.figures import FIGURES, Material, draw, select
 from heam_sim.experiments.stored import load_material, material_of
 from heam_sim.results import ResultSet
@@ -22,7 +23,8 @@ from tests.unit.results_cases import make_result, make_study
 PLOTS = Path(__file__).resolve().parents[2] / "plots"
 
 
-def test_every_figure_has_a_script():
+def test_every_figure_has_a_script_and_says_what_it_shows():
+    assert list(FIGURE_TEXTS) == list(FIGURES)
     assert {path.stem for path in PLOTS.glob("*.py")} == {*FIGURES, "trace"}
     for name in FIGURES:
         assert f'main(["plot", "{name}", *sys.argv[1:]])' in (PLOTS / f"{name}.py").read_text(
