@@ -89,6 +89,11 @@ void heam_ledger_walk(heam_ledger *self, uint32_t last, uint64_t tick) {
         charge(self, self->places - 1, HEAM_REASON(UNKNOWN), now - from);
     }
     self->charged_to = tick > from ? tick : from;
-    self->oldest = self->recent;
-    self->recent = self->next;
+    /* What happens later than what is charged may still be the cause of something; an ALU's work can end that much later. */
+    if (self->latest_before <= self->charged_to) {
+        self->oldest = self->recent;
+        self->latest_before = self->latest;
+        self->recent = self->next;
+        self->latest = 0;
+    }
 }

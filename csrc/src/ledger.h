@@ -33,7 +33,9 @@ typedef struct {
     uint32_t mask;
     uint32_t next;      /* number of the event to come */
     uint32_t oldest;    /* that may still be needed */
-    uint32_t recent;    /* first one since the last walk */
+    uint32_t recent;    /* older ones are given up together, once none of them is still to come */
+    uint64_t latest;    /* tick of any event since `recent` */
+    uint64_t latest_before; /* of any before it */
     uint64_t charged_to; /* tick up to which the time has been charged */
     uint64_t window;    /* ticks between walks */
     uint32_t places;
@@ -59,6 +61,7 @@ static inline uint32_t heam_ledger_note(heam_ledger *self, uint64_t tick, uint32
         heam_ledger_grow(self);
     }
     uint32_t number = self->next++;
+    self->latest = tick > self->latest ? tick : self->latest;
     self->events[number & self->mask] = (heam_event){.tick = tick, .cause = cause, .reason = reason, .place = (uint16_t)place};
     return number;
 }

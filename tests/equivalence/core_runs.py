@@ -42,7 +42,6 @@ __all__ = [
 ]
 
 FOREVER = 2**40
-FOREVER_TICKS = 2**31
 
 # Ramulator's names (and the reference's) for the core's counters of a replay.
 REPLAY_COUNTERS = {
@@ -132,8 +131,7 @@ def make_system(case: RandomSystem, *, with_log: bool = True) -> System:
             rest["unit_level"] = list(options["spec"].levels).index(rest["unit_level"])
             rest["instruction_buffer"] = case.host["instruction_buffer"]
         channels.append(ChannelParameters(**rest))
-    # One walk over everything: which events are forgotten depends on the order of their numbers.
-    host.setdefault("ledger_ticks", FOREVER_TICKS)
+    host.setdefault("ledger_ticks", 100)
     return System(HostParameters(**host), channels=channels, specs=handles, with_log=with_log)
 
 
