@@ -3,6 +3,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 
+#include "bits.h"
 #include "timing.h"
 
 /* The bursts that a GnR's sums have in every unit and in every channel, a bit each, and where there are some. */
@@ -17,13 +18,6 @@ typedef struct {
     touch *touched;
     uint64_t count;
 } sums;
-
-/* The compiler's own is a call where the processor need not have an instruction for it. */
-static uint64_t ones(uint64_t bits) {
-    bits -= bits >> 1 & 0x5555555555555555u;
-    bits = (bits & 0x3333333333333333u) + (bits >> 2 & 0x3333333333333333u);
-    return ((bits + (bits >> 4)) & 0x0F0F0F0F0F0F0F0Fu) * 0x0101010101010101u >> 56;
-}
 
 static void sums_clear(sums *self) {
     free(self->of_unit);
@@ -58,13 +52,13 @@ static void sums_close(sums *self, heam_demand *demand) {
         uint64_t place = self->touched[i].place;
         uint32_t channel = self->touched[i].channel;
         whole |= self->of_unit[place];
-        demand->partials[channel] += ones(self->of_unit[place]);
-        demand->results[channel] += self->of_channel[channel] != 0 ? ones(self->of_channel[channel]) : 0;
+        demand->partials[channel] += heam_ones(self->of_unit[place]);
+        demand->results[channel] += self->of_channel[channel] != 0 ? heam_ones(self->of_channel[channel]) : 0;
         self->of_unit[place] = self->of_channel[channel] = 0; /* a channel counts with the first of its units */
     }
     if (demand->stack_channels > 0) {
         uint64_t reader = demand->stack_first + demand->gnrs % demand->stack_channels;
-        demand->stack_sums[reader] += ones(whole);
+        demand->stack_sums[reader] += heam_ones(whole);
     }
     demand->gnrs++;
     self->count = 0;

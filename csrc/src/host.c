@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The finite host (docs/engine.md, "The host"). */
+#include "bits.h"
 #include "system.h"
 
 static uint32_t host_event(heam_system *self, uint64_t cycle, uint32_t cause, int16_t reason) {
@@ -178,7 +179,7 @@ static uint64_t mark_last(heam_system *self, uint64_t first, uint64_t end) {
             of_stack->parts += desc->merge ? order->last_of_channel : order->last_of_unit;
             result = of_stack;
         }
-        results += (uint64_t)__builtin_popcountll(order->adds & ~result->bursts);
+        results += heam_ones(order->adds & ~result->bursts);
         result->bursts |= order->adds;
     }
     return results;
